@@ -1,0 +1,128 @@
+"""Every exception of faceauth. What a caller may expect is a result; what is raised here is misuse or a broken set-up.
+
+FaceAuthError
+├── ImageError                 the picture cannot be used
+│   ├── ImageTooLarge          more bytes or pixels than the limits allow
+│   └── ImageUnreadable        empty, truncated, animated, or no picture at all
+├── ConfigError                a setting that does not exist, does not fit, or contradicts another
+├── BackendError               a stage that cannot be used
+│   ├── BackendNotFound        nobody registers that name
+│   ├── BackendConflict        two distributions register the same name
+│   ├── BackendBroken          importing or constructing it failed, or it breaks the contract
+│   └── BackendNotAllowed      the allow-list or the autoload switch forbids it
+├── WeightsError               a weight file that cannot be trusted
+│   ├── WeightsMissing         no such file
+│   └── WeightsMismatch        size, digest or signature is not the pinned one
+├── ProviderUnavailable        the onnxruntime execution provider asked for is not installed
+├── ScoreError                 a stage returned something that is not a score, an embedding or a face
+│   └── StageTimeout           a stage did not answer in time
+└── TemplateMismatch           templates of two models are not comparable
+
+``str(error)`` is one sentence of what was found, what was expected and what to do next; the facts are attributes.
+"""
+
+from pathlib import Path
+
+
+class FaceAuthError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+
+class ImageError(FaceAuthError):
+    """The picture cannot be used."""
+
+
+class ImageTooLarge(ImageError):
+    """The picture exceeds a limit of ``ImageLimits``; raised before any pixel is decoded."""
+
+    def __init__(self, message: str, *, found: int, limit: int) -> None:
+        super().__init__(message)
+        self.found = found
+        self.limit = limit
+
+
+class ImageUnreadable(ImageError):
+    """Empty, truncated, animated, of a format that is not allowed, or no picture at all."""
+
+
+class ConfigError(FaceAuthError):
+    """A setting that does not exist, does not fit, or contradicts another."""
+
+
+class BackendError(FaceAuthError):
+    """A stage that cannot be used; ``name`` is what was asked for."""
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+class BackendNotFound(BackendError):
+    """No distribution registers that name in the stage's entry-point group."""
+
+    def __init__(self, message: str, *, name: str, installed: tuple[str, ...]) -> None:
+        super().__init__(message, name=name)
+        self.installed = installed
+
+
+class BackendConflict(BackendError):
+    """Two distributions register the same name, so neither is used."""
+
+
+class BackendBroken(BackendError):
+    """Importing or constructing the backend failed, or it breaks its stage's contract."""
+
+
+class BackendNotAllowed(BackendError):
+    """The backend is installed, but the allow-list or ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD`` forbids it."""
+
+
+class WeightsError(FaceAuthError):
+    """A weight file that cannot be trusted; ``path`` is where it was looked for."""
+
+    def __init__(self, message: str, *, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class WeightsMissing(WeightsError):
+    """The file is not there."""
+
+
+class WeightsMismatch(WeightsError):
+    """Size, digest or network signature differs from the pinned one."""
+
+    def __init__(self, message: str, *, path: Path, found: str, expected: str) -> None:
+        super().__init__(message, path=path)
+        self.found = found
+        self.expected = expected
+
+
+class ProviderUnavailable(FaceAuthError):
+    """The onnxruntime execution provider that was asked for is not installed."""
+
+    def __init__(self, message: str, *, provider: str, available: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.provider = provider
+        self.available = available
+
+
+class ScoreError(FaceAuthError):
+    """A stage returned something that is not what its contract promises; ``stage`` names it."""
+
+    def __init__(self, message: str, *, stage: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+
+
+class StageTimeout(ScoreError):
+    """A stage did not answer within the configured time."""
+
+
+class TemplateMismatch(FaceAuthError):
+    """Two templates come from different embedding models, so their similarity means nothing."""
+
+    def __init__(self, message: str, *, found: str, expected: str) -> None:
+        super().__init__(message)
+        self.found = found
+        self.expected = expected

@@ -1,0 +1,25 @@
+"""Fixtures shared by all tests: where the optional test data lies, and the one public-domain face."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from faceauth.stages import Image
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Folder of test data and of other projects' models; the test is skipped where it is absent."""
+    folder = Path(os.environ.get("FACEAUTH_SHARED", Path(__file__).parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip("needs the shared data folder: set FACEAUTH_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Image:
+    """Eileen Collins, NASA, public domain: uint8, 512 x 512 x 3, BGR."""
+    data = pytest.importorskip("skimage.data")
+    return np.ascontiguousarray(data.astronaut()[..., ::-1])
