@@ -1,0 +1,267 @@
+"""Rules of the gate: each criterion at, above and below its limit, on synthetic pictures and known head poses."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faceauth import gate
+from faceauth.gate import GatePolicy, HeadPose, Landmarks, Rejection, check, head_pose, share_outside
+from faceauth.results import Face, Reason
+from faceauth.stages import Image
+
+HEAD = np.array([(-0.5, -0.571, 0.48), (0.5, -0.571, 0.48), (0, 0, 0), (-0.414, 0.583, 0.48), (0.414, 0.583, 0.48)])
+"""The generic head of the module's docstring: x right, y down, z away from the camera."""
+
+
+def turned(yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0, *, distance: float = 1e6) -> Landmarks:
+    """Landmarks of the generic head in a picture of 200 x 200, turned by degrees; perspective from ``distance``."""
+    y, p, r = np.radians([yaw, -pitch, roll])
+    about_y = np.array([[np.cos(y), 0, -np.sin(y)], [0, 1, 0], [np.sin(y), 0, np.cos(y)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(p), -np.sin(p)], [0, np.sin(p), np.cos(p)]])
+    about_z = np.array([[np.cos(r), -np.sin(r), 0], [np.sin(r), np.cos(r), 0], [0, 0, 1]])
+    seen = HEAD @ (about_z @ about_x @ about_y).T
+    flat = 100 + 40 * seen[:, :2] * (distance / (distance + seen[:, 2:]))
+    return tuple((float(x), float(y)) for x, y in flat)  # type: ignore[return-value]
+
+
+def face(box: tuple[float, float, float, float] = (50, 40, 150, 160), landmarks: Landmarks | None = None) -> Face:
+    return Face(box_xyxy=box, score=0.9, landmarks_px=landmarks or turned())
+
+
+def picture(low: int = 60, high: int = 190) -> Image:
+    """200 x 200, a sharp checkerboard of 6 px with a mild gradient, between two lumas."""
+    rows, columns = np.mgrid[:200, :200]
+    board = ((rows // 6 + columns // 6) % 2) * 0.8 + columns / 1000
+    return np.dstack([low + (high - low) * board] * 3).astype(np.uint8)
+
+
+def reason(image: Image, one: Face, policy: GatePolicy | None = None) -> Reason | None:
+    found = check(image, one, policy or GatePolicy())
+    return found.reason if found else None
+
+
+def test_a_good_face_is_not_rejected() -> None:
+    assert check(picture(), face(), GatePolicy()) is None
+
+
+def test_a_real_face_is_not_rejected(astronaut: Image) -> None:
+    landmarks = ((198.0, 118.0), (242.0, 113.0), (229.0, 142.0), (207.0, 167.0), (247.0, 162.0))
+    assert check(astronaut, Face(box_xyxy=(178, 72, 268, 186), score=0.9, landmarks_px=landmarks), GatePolicy()) is None
+
+
+# --- size and place --------------------------------------------------------------------------------------------------
+
+
+def test_a_face_at_the_smallest_size_passes_and_a_smaller_one_is_told_to_move_closer() -> None:
+    assert reason(picture(), face((70, 70, 120, 134))) is None
+    rejection = check(picture(), face((70, 70, 120, 133)), GatePolicy())
+    assert rejection is not None and rejection.reason is Reason.FACE_TOO_SMALL
+    assert rejection.message.startswith("Move closer")
+    assert "50 x 63 px" in rejection.message and "64 px" in rejection.message
+
+
+@pytest.mark.parametrize(
+    ("box", "share"),
+    [
+        ((10, 10, 20, 20), 0.0),
+        ((-10, 0, 10, 20), 0.5),
+        ((90, 70, 110, 90), 0.75),
+        ((-100, -80, 200, 160), 1 - 100 * 80 / (300 * 240)),
+        ((100, 0, 120, 20), 1.0),
+        ((-50, -50, -10, -10), 1.0),
+        ((10, 10, 10, 20), 1.0),
+        ((20, 10, 10, 20), 1.0),
+    ],
+)
+def test_the_share_outside_is_that_of_the_area(box: tuple[float, float, float, float], share: float) -> None:
+    assert share_outside((100, 80), box) == pytest.approx(share)
+
+
+def test_a_face_at_the_largest_share_outside_passes() -> None:
+    policy = GatePolicy(max_outside=0.25)
+    assert reason(picture(), face((-25, 40, 75, 140)), policy) is None
+    rejection = check(picture(), face((-26, 40, 74, 140)), policy)
+    assert rejection is not None and rejection.reason is Reason.FACE_OUTSIDE_FRAME
+    assert "26%" in rejection.message and "25%" in rejection.message
+
+
+# --- pose ------------------------------------------------------------------------------------------------------------
+
+
+@given(st.floats(-80, 80), st.floats(-60, 60), st.floats(-80, 80))
+def test_the_pose_of_the_generic_head_is_recovered_from_afar(yaw: float, pitch: float, roll: float) -> None:
+    assert head_pose(turned(yaw, pitch, roll)) == pytest.approx((yaw, pitch, roll), abs=0.1)
+
+
+@pytest.mark.parametrize("angle", [-40.0, 0.0, 40.0])
+def test_perspective_at_arms_length_moves_the_pose_by_less_than_10_degrees(angle: float) -> None:
+    eye_distances_at_50_cm = 500 / 63
+    for pose in ((angle, 0, 0), (0, angle / 2, 0), (0, 0, angle)):
+        assert head_pose(turned(*pose, distance=eye_distances_at_50_cm)) == pytest.approx(pose, abs=10)
+
+
+def test_the_signs_are_those_of_the_docstring() -> None:
+    eyes_and_mouth = ((80.0, 77.0), (120.0, 77.0)), ((83.0, 123.0), (117.0, 123.0))
+    nose_to_the_right = head_pose((*eyes_and_mouth[0], (108.0, 100.0), *eyes_and_mouth[1]))
+    nose_up = head_pose((*eyes_and_mouth[0], (100.0, 92.0), *eyes_and_mouth[1]))
+    clockwise = head_pose(((77.0, 80.0), (123.0, 90.0), (100.0, 100.0), (70.0, 120.0), (112.0, 128.0)))
+    assert nose_to_the_right.yaw > 10 and nose_up.pitch > 10 and clockwise.roll > 10
+
+
+@given(st.floats(0.1, 50), st.floats(-1000, 1000))
+def test_the_pose_does_not_depend_on_size_and_place(scale: float, shift: float) -> None:
+    moved = tuple((x * scale + shift, y * scale - shift) for x, y in turned(20, 10, 5))
+    assert head_pose(moved) == pytest.approx(HeadPose(20, 10, 5), abs=0.1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "points",
+    [((5.0, 5.0),) * 5, tuple((float(i), 2.0 * i) for i in range(5)), tuple((1e-9 * i, 0.0) for i in range(5))],
+)
+def test_landmarks_on_one_line_or_in_one_place_are_no_pose_and_rejected(points: Landmarks) -> None:
+    assert head_pose(points) == (180, 180, 180)
+    assert reason(picture(), face(landmarks=points)) is Reason.FACE_TURNED_AWAY
+
+
+@pytest.mark.parametrize(
+    ("field", "axis", "words"),
+    [("max_yaw_deg", 0, "to the side"), ("max_pitch_deg", 1, "up or down"), ("max_roll_deg", 2, "shoulder")],
+)
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_each_angle_has_its_limit_on_both_sides(field: str, axis: int, words: str, sign: int) -> None:
+    policy = GatePolicy(**{field: 25})
+    angles = [0.0, 0.0, 0.0]
+    angles[axis] = sign * 24.5
+    assert reason(picture(), face(landmarks=turned(*angles)), policy) is None
+    angles[axis] = sign * 25.5
+    rejection = check(picture(), face(landmarks=turned(*angles)), policy)
+    assert rejection is not None and rejection.reason is Reason.FACE_TURNED_AWAY
+    assert words in rejection.message and "at most 25" in rejection.message
+
+
+# --- light and blur --------------------------------------------------------------------------------------------------
+
+
+def test_a_dark_face_is_told_to_turn_on_a_light() -> None:
+    assert reason(picture(5, 60), face()) is None
+    rejection = check(picture(2, 35), face(), GatePolicy())
+    assert rejection is not None and rejection.reason is Reason.TOO_DARK and "light" in rejection.message
+
+
+def test_dark_skin_with_highlights_is_not_called_dark() -> None:
+    image = np.full((200, 200, 3), 25, np.uint8)
+    image[::3, ::3] = 30
+    image[85:115, 85:115] = 110
+    assert reason(image, face()) is None
+
+
+def test_a_washed_out_face_is_told_to_leave_the_glare() -> None:
+    assert reason(picture(150, 255), face()) is None
+    rejection = check(picture(185, 255), face(), GatePolicy())
+    assert rejection is not None and rejection.reason is Reason.TOO_BRIGHT and "glare" in rejection.message
+
+
+def test_light_beside_the_face_does_not_count() -> None:
+    image = picture(2, 35)
+    image[:, :60] = image[:, 140:] = 255
+    assert reason(image, face()) is Reason.TOO_DARK
+
+
+def test_a_blurred_face_is_told_to_hold_still(astronaut: Image) -> None:
+    one = Face(box_xyxy=(178, 72, 268, 186), score=0.9, landmarks_px=turned())
+    rejection = check(cv2.GaussianBlur(astronaut, (0, 0), 6.0), one, GatePolicy())
+    assert rejection is not None and rejection.reason is Reason.TOO_BLURRED and "Hold still" in rejection.message
+
+
+def test_sharpness_falls_with_blur_and_hardly_depends_on_size_and_contrast(astronaut: Image) -> None:
+    def measure(image: Image, scale: float = 1.0) -> float:
+        luma = gate._inner_luma(image, face(tuple(scale * v for v in (178, 72, 268, 186))))  # type: ignore[arg-type]
+        assert luma is not None
+        return gate.sharpness(luma)
+
+    sharp = measure(astronaut)
+    blurred = [measure(cv2.GaussianBlur(astronaut, (0, 0), sigma)) for sigma in (1, 2, 4, 8)]
+    assert [sharp, *blurred] == sorted([sharp, *blurred], reverse=True)
+    assert measure((astronaut * 0.4).astype(np.uint8)) == pytest.approx(sharp, rel=0.1)
+    larger = cv2.resize(astronaut, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
+    assert measure(np.asarray(larger, np.uint8), 3.0) == pytest.approx(sharp, rel=0.25)
+
+
+@pytest.mark.parametrize("grey", [0, 100, 255])
+def test_a_flat_picture_is_never_good_enough(grey: int) -> None:
+    assert check(np.full((200, 200, 3), grey, np.uint8), face(), GatePolicy()) is not None
+
+
+# --- policy ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_cheapest_criterion_answers_first() -> None:
+    everything_wrong = face((-30, 190, 20, 230), turned(yaw=80))
+    assert reason(picture(0, 5), everything_wrong) is Reason.FACE_TOO_SMALL
+    assert reason(picture(0, 5), everything_wrong, GatePolicy(min_face_px=1)) is Reason.FACE_OUTSIDE_FRAME
+    lenient = GatePolicy(min_face_px=1, max_outside=1.0)
+    assert reason(picture(0, 5), face(landmarks=turned(yaw=80)), lenient) is Reason.FACE_TURNED_AWAY
+
+
+def test_for_a_reference_only_the_size_counts() -> None:
+    reference = GatePolicy(min_face_px=80).for_reference()
+    blurred = cv2.GaussianBlur(picture(0, 8), (0, 0), 9)
+    assert reason(blurred, face((-60, 40, 60, 160), turned(75, 50, 80)), reference) is None
+    assert reason(picture(), face((50, 50, 100, 129)), reference) is Reason.FACE_TOO_SMALL
+
+
+@pytest.mark.parametrize("box", [(200, 0, 300, 100), (-200, 0, -100, 100), (150, 50, 50, 150), (180, 50, 280, 150)])
+def test_a_face_whose_middle_is_not_in_the_picture_is_rejected_by_every_policy(
+    box: tuple[float, float, float, float],
+) -> None:
+    most_lenient = GatePolicy(min_face_px=1).for_reference()
+    assert reason(picture(), face(box), most_lenient) is Reason.FACE_OUTSIDE_FRAME
+
+
+@given(
+    st.tuples(*[st.floats(-1e6, 1e6)] * 4),
+    st.tuples(*[st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))] * 5),
+)
+def test_any_finite_face_gets_an_answer_with_a_sentence(
+    box: tuple[float, float, float, float], landmarks: Landmarks
+) -> None:
+    found = check(picture(), face(box, landmarks), GatePolicy())
+    assert found is None or (isinstance(found, Rejection) and found.message.endswith("."))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"max_outside": 1.1},
+        {"max_outside": -0.1},
+        {"min_face_px": 0},
+        {"max_yaw_deg": float("nan")},
+        {"min_sharpness": -1},
+        {"max_luma_p5": 256},
+        {"smallest": 1},
+    ],
+)
+def test_a_policy_refuses_values_that_mean_nothing(values: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(values))):
+        GatePolicy(**values)
+
+
+def test_the_gate_refuses_few_live_people(shared: Path) -> None:
+    """The shares in ``GatePolicy`` on a spread of the frames they were measured on: at most 5 % in all."""
+    folder = shared / "data" / "pad"
+    with open(folder / "manifest.csv", newline="") as file:
+        rows = [r for r in csv.DictReader(file) if (r["split"], r["label"]) == ("train", "live")][::10]
+    names = ("right_eye", "left_eye", "nose", "right_mouth", "left_mouth")
+    rejected = []
+    for row in rows:
+        x, y, w, h = (float(row[key]) for key in ("box_x", "box_y", "box_w", "box_h"))
+        points = tuple((float(row[f"{name}_x"]), float(row[f"{name}_y"])) for name in names)
+        image = np.asarray(cv2.imread(str(folder / row["path"])), np.uint8)
+        rejected.append(check(image, face((x, y, x + w, y + h), points), GatePolicy()))  # type: ignore[arg-type]
+    assert len(rows) > 500
+    assert sum(r is not None for r in rejected) / len(rows) < 0.05
