@@ -1,0 +1,104 @@
+"""Calibration of P(live): logits and labels in, a Platt line and a calibration error out.
+
+Knows no network and no threshold. Logit means logit of live minus logit of spoof; a liveness card stores the line.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from faceauth.intervals import Floats, Strings
+from faceauth.metrics import LIVE, SPOOF, checked_labels, checked_scores
+
+
+def balanced_weights(labels: npt.ArrayLike, domains: Strings) -> Floats:
+    """Weights, float64, N, summing to 1: live and spoof weigh the same, and within a class every domain does."""
+    names = np.asarray(domains)
+    classes = checked_labels(labels, len(names))
+    weights = np.zeros(len(names))
+    for label in np.unique(classes):
+        held = np.unique(names[classes == label])
+        for name in held:
+            cell = (classes == label) & (names == name)
+            weights[cell] = 1 / (len(held) * cell.sum())
+    return np.asarray(weights / weights.sum())
+
+
+def fit_platt(logits: npt.ArrayLike, labels: npt.ArrayLike, domains: Strings) -> tuple[float, float]:
+    """``a`` > 0 and ``b`` of ``p_live = sigmoid(a * logit + b)``: Platt scaling, class- and domain-balanced.
+
+    Targets are smoothed as in Platt (1999), so separable data do not push ``a`` to infinity; the search is
+    Newton's with backtracking, after Lin, Lin and Weng (2007).
+
+    Args:
+        logits: float, N, finite.
+        labels: 0 = live, 1 = spoof; both must be there.
+        domains: str, N.
+
+    Raises:
+        ValueError: a logit is not finite, a class is missing, or the logits rank spoof above live.
+    """
+    x = np.asarray(logits, np.float64)
+    if x.ndim != 1 or not np.isfinite(x).all():
+        raise ValueError(f"Calibration needs one finite logit for each presentation, found {x.shape}.")
+    classes = checked_labels(labels, len(x))
+    n_live, n_spoof = int((classes == LIVE).sum()), int((classes == SPOOF).sum())
+    if n_live == 0 or n_spoof == 0:
+        raise ValueError(f"Calibration needs live and spoof presentations, found {n_live} and {n_spoof}.")
+    target = np.where(classes == LIVE, (n_live + 1) / (n_live + 2), 1 / (n_spoof + 2))
+    a, b = _newton(x, target, balanced_weights(classes, domains))
+    if a <= 0:
+        raise ValueError(f"The logits rank spoof above live (slope {a:.3g}): look for swapped classes or labels.")
+    return a, b
+
+
+def expected_calibration_error(
+    p_live: npt.ArrayLike, labels: npt.ArrayLike, *, weights: Floats | None = None, bins: int = 15
+) -> float:
+    """Weighted mean gap between P(live) and the share of live presentations over equally wide bins (Guo 2017).
+
+    Args:
+        p_live: float, N, in [0, 1].
+        labels: 0 = live, 1 = spoof.
+        weights: float, N, for example :func:`balanced_weights`; None for equal weights.
+        bins: number of bins.
+
+    Raises:
+        ValueError: no presentation.
+    """
+    scores = checked_scores(p_live)
+    live = checked_labels(labels, len(scores)) == LIVE
+    if len(scores) == 0:
+        raise ValueError("A calibration error needs at least one presentation.")
+    share = np.full(len(scores), 1 / len(scores)) if weights is None else weights / weights.sum()
+    which = np.minimum((scores * bins).astype(int), bins - 1)
+    return float(np.abs(np.bincount(which, weights=share * (scores - live), minlength=bins)).sum())
+
+
+def _newton(x: Floats, target: Floats, weights: Floats) -> tuple[float, float]:
+    """Slope and offset of the weighted logistic regression of ``target`` on ``x``."""
+    scale = max(float(np.abs(x).max()), 1e-12)  # the search works on x in [-1, 1], whatever the logits' size
+    features = np.stack([x / scale, np.ones_like(x)], axis=1)  # (N, 2)
+    line = np.zeros(2)
+    loss = _loss(features @ line, target, weights)
+    for _ in range(100):
+        p = _sigmoid(features @ line)
+        gradient = features.T @ (weights * (p - target))
+        if np.abs(gradient).max() < 1e-10:
+            break
+        curvature = (features.T * (weights * p * (1 - p))) @ features + 1e-12 * np.eye(2)
+        step = np.linalg.solve(curvature, gradient)
+        size = 1.0
+        while size > 1e-10 and _loss(features @ (line - size * step), target, weights) > loss:
+            size /= 2
+        line = line - size * step
+        loss = _loss(features @ line, target, weights)
+    return float(line[0] / scale), float(line[1])
+
+
+def _loss(z: Floats, target: Floats, weights: Floats) -> float:
+    """Weighted cross-entropy of sigmoid(z) against ``target``."""
+    return float(weights @ (np.logaddexp(0, z) - target * z))
+
+
+def _sigmoid(z: Floats) -> Floats:
+    return np.exp(-np.logaddexp(0, -z))

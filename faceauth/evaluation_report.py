@@ -1,0 +1,152 @@
+"""The types of an evaluation's report: frozen, JSON round-trippable, with no behaviour.
+
+A figure that the data cannot give (AUC of a domain with live pictures only) is None, never 0. How the figures are
+computed is the business of :mod:`faceauth.evaluation`.
+"""
+
+from typing import Literal
+
+from faceauth.results import Frozen, MeasuredRate
+
+Mode = Literal["network", "pipeline"]
+
+
+class Estimate(Frozen):
+    """A figure with its 95 % interval; ``low`` and ``high`` are None where ``interval`` says that there is none."""
+
+    value: float
+    low: float | None
+    high: float | None
+    interval: str
+
+
+class DomainResult(Frozen):
+    """One domain at the report's threshold; presentations without a response are not counted in.
+
+    Attributes:
+        auc, hter: None where the domain holds only one class; attack species are pooled.
+        apcer: species -> rate; empty without attacks.
+        bpcer: None without live presentations.
+    """
+
+    domain: str
+    n_live: int
+    n_spoof: int
+    auc: Estimate | None
+    hter: float | None
+    apcer: dict[str, MeasuredRate]
+    bpcer: MeasuredRate | None
+
+
+class Summary(Frozen):
+    """Several domains together at the report's threshold.
+
+    Attributes:
+        n_domains: of any class; the macro figures are means over those that hold both.
+        worst_species: the species whose APCER is highest, hence ISO's APCER; None without attacks.
+        acer: (APCER of the worst species + BPCER) / 2.
+    """
+
+    n_domains: int
+    n_live: int
+    n_spoof: int
+    macro_auc: Estimate | None
+    macro_hter: Estimate | None
+    apcer: dict[str, MeasuredRate]
+    worst_species: str | None
+    apcer_pooled: MeasuredRate | None
+    bpcer: MeasuredRate | None
+    acer: float | None
+
+
+class Ranking(Frozen):
+    """Figures that no threshold enters, over all presentations as one set.
+
+    Attributes:
+        bpcer10, bpcer20, bpcer100: BPCER where the worst species' APCER is 10, 5, 1 %.
+    """
+
+    auc: Estimate
+    eer: Estimate
+    bpcer10: Estimate
+    bpcer20: Estimate
+    bpcer100: Estimate
+
+
+class NonResponse(Frozen):
+    """Presentations that came to no score, beside the error rates and never in them.
+
+    Attributes:
+        apnrr: species -> share of attacks without a response.
+        reasons: reason code -> count.
+    """
+
+    apnrr: dict[str, MeasuredRate]
+    bpnrr: MeasuredRate | None
+    reasons: dict[str, int]
+
+
+class ClassReport(Frozen):
+    """One class as a classifier sees it.
+
+    Attributes:
+        precision: None where nothing was classified so.
+        mean_confidence: mean probability of the class over its own presentations: P(live) for live, else 1 - P(live).
+    """
+
+    precision: float | None
+    recall: float
+    f1: float
+    support: int
+    mean_confidence: float
+
+
+class ReferenceReport(Frozen):
+    """Accuracy, precision, recall, F1 and confusion at the threshold, all presentations weighing the same.
+
+    Attributes:
+        confusion: true class, then predicted class: ``confusion["spoof"]["live"]`` are attacks let in.
+    """
+
+    accuracy: float
+    classes: dict[Literal["live", "spoof"], ClassReport]
+    confusion: dict[Literal["live", "spoof"], dict[Literal["live", "spoof"], int]]
+
+
+class RobustnessPoint(Frozen):
+    """The error rates at one level of one change of the pictures."""
+
+    level: float
+    bpcer: MeasuredRate
+    apcer_pooled: MeasuredRate
+
+
+class EvaluationReport(Frozen):
+    """What was measured, on what, at which threshold.
+
+    Attributes:
+        schema_version: of this document.
+        backend: name of the liveness backend.
+        data: name of the manifest and its splits.
+        mode: "network" on the manifest's boxes, or the whole "pipeline" with its detector and gate.
+        domains: sorted by name.
+        tight, whole_frames: presentations whose context is below 1.3, and the others; None where there are none
+            or the context is unknown.
+        worst_domain: the domain of the lowest AUC; None where no domain holds both classes.
+        ranking, reference: None where only one class drew responses.
+    """
+
+    schema_version: Literal[1] = 1
+    backend: str
+    data: str
+    mode: Mode
+    threshold: float
+    threshold_origin: str
+    overall: Summary
+    tight: Summary | None
+    whole_frames: Summary | None
+    domains: tuple[DomainResult, ...]
+    worst_domain: str | None
+    ranking: Ranking | None
+    no_response: NonResponse
+    reference: ReferenceReport | None

@@ -1,0 +1,180 @@
+"""Curves and scores in, matplotlib figures and picture files out: DET, ROC, score histograms, robustness.
+
+Computes no rate. matplotlib is imported when the first figure is drawn, without its global state and without a display.
+"""
+
+from collections.abc import Mapping, Sequence
+from io import StringIO
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from faceauth.errors import ConfigError
+from faceauth.evaluation_report import RobustnessPoint
+from faceauth.intervals import Floats
+from faceauth.metrics import LIVE, SPOOF, ErrorCurve, auc, checked_labels, checked_scores
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+"""Okabe and Ito's palette (2008), readable with any colour vision; lines differ in dashes too."""
+DASHES = ("-", "--", "-.", ":")
+
+Corner = Literal["upper right", "upper center", "lower right"]
+
+DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.99)
+DET_RANGE = (0.0005, 0.995)
+
+
+def det_figure(curves: Mapping[str, ErrorCurve]) -> "Figure":
+    """BPCER over APCER on normal-deviate axes (Martin et al., 1997); name -> curve.
+
+    Rates below 0.05 % are drawn on the border, where the axes end.
+    """
+    figure, axes = _canvas((5.2, 5.0))
+    for (name, curve), (color, dash) in zip(curves.items(), _styles(len(curves)), strict=True):
+        axes.plot(
+            _deviate(curve.apcer), _deviate(curve.bpcer), dash, color=color, label=_plain(name), drawstyle="steps-post"
+        )
+    ends = _deviate(np.array(DET_RANGE))
+    axes.plot(ends, ends, color="0.75", linewidth=0.8, zorder=0)
+    ticks = _deviate(np.array(DET_TICKS))
+    axes.set_xticks(ticks, [f"{100 * tick:g}" for tick in DET_TICKS])
+    axes.set_yticks(ticks, [f"{100 * tick:g}" for tick in DET_TICKS])
+    axes.set(xlim=tuple(ends), ylim=tuple(ends), title="DET", aspect="equal")
+    axes.set(xlabel="APCER, pooled: attacks accepted, %", ylabel="BPCER: live people refused, %")
+    _legend(axes, len(curves), "upper right")
+    return figure
+
+
+def roc_figure(curves: Mapping[str, ErrorCurve]) -> "Figure":
+    """Live people accepted over attacks accepted; name -> curve."""
+    figure, axes = _canvas((5.2, 5.0))
+    for (name, curve), (color, dash) in zip(curves.items(), _styles(len(curves)), strict=True):
+        axes.plot(100 * curve.apcer, 100 * (1 - curve.bpcer), dash, color=color, label=_plain(name))
+    axes.plot((0, 100), (0, 100), color="0.75", linewidth=0.8, zorder=0)
+    axes.set(xlim=(-1, 101), ylim=(-1, 101), title="ROC", aspect="equal")
+    axes.set(xlabel="APCER, pooled: attacks accepted, %", ylabel="1 - BPCER: live people accepted, %")
+    _legend(axes, len(curves), "lower right")
+    return figure
+
+
+def histogram_figure(p_live: npt.ArrayLike, labels: npt.ArrayLike, threshold: float) -> "Figure":
+    """Share of live and of spoof presentations over P(live), with the threshold; each class sums to 100 %."""
+    scores = checked_scores(p_live)
+    classes = checked_labels(labels, len(scores))
+    figure, axes = _canvas((6.4, 3.6))
+    edges = np.linspace(0, 1, 41)
+    for name, kind, color, dash in (("live", LIVE, COLORS[0], "-"), ("spoof", SPOOF, COLORS[1], "--")):
+        chosen = scores[classes == kind]
+        if len(chosen):
+            share = 100 * np.histogram(chosen, edges)[0] / len(chosen)
+            label = f"{name}, n = {len(chosen):,}"
+            steps = axes.stairs(share, edges, fill=True, linestyle=dash, linewidth=1.2, label=label)
+            steps.set(facecolor=(color, 0.3), edgecolor=color)
+    axes.axvline(threshold, color="black", linewidth=1.2, linestyle=":", label=f"threshold {threshold:.3f}")
+    axes.set(xlim=(0, 1), title="Scores", xlabel="P(live)", ylabel="share of the class, %")
+    _legend(axes, 3, "upper center")
+    return figure
+
+
+def robustness_figure(curves: Mapping[str, Sequence[RobustnessPoint]]) -> "Figure":
+    """BPCER and pooled APCER over each change, one small plot a change, with intervals as bands."""
+    columns = min(3, len(curves))
+    rows = -(-len(curves) // columns)
+    figure, grid = _grid(rows, columns, (3.4 * columns, 2.8 * rows))
+    for axes, (name, points) in zip(grid, curves.items(), strict=False):
+        levels = [point.level for point in points]
+        for label, color, dash, rates in (
+            ("BPCER", COLORS[0], "o-", [point.bpcer for point in points]),
+            ("APCER, pooled", COLORS[1], "s--", [point.apcer_pooled for point in points]),
+        ):
+            axes.plot(levels, [100 * rate.value for rate in rates], dash, color=color, markersize=4, label=label)
+            low, high = [100 * rate.low for rate in rates], [100 * rate.high for rate in rates]
+            axes.fill_between(levels, low, high, color=color, alpha=0.15, linewidth=0)
+        axes.set(ylim=(-2, 102), xlabel=name, ylabel="errors, %")
+    for axes in grid[len(curves) :]:
+        axes.set_visible(False)
+    handles, labels = grid[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False)
+    return figure
+
+
+def named(name: str, p_live: npt.ArrayLike, labels: npt.ArrayLike) -> str:
+    """A curve's label: its name with the AUC."""
+    return f"{name} (AUC {auc(p_live, labels):.3f})"
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write the figure as PNG (160 dpi) or SVG, by the suffix of ``path``.
+
+    Raises:
+        ConfigError: another suffix.
+    """
+    if path.suffix.lower() == ".svg":
+        path.write_text(_svg(figure), encoding="utf-8")
+    elif path.suffix.lower() == ".png":
+        figure.savefig(path, format="png", dpi=160)
+    else:
+        raise ConfigError(f"A plot is written as .png or .svg, not as {path.name!r}.")
+
+
+def svg(figure: "Figure") -> str:
+    """The figure as an ``<svg>`` element, without an XML header, to be put into a page."""
+    text = _svg(figure)
+    return text[text.index("<svg") :]
+
+
+def _svg(figure: "Figure") -> str:
+    """Without a date and with fixed ids, so that the same figure gives the same text."""
+    from matplotlib import rc_context
+
+    buffer = StringIO()
+    with rc_context({"svg.hashsalt": "faceauth"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()
+
+
+def _grid(rows: int, columns: int, size_inch: tuple[float, float]) -> "tuple[Figure, list[Axes]]":
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ConfigError("Plots need matplotlib: `pip install faceauth[plots]`.") from error
+    figure = Figure(figsize=size_inch, layout="constrained")
+    axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
+    for one in axes:
+        one.grid(color="0.9", linewidth=0.6)
+        one.set_axisbelow(True)
+        one.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _canvas(size_inch: tuple[float, float]) -> "tuple[Figure, Axes]":
+    figure, axes = _grid(1, 1, size_inch)
+    return figure, axes[0]
+
+
+def _plain(name: str) -> str:
+    """A name of the data as matplotlib shows it unread: between dollars it would be a formula."""
+    return name.replace("$", r"\$")
+
+
+def _styles(n: int) -> list[tuple[str, str]]:
+    """Colour and dashes of each of ``n`` lines."""
+    return [(COLORS[i % len(COLORS)], DASHES[i % len(DASHES)]) for i in range(n)]
+
+
+def _legend(axes: "Axes", entries: int, where: Corner) -> None:
+    if entries:
+        axes.legend(loc=where, frameon=True, framealpha=0.9, edgecolor="0.85", fontsize=8)
+
+
+def _deviate(rates: Floats) -> Floats:
+    """Normal deviates of rates, which are kept inside ``DET_RANGE``."""
+    inverse = NormalDist().inv_cdf
+    return np.array([inverse(rate) for rate in np.clip(rates, *DET_RANGE)])

@@ -1,0 +1,130 @@
+"""Rows and a backend in, error rates under worse pictures out: one curve for each kind of change.
+
+Knows no file format of its own and chooses no threshold. Each change acts on the picture before the crop is cut, as a
+worse camera or detector would.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+
+import cv2
+import numpy as np
+
+from faceauth.evaluation_report import RobustnessPoint
+from faceauth.intervals import measured_rate
+from faceauth.manifest import Row
+from faceauth.metrics import accepted
+from faceauth.scoring import Box, Change, Progress, score_rows
+from faceauth.stages import Image, LivenessBackend
+
+
+def face_size(side_px: float) -> Change:
+    """Shrinks the picture until the longer side of the face box is ``side_px``; never enlarges it."""
+
+    def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
+        height, width = image.shape[:2]
+        scale = min(1.0, side_px / _longer(box_xyxy))
+        size_wh = (max(1, round(width * scale)), max(1, round(height * scale)))
+        x, y = size_wh[0] / width, size_wh[1] / height
+        small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+        left, top, right, bottom = box_xyxy
+        return np.asarray(small, np.uint8), (left * x, top * y, right * x, bottom * y)
+
+    return change
+
+
+def blur(percent_of_face: float) -> Change:
+    """Gaussian blur whose sigma is a share of the longer side of the face box."""
+
+    def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
+        sigma = percent_of_face / 100 * _longer(box_xyxy)
+        if sigma == 0:
+            return image, box_xyxy
+        return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8), box_xyxy
+
+    return change
+
+
+def brightness(gain: float) -> Change:
+    """Multiplies every channel; what passes 255 is lost, as in an over-exposed picture."""
+
+    def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
+        return np.asarray(cv2.convertScaleAbs(image, alpha=gain), np.uint8), box_xyxy
+
+    return change
+
+
+def jpeg_quality(quality: float) -> Change:
+    """Compresses the whole picture once more at this quality, 1 to 100."""
+
+    def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
+        _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, int(quality)))
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8), box_xyxy
+
+    return change
+
+
+def crop_margin(factor: float) -> Change:
+    """Scales the face box about its centre, as a detector with another habit would; the crop follows."""
+
+    def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
+        left, top, right, bottom = box_xyxy
+        x, y = (left + right) / 2, (top + bottom) / 2
+        w, h = (right - left) / 2 * factor, (bottom - top) / 2 * factor
+        return image, (x - w, y - h, x + w, y + h)
+
+    return change
+
+
+CHANGES: Mapping[str, tuple[Callable[[float], Change], tuple[float, ...]]] = MappingProxyType(
+    {
+        "face size, px": (face_size, (24, 32, 48, 64, 96, 128)),
+        "blur, % of face": (blur, (0, 1, 2, 3, 5)),
+        "brightness, x": (brightness, (0.25, 0.5, 0.75, 1, 1.5, 2)),
+        "JPEG quality": (jpeg_quality, (10, 20, 40, 60, 80, 95)),
+        "crop margin, x": (crop_margin, (0.8, 0.9, 1, 1.1, 1.25)),
+    }
+)
+"""Name with unit -> the change and its levels; chosen, not measured."""
+
+
+def robustness(
+    rows: Sequence[Row], backend: LivenessBackend, threshold: float, *, progress: Progress | None = None
+) -> dict[str, tuple[RobustnessPoint, ...]]:
+    """Kind of change -> BPCER and pooled APCER at each of its levels, at one fixed threshold.
+
+    Scores all rows about 30 times: give a sample of a large manifest.
+
+    Args:
+        rows: live and spoof, each with a face box.
+        backend: any that looks at context crops.
+        threshold: on P(live).
+        progress: told after each level, with the number of all levels.
+
+    Raises:
+        ValueError: live or spoof is missing.
+        ConfigError, ImageError, ScoreError: as :func:`faceauth.scoring.score_rows`.
+    """
+    live = np.array([row.is_live for row in rows])
+    if live.all() or not live.any():
+        raise ValueError("Robustness is measured on live and spoof pictures; one of them is missing.")
+    domains = np.array([row.domain for row in rows])
+    plan = [(name, change, level) for name, (change, levels) in CHANGES.items() for level in levels]
+    curves: dict[str, tuple[RobustnessPoint, ...]] = {}
+    for number, (name, change, level) in enumerate(plan):
+        scored = score_rows(rows, backend, change=change(level))
+        took = accepted([s.p_live for s in scored if s.p_live is not None], threshold)
+        point = RobustnessPoint(
+            level=level,
+            bpcer=measured_rate(~took[live], domains[live]),
+            apcer_pooled=measured_rate(took[~live], domains[~live]),
+        )
+        curves[name] = (*curves.get(name, ()), point)
+        if progress is not None:
+            progress(number + 1, len(plan))
+    return curves
+
+
+def _longer(box_xyxy: Box) -> float:
+    left, top, right, bottom = box_xyxy
+    return max(right - left, bottom - top)

@@ -1,0 +1,196 @@
+"""Rows of a manifest in, P(live) of each out: by the network alone on the manifest's boxes, or by the whole pipeline.
+
+Knows no error rate. What drew no response is said so with its reason, and never gets a score.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from faceauth.crop import context_crop
+from faceauth.errors import ConfigError, ImageError, ScoreError
+from faceauth.imaging import load_image
+from faceauth.manifest import Row
+from faceauth.metrics import checked_scores
+from faceauth.results import OperatingPoint, OperatingPointName, Reason, Thresholds, Verification
+from faceauth.stages import Image, LivenessBackend
+
+Box = tuple[float, float, float, float]
+Progress = Callable[[int, int], None]
+"""Called with the number of pictures done and the number of all."""
+Change = Callable[[Image, Box], tuple[Image, Box]]
+"""A picture and its face box -> the changed picture and the box in it."""
+
+
+class Verifier(Protocol):
+    """The part of the pipeline that an evaluation needs."""
+
+    def verify(self, image: Path, /) -> Verification:
+        """The answer to one picture."""
+        ...
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """A threshold on P(live) and where it comes from, for example "operating point balanced, measured on ..."."""
+
+    value: float
+    origin: str
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A row and what came back.
+
+    Attributes:
+        p_live: in [0, 1]; None for a presentation that drew no response.
+        no_response: why there is no ``p_live``, as a reason code; None where there is one.
+        context: longer side of the picture / longer side of the face box; None where a size is unknown.
+    """
+
+    row: Row
+    p_live: float | None
+    no_response: str | None
+    context: float | None
+
+
+def backend_threshold(
+    backend: LivenessBackend, *, threshold: float | None = None, point: OperatingPointName = "balanced"
+) -> Threshold:
+    """The explicit threshold where one is given, else the backend's named operating point.
+
+    Raises:
+        ConfigError: ``threshold`` is not in [0, 1], or it is needed because the backend has no operating points.
+    """
+    if threshold is not None:
+        if not 0 <= threshold <= 1:
+            raise ConfigError(f"A threshold on P(live) lies in [0, 1], not at {threshold}.")
+        return Threshold(threshold, "explicit")
+    if backend.operating_points is None:
+        raise ConfigError("This liveness backend has no measured operating points: give a threshold.")
+    chosen = {
+        "convenience": backend.operating_points.convenience,
+        "balanced": backend.operating_points.balanced,
+        "strict": backend.operating_points.strict,
+    }[point]
+    return Threshold(chosen.threshold, _origin(point, chosen))
+
+
+def score_rows(
+    rows: Sequence[Row],
+    backend: LivenessBackend,
+    *,
+    batch: int = 32,
+    change: Change | None = None,
+    progress: Progress | None = None,
+) -> list[Scored]:
+    """P(live) of the network alone, on the face boxes of the manifest: no detector, no gate, no refusal.
+
+    Args:
+        rows: each with a face box.
+        backend: any that looks at context crops.
+        batch: crops a call.
+        change: applied to picture and box before the crop is cut.
+        progress: told after each batch.
+
+    Raises:
+        ConfigError: a row has no face box, or the backend wants an aligned face, which a box does not give.
+        ImageError: a picture cannot be used.
+        ScoreError: the backend does not return one number in [0, 1] for each crop.
+    """
+    if backend.crop.kind != "context":
+        raise ConfigError(f"A manifest's boxes give context crops, not {backend.crop.kind}: evaluate the pipeline.")
+    boxless = [row for row in rows if row.box_xyxy is None]
+    if boxless:
+        raise ConfigError(
+            f"{len(boxless)} rows have no face box, the first is {boxless[0].path}: evaluate the whole pipeline."
+        )
+    scored: list[Scored] = []
+    for part in _batches(rows, batch):
+        cut = [_cut(row, backend, change) for row in part]
+        p_live = checked_scores(backend.score(np.stack([pixels for pixels, _ in cut])))
+        if len(p_live) != len(part):
+            raise ScoreError(f"{len(p_live)} scores came back for {len(part)} crops.", stage="liveness")
+        scored += [Scored(row, float(p), None, context) for row, p, (_, context) in zip(part, p_live, cut, strict=True)]
+        if progress is not None:
+            progress(len(scored), len(rows))
+    return scored
+
+
+def verify_rows(
+    rows: Sequence[Row], verifier: Verifier, *, progress: Progress | None = None
+) -> tuple[list[Scored], Threshold]:
+    """P(live) of the whole pipeline with its detector and gate, and the threshold that it says was in force.
+
+    Raises:
+        ConfigError: no picture came to a threshold, or the pipeline does not judge liveness.
+        ScoreError: the pipeline changed its threshold on the way, or accepted against it.
+    """
+    scored, thresholds = [], set()
+    for row in rows:
+        answer = _verify(row, verifier)
+        if answer is None or answer.liveness is None:
+            reason = Reason.IMAGE_UNUSABLE if answer is None else answer.reason
+            scored.append(Scored(row, None, str(reason), _context(row)))
+        else:
+            thresholds.add(_in_force(answer))
+            scored.append(Scored(row, answer.liveness.p_live, None, _context(row)))
+        if progress is not None:
+            progress(len(scored), len(rows))
+    if not thresholds:
+        raise ConfigError(f"None of {len(rows)} pictures came to a liveness score: look at the reasons, or the gate.")
+    if len(thresholds) > 1:
+        raise ScoreError(f"The pipeline's threshold changed on the way: {thresholds}.", stage="liveness")
+    return scored, thresholds.pop()
+
+
+def _verify(row: Row, verifier: Verifier) -> Verification | None:
+    """The pipeline's answer; None for a picture that it refuses to read."""
+    try:
+        return verifier.verify(row.path)
+    except ImageError:
+        return None
+
+
+def _in_force(answer: Verification) -> Threshold:
+    limits: Thresholds | None = answer.thresholds
+    if limits is None or limits.live is None or answer.liveness is None:
+        raise ConfigError("The pipeline's policy does not judge liveness: nothing can be measured.")
+    if answer.accepted != (answer.liveness.p_live >= limits.live):
+        raise ScoreError(
+            f"The pipeline says accepted = {answer.accepted} ({answer.reason}) at P(live) {answer.liveness.p_live} "
+            f"and threshold {limits.live}.",
+            stage="liveness",
+        )
+    if limits.operating_point is None or limits.measured is None:
+        return Threshold(limits.live, "explicit")
+    return Threshold(limits.live, _origin(limits.operating_point, limits.measured))
+
+
+def _origin(name: OperatingPointName, point: OperatingPoint) -> str:
+    return f"operating point {name}, measured on {point.measured_on}"
+
+
+def _cut(row: Row, backend: LivenessBackend, change: Change | None) -> tuple[Image, float]:
+    """The crop of one row, and its context."""
+    image, box = load_image(row.path), row.box_xyxy
+    assert box is not None  # checked for all rows before the first is opened
+    if change is not None:
+        image, box = change(image, box)
+    longer = max(box[2] - box[0], box[3] - box[1])
+    return context_crop(image, box, backend.crop).pixels, max(image.shape[:2]) / longer
+
+
+def _context(row: Row) -> float | None:
+    if row.size_wh is None or row.box_xyxy is None:
+        return None
+    left, top, right, bottom = row.box_xyxy
+    return max(row.size_wh) / max(right - left, bottom - top)
+
+
+def _batches(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]

@@ -1,0 +1,112 @@
+"""Plots show the numbers they are given, and say what to install when they cannot."""
+
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faceauth.errors import ConfigError, ScoreError
+from faceauth.evaluation_report import RobustnessPoint
+from faceauth.intervals import measured_rate
+from faceauth.metrics import error_curve
+
+pytest.importorskip("matplotlib")
+
+from faceauth import plots
+
+RNG = np.random.default_rng(5)
+LABELS = RNG.integers(0, 2, 300)
+P_LIVE = np.clip(RNG.normal(0.65 - 0.3 * LABELS, 0.2), 0, 1)
+CURVES = {plots.named("all", P_LIVE, LABELS): error_curve(P_LIVE, LABELS)}
+
+
+def point(level: float, refused: int) -> RobustnessPoint:
+    """Of ten live people, ``refused`` refused; one of ten attacks accepted."""
+    return RobustnessPoint(
+        level=level, bpcer=measured_rate(np.arange(10) < refused), apcer_pooled=measured_rate(np.arange(10) < 1)
+    )
+
+
+def test_det_axes_are_normal_deviates_labelled_in_percent() -> None:
+    (axes,) = plots.det_figure(CURVES).axes
+    x, y = axes.lines[0].get_data()
+    by_tick = dict(zip([label.get_text() for label in axes.get_xticklabels()], axes.get_xticks(), strict=True))
+    assert by_tick["1"] == pytest.approx(-2.3263, abs=1e-3)
+    assert by_tick["40"] == pytest.approx(-by_tick["60"])
+    crossing = np.abs(np.array(x) - np.array(y)).argmin()
+    curve = next(iter(CURVES.values()))
+    assert crossing == np.abs(curve.apcer - curve.bpcer).argmin()
+
+
+def test_a_perfect_curve_stays_on_the_det_axes() -> None:
+    (axes,) = plots.det_figure({"perfect": error_curve([0.9, 0.1], [0, 1])}).axes
+    assert np.isfinite(axes.lines[0].get_xydata()).all()
+
+
+def test_roc_shows_live_accepted_over_attacks_accepted() -> None:
+    (axes,) = plots.roc_figure(CURVES).axes
+    x, y = (np.array(values) for values in axes.lines[0].get_data())
+    curve = next(iter(CURVES.values()))
+    np.testing.assert_allclose(x, 100 * curve.apcer)
+    np.testing.assert_allclose(y, 100 - 100 * curve.bpcer)
+    assert axes.get_legend().get_texts()[0].get_text().startswith("all (AUC 0.")
+
+
+def test_a_name_with_dollars_is_no_formula() -> None:
+    figure = plots.roc_figure({r"$\frac$": CURVES[next(iter(CURVES))]})
+    assert plots.svg(figure).startswith("<svg")
+
+
+def test_histograms_sum_to_one_hundred_percent_in_each_class() -> None:
+    (axes,) = plots.histogram_figure(P_LIVE, LABELS, 0.4).axes
+    assert [step.get_data().values.sum() for step in axes.patches] == pytest.approx([100, 100])
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == [f"live, n = {(LABELS == 0).sum()}", f"spoof, n = {(LABELS == 1).sum()}", "threshold 0.400"]
+
+
+def test_a_histogram_of_one_class_shows_that_class() -> None:
+    (axes,) = plots.histogram_figure([0.2, 0.9], [0, 0], 0.5).axes
+    assert len(axes.patches) == 1
+
+
+def test_a_histogram_refuses_what_is_no_score() -> None:
+    with pytest.raises(ScoreError):
+        plots.histogram_figure([np.nan], [0], 0.5)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4])
+def test_robustness_draws_one_plot_a_change(n: int) -> None:
+    figure = plots.robustness_figure({f"change {i}": [point(1, 2), point(2, 5)] for i in range(n)})
+    shown = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_xlabel() for axes in shown] == [f"change {i}" for i in range(n)]
+    assert [float(y) for y in shown[0].lines[0].get_ydata()] == [20.0, 50.0]
+
+
+def test_figures_are_written_as_png_and_svg(tmp_path: Path) -> None:
+    figure = plots.det_figure(CURVES)
+    plots.save(figure, tmp_path / "det.png")
+    plots.save(figure, tmp_path / "det.SVG")
+    picture = cv2.imread(str(tmp_path / "det.png"))
+    assert picture.shape[0] > 700 and picture.std() > 5
+    assert ET.parse(tmp_path / "det.SVG").getroot().tag.endswith("svg")
+
+
+def test_the_same_figure_gives_the_same_svg_ready_for_a_page() -> None:
+    one, two = plots.svg(plots.roc_figure(CURVES)), plots.svg(plots.roc_figure(CURVES))
+    assert one == two
+    assert one.startswith("<svg") and ET.fromstring(one) is not None
+
+
+def test_another_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"\.png or \.svg, not as 'det\.pdf'"):
+        plots.save(plots.det_figure(CURVES), tmp_path / "det.pdf")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_matplotlib_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ConfigError, match=r"pip install faceauth\[plots\]"):
+        plots.det_figure(CURVES)

@@ -1,0 +1,210 @@
+"""Rows become scores by the network alone or by the whole pipeline; what drew no response never gets a score."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faceauth import PipelineConfig, Policy
+from faceauth.errors import ConfigError, ImageUnreadable, ScoreError
+from faceauth.manifest import Row
+from faceauth.pipeline import Pipeline
+from faceauth.results import LivenessResult, Reason, Thresholds, Verdict, Verification
+from faceauth.scoring import Threshold, backend_threshold, score_rows, verify_rows
+from faceauth.stages import Crops, CropSpec
+from faceauth.testing import FakeDetector, FakeLiveness
+from faceauth.thresholds import operating_points
+
+LIMITS = Thresholds(live=0.5, attack=0.5, operating_point=None, measured=None, match=None)
+
+
+def grey_rows(folder: Path, levels: list[int], **fields: object) -> list[Row]:
+    """Pictures of one grey each, 60 x 40 with a box of 20 x 10; even ones live, odd ones prints."""
+    rows = []
+    for i, level in enumerate(levels):
+        path = folder / f"{i}.png"
+        cv2.imwrite(str(path), np.full((40, 60, 3), level, np.uint8))
+        label, species = i % 2, ("none", "print")[i % 2]
+        row = Row(path, label, species, "cam", "test", box_xyxy=(20.0, 10.0, 40.0, 20.0), size_wh=(60, 40))
+        rows.append(replace(row, **fields))
+    return rows
+
+
+def brightness(crops: Crops) -> np.ndarray:
+    """P(live) that tells the crops apart."""
+    return (crops.mean(axis=(1, 2, 3)) / 255).astype(np.float32)
+
+
+class Scripted:
+    """A pipeline that answers from a list."""
+
+    def __init__(self, *answers: Verification | Exception) -> None:
+        self.answers = list(answers)
+
+    def verify(self, image: Path, /) -> Verification:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def judged(p_live: float, *, limits: Thresholds | None = LIMITS, accepted: bool | None = None) -> Verification:
+    """An answer with a liveness score."""
+    live = limits is not None and limits.live is not None and p_live >= limits.live if accepted is None else accepted
+    return Verification(
+        accepted=live,
+        verdict=Verdict.ACCEPT if live else Verdict.REJECT,
+        reason=Reason.LIVE if live else Reason.ATTACK_SUSPECTED,
+        message="",
+        liveness=LivenessResult(p_live=p_live, crop_outside=0.0, crop_scale=2.0),
+        thresholds=limits,
+    )
+
+
+NO_FACE = Verification(accepted=False, verdict=Verdict.UNCERTAIN, reason=Reason.NO_FACE, message="")
+
+
+@pytest.mark.parametrize("batch", [1, 2, 32])
+def test_scores_keep_the_order_of_the_rows_at_any_batch_size(tmp_path: Path, batch: int) -> None:
+    rows = grey_rows(tmp_path, [0, 51, 102, 153, 255])
+    scored = score_rows(rows, FakeLiveness(brightness), batch=batch)
+    assert [one.row for one in scored] == rows
+    assert [one.p_live for one in scored] == pytest.approx([0.0, 0.2, 0.4, 0.6, 1.0])
+    assert {one.no_response for one in scored} == {None}
+    assert {one.context for one in scored} == {3.0}, "60 px of picture for 20 px of face"
+
+
+def test_no_rows_give_no_scores_and_ask_no_backend() -> None:
+    backend = FakeLiveness()
+    assert score_rows([], backend) == []
+    assert backend.seen == []
+
+
+def test_progress_ends_at_all(tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    score_rows(
+        grey_rows(tmp_path, [1, 2, 3]), FakeLiveness(), batch=2, progress=lambda done, of: told.append((done, of))
+    )
+    assert told == [(2, 3), (3, 3)]
+
+
+def test_a_change_acts_before_the_crop_is_cut(tmp_path: Path) -> None:
+    backend = FakeLiveness(brightness)
+    (scored,) = score_rows(
+        grey_rows(tmp_path, [51]), backend, change=lambda image, box: (image * 2, (0.0, 0.0, 30.0, 30.0))
+    )
+    assert scored.p_live == pytest.approx(0.4)
+    assert scored.context == 2.0
+
+
+def test_a_row_without_a_box_needs_the_pipeline(tmp_path: Path) -> None:
+    rows = grey_rows(tmp_path, [1, 2], box_xyxy=None)
+    with pytest.raises(ConfigError, match="2 rows have no face box"):
+        score_rows(rows, FakeLiveness())
+
+
+def test_a_backend_that_wants_aligned_faces_needs_the_pipeline(tmp_path: Path) -> None:
+    backend = FakeLiveness(crop=CropSpec(size_wh=(112, 112), scale=1.0, kind="arcface", color="bgr"))
+    with pytest.raises(ConfigError, match="not arcface"):
+        score_rows(grey_rows(tmp_path, [1]), backend)
+
+
+def test_an_unreadable_picture_is_an_error_of_the_manifest(tmp_path: Path) -> None:
+    rows = grey_rows(tmp_path, [1])
+    rows[0].path.write_text("no picture")
+    with pytest.raises(ImageUnreadable):
+        score_rows(rows, FakeLiveness())
+
+
+@pytest.mark.parametrize("answer", [[np.nan, 0.5], [0.5], [1.5, 0.5], [[0.5, 0.5], [0.5, 0.5]]])
+def test_a_backend_that_returns_no_scores_is_refused(tmp_path: Path, answer: list[object]) -> None:
+    with pytest.raises(ScoreError):
+        score_rows(grey_rows(tmp_path, [1, 2]), FakeLiveness(lambda crops: np.array(answer)))
+
+
+def test_an_explicit_threshold_is_used_as_given() -> None:
+    assert backend_threshold(FakeLiveness(), threshold=0.3) == Threshold(0.3, "explicit")
+    with pytest.raises(ConfigError, match=r"in \[0, 1\], not at 1.5"):
+        backend_threshold(FakeLiveness(), threshold=1.5)
+
+
+def test_a_named_operating_point_says_where_it_was_measured() -> None:
+    points = operating_points(
+        [0.9, 0.8, 0.3, 0.1], [0, 0, 1, 1], np.full(4, "print"), np.full(4, "cam"), measured_on="toy, val"
+    )
+    backend = FakeLiveness(operating_points=points)
+    assert backend_threshold(backend, point="strict") == Threshold(
+        points.strict.threshold, "operating point strict, measured on toy, val"
+    )
+    assert backend_threshold(backend, threshold=0.2).origin == "explicit"
+
+
+def test_without_operating_points_a_threshold_must_be_given() -> None:
+    with pytest.raises(ConfigError, match="give a threshold"):
+        backend_threshold(FakeLiveness())
+
+
+def test_what_drew_no_response_has_a_reason_and_no_score(tmp_path: Path) -> None:
+    rows = grey_rows(tmp_path, [1, 2, 3])
+    told: list[tuple[int, int]] = []
+    answers = Scripted(judged(0.9), NO_FACE, ImageUnreadable("broken"))
+    scored, threshold = verify_rows(rows, answers, progress=lambda done, of: told.append((done, of)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert [(one.p_live, one.no_response) for one in scored] == [
+        (0.9, None),
+        (None, "no_face"),
+        (None, "image_unusable"),
+    ]
+    assert threshold == Threshold(0.5, "explicit")
+
+
+def test_the_pipelines_operating_point_is_named_as_the_origin(tmp_path: Path) -> None:
+    points = operating_points(
+        [0.9, 0.8, 0.3, 0.1], [0, 0, 1, 1], np.full(4, "print"), np.full(4, "cam"), measured_on="toy, val"
+    )
+    at = points.balanced.threshold
+    limits = Thresholds(live=at, attack=at, operating_point="balanced", measured=points.balanced, match=None)
+    _, threshold = verify_rows(grey_rows(tmp_path, [1]), Scripted(judged(0.9, limits=limits)))
+    assert threshold == Threshold(at, "operating point balanced, measured on toy, val")
+
+
+def test_without_sizes_in_the_manifest_the_context_is_unknown(tmp_path: Path) -> None:
+    (row,) = grey_rows(tmp_path, [1], size_wh=None)
+    (scored,), _ = verify_rows([row], Scripted(judged(0.9)))
+    assert scored.context is None
+
+
+def test_a_pipeline_that_answers_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="None of 2 pictures"):
+        verify_rows(grey_rows(tmp_path, [1, 2]), Scripted(NO_FACE, NO_FACE))
+
+
+def test_a_threshold_that_changes_on_the_way_is_an_error(tmp_path: Path) -> None:
+    other = Thresholds(live=0.6, attack=0.6, operating_point=None, measured=None, match=None)
+    with pytest.raises(ScoreError, match="changed on the way"):
+        verify_rows(grey_rows(tmp_path, [1, 2]), Scripted(judged(0.9), judged(0.9, limits=other)))
+
+
+def test_a_pipeline_that_refuses_against_its_threshold_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ScoreError, match="accepted = False"):
+        verify_rows(grey_rows(tmp_path, [1]), Scripted(judged(0.9, accepted=False)))
+
+
+def test_a_policy_without_liveness_cannot_be_measured(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="does not judge liveness"):
+        verify_rows(grey_rows(tmp_path, [1]), Scripted(judged(0.9, limits=None, accepted=False)))
+
+
+def test_the_real_pipeline_is_measured_at_the_threshold_it_echoes(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = grey_rows(tmp_path, [0, 0])
+    for row, level in zip(rows, (70, 150), strict=True):
+        picture = np.clip(rng.normal(level, 25, (400, 400, 3)), 0, 255).astype(np.uint8)
+        cv2.imwrite(str(row.path), picture)
+    config = PipelineConfig(policy=Policy(live_threshold=0.5))
+    pipeline = Pipeline(config, detector=FakeDetector(), liveness=FakeLiveness(brightness))
+    scored, threshold = verify_rows(rows, pipeline)
+    assert threshold == Threshold(0.5, "explicit")
+    assert [one.p_live for one in scored] == pytest.approx([70 / 255, 150 / 255], abs=0.02)
