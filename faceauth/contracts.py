@@ -1,0 +1,107 @@
+"""A constructed backend in, the promises of its stage that it breaks out, as sentences.
+
+Looks at attributes only: it never calls a backend. What a backend answers is checked by the pipeline on every call,
+and by :mod:`faceauth.testing` beforehand.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Literal, TypeGuard, get_args
+
+from faceauth.results import OperatingPoints
+from faceauth.stages import API_VERSION, CropSpec
+
+BackendStage = Literal["detection", "liveness", "embedding"]
+"""The stages that an entry point can fill."""
+
+STAGES: tuple[BackendStage, ...] = get_args(BackendStage)
+
+METHOD: Mapping[BackendStage, str] = {"detection": "detect", "liveness": "score", "embedding": "embed"}
+"""The one method of each stage."""
+
+LARGEST_CROP_PX = 4096
+"""Longest side of a crop that a backend may ask for: chosen, not measured; it bounds what a plugin can allocate."""
+
+ARCFACE_SIZE_WH = (112, 112)
+"""The only size of an ``arcface`` crop: that of its template."""
+
+
+def contract_violations(stage: BackendStage, backend: object) -> list[str]:
+    """What is wrong with the attributes of ``backend``, one sentence each; empty when it keeps its contract."""
+    found = api_version_violations(backend)
+    if not callable(getattr(backend, METHOD[stage], None)):
+        found.append(f"it has no method {METHOD[stage]}()")
+    found += _weights_violations(getattr(backend, "weights_sha256", None))
+    if stage == "liveness":
+        found += crop_violations(getattr(backend, "crop", None))
+        found += operating_point_violations(getattr(backend, "operating_points", "nothing"))
+    if stage == "embedding":
+        found += crop_violations(getattr(backend, "crop", None))
+        found += _model_violations(backend)
+    return found
+
+
+def api_version_violations(backend: object) -> list[str]:
+    """Whether ``backend`` (an instance, or its class) was written for this version of the contract."""
+    found = getattr(backend, "api_version", None)
+    if type(found) is int and found == API_VERSION:
+        return []
+    return [f"it is written for api_version {found!r}, this faceauth has api_version {API_VERSION}"]
+
+
+def crop_violations(crop: object) -> list[str]:
+    """Whether ``crop`` is a ``CropSpec`` that an aligner can cut."""
+    if not isinstance(crop, CropSpec):
+        return [f"crop is {crop!r}, not a faceauth.stages.CropSpec"]
+    found = []
+    size_fits = isinstance(crop.size_wh, tuple) and len(crop.size_wh) == 2
+    if not size_fits or not all(type(side) is int and 1 <= side <= LARGEST_CROP_PX for side in crop.size_wh):
+        found.append(f"crop.size_wh is {crop.size_wh!r}, not two whole numbers from 1 to {LARGEST_CROP_PX}")
+    if crop.kind not in ("context", "arcface"):
+        found.append(f"crop.kind is {crop.kind!r}, not 'context' or 'arcface'")
+    if crop.color not in ("bgr", "rgb"):
+        found.append(f"crop.color is {crop.color!r}, not 'bgr' or 'rgb'")
+    if crop.kind == "arcface" and crop.size_wh != ARCFACE_SIZE_WH:
+        found.append(f"crop.size_wh is {crop.size_wh!r}, an arcface crop is {ARCFACE_SIZE_WH}")
+    if crop.kind == "context" and not (_is_real(crop.scale) and crop.scale > 0):
+        found.append(f"crop.scale is {crop.scale!r}, not a number above 0")
+    return found
+
+
+def operating_point_violations(points: object) -> list[str]:
+    """Whether ``points`` is None, or three points that grow from lenient to severe."""
+    if points is None:
+        return []
+    if not isinstance(points, OperatingPoints):
+        return [f"operating_points is {points!r}, not None or a faceauth.results.OperatingPoints"]
+    thresholds = [points.convenience.threshold, points.balanced.threshold, points.strict.threshold]
+    if thresholds != sorted(thresholds):
+        return [f"operating_points do not grow from convenience over balanced to strict: {thresholds}"]
+    return []
+
+
+def _weights_violations(digests: object) -> list[str]:
+    if not isinstance(digests, Mapping):
+        return [f"weights_sha256 is {digests!r}, not a mapping of file names to digests (empty without weights)"]
+    wrong = [name for name, digest in digests.items() if not _is_sha256(digest) or not isinstance(name, str)]
+    return [f"weights_sha256[{name!r}] is {digests[name]!r}, not 64 hexadecimal digits" for name in wrong]
+
+
+def _model_violations(embedder: object) -> list[str]:
+    found = []
+    model_id = getattr(embedder, "model_id", None)
+    if not isinstance(model_id, str) or not model_id:
+        found.append(f"model_id is {model_id!r}, not a text that identifies the embedding space")
+    threshold = getattr(embedder, "match_threshold", "nothing")
+    if threshold is not None and not (_is_real(threshold) and -1 <= threshold <= 1):
+        found.append(f"match_threshold is {threshold!r}, not None or a cosine similarity in [-1, 1]")
+    return found
+
+
+def _is_real(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_sha256(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None

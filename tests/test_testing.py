@@ -1,0 +1,197 @@
+"""The shipped fakes keep the rules of their stage, and the rules see every way to break them."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from faceauth.conformance import Finding, run_rules
+from faceauth.results import Face
+from faceauth.stages import Crops, CropSpec, Image, Scores
+from faceauth.testing import (
+    DetectorConformance,
+    EmbedderConformance,
+    FakeDetector,
+    FakeEmbedder,
+    FakeLiveness,
+    LivenessConformance,
+    brightness_pattern,
+    check_detector,
+    check_embedder,
+    check_liveness_backend,
+    face_in,
+)
+
+
+class TestFakeLivenessConforms(LivenessConformance):
+    @pytest.fixture
+    def backend(self) -> FakeLiveness:
+        return FakeLiveness()
+
+
+class TestFakeEmbedderConforms(EmbedderConformance):
+    @pytest.fixture
+    def backend(self) -> FakeEmbedder:
+        return FakeEmbedder()
+
+
+class TestFakeDetectorConforms(DetectorConformance):
+    @pytest.fixture
+    def backend(self) -> FakeDetector:
+        return FakeDetector()
+
+    @pytest.fixture
+    def portrait(self) -> Image:
+        return np.zeros((100, 100, 3), np.uint8)
+
+
+def broken(findings: list[Finding]) -> dict[str, str]:
+    return {finding.rule: finding.detail for finding in findings if not finding.passed}
+
+
+def mean_brightness(crops: Crops) -> Scores:
+    return np.asarray(crops.mean(axis=(1, 2, 3)) / 255, np.float32)
+
+
+def relative_to_the_batch(crops: Crops) -> Scores:
+    found = mean_brightness(crops)
+    return found / found.max() if len(found) else found
+
+
+def overwriting(crops: Crops) -> Scores:
+    found = mean_brightness(crops)
+    if len(crops):
+        crops[0] = 0
+    return found
+
+
+def by_memory_order(crops: Crops) -> Scores:
+    first = [np.ravel(crop, order="K")[:100].mean() / 255 for crop in crops]
+    return np.asarray(first, np.float32)
+
+
+def ever_changing() -> Callable[[Crops], Scores]:
+    calls = itertools.count()
+    return lambda crops: np.full(len(crops), (next(calls) % 7) / 10, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule", "detail"),
+    [
+        (lambda crops: None, "answers every crop with float32 in range", "NoneType"),
+        (lambda crops: np.full(len(crops), 0.5), "answers every crop with float32 in range", "float64"),
+        (lambda crops: mean_brightness(crops)[:, None], "answers every crop with float32 in range", "(1, 1)"),
+        (lambda crops: np.full(1, 0.5, np.float32), "answers an empty batch", "(1,)"),
+        (lambda crops: 1.5 + mean_brightness(crops), "answers every crop with float32 in range", "[0, 1]"),
+        (
+            lambda crops: (crops.mean(axis=(1, 2, 3)) / crops.std(axis=(1, 2, 3)) / 9).astype(np.float32),
+            "stays finite and in range on flat crops",
+            "NaN",
+        ),
+        (relative_to_the_batch, "gives a crop the same row whatever its neighbours", "differ"),
+        (lambda crops: np.sort(mean_brightness(crops)), "keeps the order of the crops", "differ"),
+        (ever_changing(), "gives the same rows again", "second call"),
+        (overwriting, "does not write into its input", "wrote into"),
+        (by_memory_order, "reads a read-only, non-contiguous view", "memory layout"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_rule_catches_the_backend_that_breaks_it(answer: Callable[[Crops], object], rule: str, detail: str) -> None:
+    assert detail in broken(check_liveness_backend(FakeLiveness(answer)))[rule]
+
+
+def test_backend_that_raises_breaks_every_rule_and_is_reported() -> None:
+    findings = check_liveness_backend(FakeLiveness(error=RuntimeError("no device")))
+    assert [finding.passed for finding in findings] == [True] + [False] * (len(findings) - 1)
+    assert all("RuntimeError: no device" in detail for detail in broken(findings).values())
+
+
+def test_backend_that_breaks_its_contract_is_not_called() -> None:
+    backend = FakeLiveness(crop=CropSpec(size_wh=(0, 0), scale=1.0, kind="context", color="bgr"))
+    (finding,) = check_liveness_backend(backend)
+    assert not finding.passed
+    assert "size_wh" in finding.detail
+    assert backend.seen == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "detail"),
+    [
+        (lambda crops: 2 * brightness_pattern(crops), "length 2.0000"),
+        (lambda crops: brightness_pattern(crops)[:, 0], "expected 2 axes"),
+        (lambda crops: np.zeros((len(crops), 0), np.float32), "expected 2 axes"),
+    ],
+)
+def test_embedder_without_unit_rows_is_broken(answer: Callable[[Crops], object], detail: str) -> None:
+    findings = broken(check_embedder(FakeEmbedder(answer)))
+    assert detail in findings["answers every crop with float32 in range"]
+
+
+def worst_first(image: Image) -> list[Face]:
+    return [face_in(image, score=0.2), face_in(image, score=0.8)]
+
+
+def overwriting_picture(image: Image) -> list[Face]:
+    image[:] = 0
+    return []
+
+
+def mirrored(image: Image) -> list[Face]:
+    face = face_in(image)
+    right, left, nose, right_mouth, left_mouth = face.landmarks_px
+    return [face.model_copy(update={"landmarks_px": (left, right, nose, left_mouth, right_mouth)})]
+
+
+@pytest.mark.parametrize(
+    ("answer", "rule", "detail"),
+    [
+        (lambda image: None, "answers any picture with faces, best first", "NoneType"),
+        (lambda image: [(0, 0, 1, 1)], "answers any picture with faces, best first", "expected a list of"),
+        (worst_first, "answers any picture with faces, best first", "sorted"),
+        (
+            lambda image: [face_in(image).model_copy(update={"box_xyxy": (9.0, 9.0, 9.0, 9.0)})],
+            "answers any picture with faces, best first",
+            "empty box",
+        ),
+        (overwriting_picture, "does not write into its input", "wrote into"),
+        ((), "finds the face of a portrait", "no face"),
+        (mirrored, "finds the face of a portrait", "image left first"),
+    ],
+)
+def test_rule_catches_the_detector_that_breaks_it(answer: Callable[[Image], object], rule: str, detail: str) -> None:
+    portrait = np.full((90, 120, 3), 127, np.uint8)
+    findings = broken(check_detector(FakeDetector(answer), portrait=portrait))  # type: ignore[arg-type]
+    assert detail in findings[rule]
+
+
+def test_detector_needs_to_find_nothing_without_a_portrait() -> None:
+    assert broken(check_detector(FakeDetector(()))) == {}
+
+
+def test_fakes_remember_what_they_were_given() -> None:
+    crops = np.zeros((2, 112, 112, 3), np.uint8)
+    liveness, embedder, detector = FakeLiveness(0.3), FakeEmbedder(), FakeDetector()
+    assert liveness.score(crops).tolist() == pytest.approx([0.3, 0.3])
+    embedder.embed(crops)
+    detector.detect(crops[0])
+    assert liveness.seen[0] is crops
+    assert embedder.seen[0] is crops
+    assert np.array_equal(detector.seen[0], crops[0])
+
+
+def test_equal_crops_match_and_different_ones_do_not() -> None:
+    crops = np.random.default_rng(1).integers(0, 256, (2, 112, 112, 3), np.uint8)
+    same, other = brightness_pattern(crops[[0, 0]]), brightness_pattern(crops)
+    assert same[0] @ same[1] == pytest.approx(1, abs=1e-6)
+    assert other[0] @ other[1] < 0.9
+
+
+def test_rules_run_one_by_one() -> None:
+    def fails(subject: int) -> None:
+        raise ValueError(subject)
+
+    assert run_rules({"a": fails, "b": lambda subject: None}, 3) == [
+        Finding("a", False, "raised ValueError: 3"),
+        Finding("b", True, ""),
+    ]
