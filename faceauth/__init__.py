@@ -1,0 +1,91 @@
+"""The public names of faceauth, which answers: is this a live person, and the right one?
+
+``Pipeline().verify("photo.jpg", reference="enrolled.jpg").accepted``
+"""
+
+from faceauth.config import PipelineConfig, load_config
+from faceauth.errors import (
+    BackendBroken,
+    BackendConflict,
+    BackendError,
+    BackendNotAllowed,
+    BackendNotFound,
+    ConfigError,
+    FaceAuthError,
+    ImageError,
+    ImageTooLarge,
+    ImageUnreadable,
+    ProviderUnavailable,
+    ScoreError,
+    StageTimeout,
+    TemplateMismatch,
+    WeightsError,
+    WeightsMismatch,
+    WeightsMissing,
+)
+from faceauth.gate import GatePolicy
+from faceauth.imaging import ImageLimits, ImageSource, load_image
+from faceauth.pipeline import Pipeline
+from faceauth.policy import Policy
+from faceauth.results import (
+    Face,
+    LivenessResult,
+    MatchResult,
+    MeasuredRate,
+    OperatingPoint,
+    OperatingPoints,
+    Provenance,
+    Reason,
+    Template,
+    Thresholds,
+    Verdict,
+    Verification,
+)
+from faceauth.stages import API_VERSION, Aligner, Crop, CropSpec, Detector, Embedder, LivenessBackend
+
+__all__ = [
+    "API_VERSION",
+    "Aligner",
+    "BackendBroken",
+    "BackendConflict",
+    "BackendError",
+    "BackendNotAllowed",
+    "BackendNotFound",
+    "ConfigError",
+    "Crop",
+    "CropSpec",
+    "Detector",
+    "Embedder",
+    "Face",
+    "FaceAuthError",
+    "GatePolicy",
+    "ImageError",
+    "ImageLimits",
+    "ImageSource",
+    "ImageTooLarge",
+    "ImageUnreadable",
+    "LivenessBackend",
+    "LivenessResult",
+    "MatchResult",
+    "MeasuredRate",
+    "OperatingPoint",
+    "OperatingPoints",
+    "Pipeline",
+    "PipelineConfig",
+    "Policy",
+    "Provenance",
+    "ProviderUnavailable",
+    "Reason",
+    "ScoreError",
+    "StageTimeout",
+    "Template",
+    "TemplateMismatch",
+    "Thresholds",
+    "Verdict",
+    "Verification",
+    "WeightsError",
+    "WeightsMismatch",
+    "WeightsMissing",
+    "load_config",
+    "load_image",
+]

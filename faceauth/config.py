@@ -1,0 +1,175 @@
+"""Defaults, a TOML file, the environment and arguments in, one checked ``PipelineConfig`` out.
+
+Later layers win: defaults < file < environment < arguments. Knows no backend: whether a name is installed shows when
+the pipeline loads it.
+"""
+
+import difflib
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from faceauth.errors import ConfigError
+from faceauth.imaging import ImageLimits
+from faceauth.policy import Policy
+from faceauth.results import Frozen
+
+PREFIX = "FACEAUTH_"
+"""``FACEAUTH_LIVENESS`` sets ``liveness``; two underscores go one table deeper: ``FACEAUTH_POLICY__FACES``."""
+
+OTHER_VARIABLES = frozenset(
+    {"FACEAUTH_WEIGHTS", "FACEAUTH_MODEL_WHEEL", "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD", "FACEAUTH_SHARED"}
+)
+"""Variables with the prefix that are read elsewhere and set nothing here."""
+
+Layer = dict[str, Any]
+
+
+class PipelineConfig(Frozen):
+    """Which backends a pipeline uses, with which options, limits and policy. The defaults need no download.
+
+    Attributes:
+        detector, liveness, embedder: names of backends, as ``faceauth plugins list`` shows them.
+        detector_options, liveness_options, embedder_options: keyword arguments of each backend's constructor.
+        allowed_plugins: distributions whose backends may be loaded beside the built-in ones; None allows every
+            installed one, an empty list none.
+        limits: largest picture to decode.
+        policy: what is required of a presentation.
+    """
+
+    detector: str = "yunet"
+    liveness: str = "spoofnet"
+    embedder: str = "sface"
+    detector_options: dict[str, Any] = Field(default_factory=dict)
+    liveness_options: dict[str, Any] = Field(default_factory=dict)
+    embedder_options: dict[str, Any] = Field(default_factory=dict)
+    allowed_plugins: tuple[str, ...] | None = None
+    limits: ImageLimits = ImageLimits()
+    policy: Policy = Policy()
+
+
+def load_config(
+    path: str | os.PathLike[str] | None = None,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> PipelineConfig:
+    """The configuration of a process: defaults < file < environment < arguments.
+
+    ``operating_point`` and ``live_threshold`` replace each other, so a layer that sets one drops the other from the
+    layers below it.
+
+    Args:
+        path: TOML file; its tables and keys are the attributes of ``PipelineConfig``.
+        arguments: nested like the file; None as a value means "not given".
+        environ: the process environment when None.
+
+    Raises:
+        ConfigError: the file cannot be read, or a key does not exist, does not fit or contradicts another.
+    """
+    layers = [
+        *([(f"{os.fspath(path)}: ", _file_layer(Path(path)))] if path is not None else []),
+        ("the environment: ", _environment_layer(os.environ if environ is None else environ)),
+        ("", _given(arguments or {})),
+    ]
+    merged: Layer = {}
+    for origin, layer in layers:
+        _validated(layer, origin)  # each on its own, so that an error names the layer at fault
+        merged = _merged(merged, layer)
+    return _validated(merged, "")
+
+
+def _file_layer(path: Path) -> Layer:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:  # TOML and UTF-8 errors
+        raise ConfigError(f"The configuration {path} is no TOML file: {error}.") from error
+
+
+def _environment_layer(environ: Mapping[str, str]) -> Layer:
+    layer: Layer = {}
+    for variable in sorted(environ):
+        if not variable.startswith(PREFIX) or variable in OTHER_VARIABLES:
+            continue
+        first, *rest = variable.removeprefix(PREFIX).lower().split("__")
+        if first not in PipelineConfig.model_fields:
+            _refuse_near_miss(variable, first)
+            continue
+        value = _environment_value(environ[variable], PipelineConfig.model_fields[first].annotation is str and not rest)
+        for key in reversed(rest):
+            value = {key: value}
+        layer = _deep(layer, {first: value})
+    return layer
+
+
+def _environment_value(text: str, is_name: bool) -> Any:
+    """JSON where it is JSON (``true``, ``0.5``, ``["minifasnet"]``, ``null``), else the text."""
+    if is_name:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _refuse_near_miss(variable: str, key: str) -> None:
+    """A variable of somebody else's is left alone; a misspelt one of ours is not ignored."""
+    near = difflib.get_close_matches(key, PipelineConfig.model_fields, n=1, cutoff=0.75)
+    if near:
+        raise ConfigError(f"The variable {variable} sets nothing; did you mean {PREFIX}{near[0].upper()}?")
+
+
+def _given(arguments: Mapping[str, Any]) -> Layer:
+    nested = {key: _given(value) if isinstance(value, Mapping) else value for key, value in arguments.items()}
+    return {key: value for key, value in nested.items() if value is not None}
+
+
+def _merged(below: Layer, above: Layer) -> Layer:
+    alternatives = {"operating_point", "live_threshold"}
+    chosen = alternatives & set(above.get("policy", ()))
+    if chosen and "policy" in below:
+        below = {**below, "policy": {k: v for k, v in below["policy"].items() if k not in alternatives}}
+    return _deep(below, above)
+
+
+def _deep(below: Layer, above: Layer) -> Layer:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _deep(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _validated(layer: Layer, origin: str) -> PipelineConfig:
+    try:
+        return PipelineConfig.model_validate(layer)
+    except ValidationError as invalid:
+        raise ConfigError(origin + " ".join(_sentences(invalid))) from invalid
+
+
+def _sentences(invalid: ValidationError) -> Iterator[str]:
+    for error in invalid.errors(include_url=False):
+        *table, key = [str(part) for part in error["loc"]] or [""]
+        name = ".".join((*table, key))
+        if error["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key, _keys(table), n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(_keys(table))}."
+            yield f"There is no setting {name!r}; {hint}"
+        elif error["type"] == "value_error":
+            yield f"{name}: {error['ctx']['error']}."
+        else:
+            yield f"{name} is {error['input']!r}; {error['msg'][0].lower()}{error['msg'][1:]}."
+
+
+def _keys(table: list[str]) -> list[str]:
+    model: type[BaseModel] = PipelineConfig
+    for key in table:
+        model = model.model_fields[key].annotation  # type: ignore[assignment]
+    return list(model.model_fields)

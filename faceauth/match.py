@@ -1,0 +1,38 @@
+"""Two templates in, their cosine similarity out.
+
+Knows no threshold, no picture and no person: what a similarity means is the policy's business.
+"""
+
+import numpy as np
+
+from faceauth.errors import TemplateMismatch
+from faceauth.results import Template
+
+
+def similarity(found: Template, reference: Template) -> float:
+    """Cosine similarity in [-1, 1]; 1 for the same face in the same picture.
+
+    Raises:
+        TemplateMismatch: the templates come from two models, or have two lengths.
+    """
+    if found.model_id != reference.model_id:
+        raise mismatch(found=reference.model_id, expected=found.model_id)
+    sizes = (len(found.vector), len(reference.vector))
+    if sizes[0] != sizes[1]:
+        raise TemplateMismatch(
+            f"Both templates name the model {found.model_id!r}, but one has {sizes[1]} numbers and the other "
+            f"{sizes[0]}: enrol the person again.",
+            found=str(sizes[1]),
+            expected=str(sizes[0]),
+        )
+    return float(np.clip(np.dot(found.vector, reference.vector), -1.0, 1.0))
+
+
+def mismatch(*, found: str, expected: str) -> TemplateMismatch:
+    """The error for a template of the model ``found`` where one of ``expected`` is needed."""
+    return TemplateMismatch(
+        f"A template of {found!r} cannot be compared with one of {expected!r}: "
+        "enrol the person again with the embedder in use, or choose the embedder of the enrolment.",
+        found=found,
+        expected=expected,
+    )

@@ -1,0 +1,82 @@
+"""What is loaded when, and that what cannot be used is an error and never another backend."""
+
+import threading
+
+import pytest
+
+from faceauth.alignment import FivePointAligner
+from faceauth.backends import Backends, Given
+from faceauth.config import PipelineConfig
+from faceauth.errors import BackendBroken, BackendNotFound
+from faceauth.policy import Policy
+from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
+
+LIVENESS_ONLY = PipelineConfig(
+    detector="nonesuch", liveness="nonesuch", embedder="nonesuch", policy=Policy(live_threshold=0.5)
+)
+
+
+def given(**changes: object) -> Given:
+    stages = {"detector": FakeDetector(), "liveness": FakeLiveness(), "embedder": FakeEmbedder()}
+    return Given(**{**stages, **changes})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("missing", ["detector", "liveness"])
+def test_a_missing_backend_is_an_error_at_construction(missing: str) -> None:
+    with pytest.raises(BackendNotFound, match="nonesuch"):
+        Backends(LIVENESS_ONLY, given(**{missing: None}))
+
+
+def test_a_missing_embedder_is_an_error_at_construction_when_the_policy_requires_a_match() -> None:
+    config = PipelineConfig(embedder="nonesuch", policy=Policy(require_match=True, live_threshold=0.5))
+    with pytest.raises(BackendNotFound, match="nonesuch"):
+        Backends(config, given(embedder=None))
+
+
+def test_an_embedder_that_nobody_needs_is_not_loaded() -> None:
+    backends = Backends(LIVENESS_ONLY, given(embedder=None))
+    with pytest.raises(BackendNotFound, match="nonesuch"):
+        backends.embedding()
+
+
+def test_liveness_that_the_policy_switches_off_is_not_loaded() -> None:
+    config = PipelineConfig(liveness="nonesuch", policy=Policy(require_liveness=False))
+    assert Backends(config, given(liveness=None)).liveness is None
+
+
+def test_the_embedder_is_loaded_once_for_all_threads() -> None:
+    backends, seen = Backends(LIVENESS_ONLY, given()), []
+    threads = [threading.Thread(target=lambda: seen.append(backends.embedding())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len({id(stage) for stage in seen}) == 1
+
+
+@pytest.mark.parametrize("stage", ["detector", "liveness", "embedder"])
+def test_an_instance_that_breaks_its_contract_is_refused(stage: str) -> None:
+    stages = given()
+    getattr(stages, stage).api_version = 2
+    with pytest.raises(BackendBroken, match=r"breaks its contract: .*api_version 2"):
+        Backends(PipelineConfig(policy=Policy(live_threshold=0.5, require_match=True)), stages)
+
+
+def test_an_instance_is_named_as_injected_with_its_weights() -> None:
+    liveness = FakeLiveness()
+    liveness.weights_sha256 = {"fake.onnx": "a" * 64}
+    stage = Backends(LIVENESS_ONLY, given(liveness=liveness)).liveness
+    assert stage is not None and stage.backend is liveness
+    assert stage.provenance.model_dump() == {
+        "stage": "liveness",
+        "name": "FakeLiveness",
+        "distribution": "injected",
+        "version": "injected",
+        "weights_sha256": {"fake.onnx": "a" * 64},
+    }
+
+
+def test_the_built_in_aligner_cuts_unless_another_is_given() -> None:
+    assert isinstance(Backends(LIVENESS_ONLY, given()).aligner, FivePointAligner)
+    other = FivePointAligner()
+    assert Backends(LIVENESS_ONLY, given(aligner=other)).aligner is other
