@@ -1,0 +1,109 @@
+"""Augmentation: a picture and its face box in, one view of ``size`` x ``size`` out. Knows no label.
+
+What differs between cameras, rooms and people must carry no label, so live pictures and attacks pass through the same
+nuisances with the same probabilities.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from faceauth.crop import context_crop
+from faceauth.stages import CropSpec, Image
+from training.config import ViewSettings
+from training.recapture.camera import camera
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Framing:
+    """Where the square is cut: context scale, shift of the box centre in box sides, mirrored or not."""
+
+    scale: float
+    shift: tuple[float, float]
+    flip: bool
+
+
+def draw_framing(settings: ViewSettings, rng: np.random.Generator) -> Framing:
+    """A random framing; small contexts as likely as large ones on a logarithmic scale."""
+    scale = float(np.exp(rng.uniform(np.log(settings.scale_low), np.log(settings.scale_high))))
+    dx, dy = (float(v) for v in rng.normal(0, 0.05, 2))
+    return Framing(scale, (dx, dy), bool(rng.random() < 0.5))
+
+
+def frame(image: Image, box_xyxy: Box, framing: Framing, size: int) -> Image:
+    """Cut ``framing`` with the library's own crop: uint8, size x size x 3, BGR."""
+    left, top, right, bottom = box_xyxy
+    dx, dy = framing.shift[0] * (right - left), framing.shift[1] * (bottom - top)
+    spec = CropSpec(size_wh=(size, size), scale=framing.scale, kind="context", color="bgr")
+    pixels = context_crop(image, (left + dx, top + dy, right + dx, bottom + dy), spec).pixels
+    return pixels[:, ::-1] if framing.flip else pixels
+
+
+def degrade(view: Image, settings: ViewSettings, rng: np.random.Generator, *, reference: Image | None) -> Image:
+    """The nuisances of cameras and places, each with its own probability.
+
+    Args:
+        view: uint8, size x size x 3, BGR.
+        reference: another view, of any class and domain, whose exposure and colours may be taken over.
+    """
+    if reference is not None and rng.random() < settings.recolour:
+        view = recolour(view, reference, float(rng.uniform(0.3, 1.0)))
+    if rng.random() < settings.camera:
+        view = camera(np.ascontiguousarray(view), rng)
+    if rng.random() < settings.greyscale:
+        view = np.repeat(cv2.cvtColor(view, cv2.COLOR_BGR2GRAY)[..., None], 3, axis=2).astype(np.uint8)
+    if rng.random() < settings.texture:
+        view = texture(view, rng)
+    if rng.random() < settings.occlusion:
+        view = occlude(view, rng)
+    return np.ascontiguousarray(view)
+
+
+def recolour(view: Image, reference: Image, share: float) -> Image:
+    """Move mean and spread of each channel towards ``reference`` (Reinhard et al. 2001, in BGR), by ``share``."""
+    mean, spread = (m[:, 0] for m in cv2.meanStdDev(view))
+    to_mean, to_spread = (m[:, 0] for m in cv2.meanStdDev(reference))
+    gain = 1 + share * (np.clip(to_spread / np.maximum(spread, 1), 0.5, 2) - 1)
+    moved = (view - mean) * gain + mean + share * (to_mean - mean)
+    return np.clip(moved, 0, 255).astype(np.uint8)
+
+
+def exchange_background(face: Image, background: Image, rng: np.random.Generator, scale: float) -> Image:
+    """Keep the head of one view and put it before the surroundings of another; both have their face in the centre."""
+    size = face.shape[0]
+    mask = np.zeros((size, size), np.float32)
+    half = size / scale / 2
+    axes = (round(half * rng.uniform(0.85, 1.15)), round(half * rng.uniform(1.1, 1.4)))
+    cv2.ellipse(mask, (size // 2, size // 2), axes, 0, 0, 360, 1.0, -1)
+    mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.5, half * rng.uniform(0.02, 0.15))), np.float32)[..., None]
+    return (face * mask + background * (1 - mask)).astype(np.uint8)
+
+
+def texture(view: Image, rng: np.random.Generator) -> Image:
+    """Multiply by smooth random blotches, as uneven light, dirt on a lens or make-up would."""
+    cells = int(rng.integers(3, 24))
+    blotches = rng.normal(1, rng.uniform(0.03, 0.12), (cells, cells)).astype(np.float32)
+    field = cv2.resize(blotches, view.shape[1::-1], interpolation=cv2.INTER_CUBIC)
+    return np.clip(view * np.asarray(field)[..., None], 0, 255).astype(np.uint8)
+
+
+def occlude(view: Image, rng: np.random.Generator) -> Image:
+    """Cover a rectangle of up to 40 % of each side with one colour or with noise."""
+    size = view.shape[0]
+    width, height = (int(rng.uniform(0.1, 0.4) * size) for _ in range(2))
+    x, y = int(rng.integers(0, size - width)), int(rng.integers(0, size - height))
+    covered = view.copy()
+    if rng.random() < 0.5:
+        covered[y : y + height, x : x + width] = rng.integers(0, 256, 3, dtype=np.uint8)
+    else:
+        covered[y : y + height, x : x + width] = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return covered
+
+
+def batch_of(views: list[Image]) -> npt.NDArray[np.uint8]:
+    """uint8, N x size x size x 3, RGB, from BGR views."""
+    return np.ascontiguousarray(np.stack(views)[..., ::-1])

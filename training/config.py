@@ -1,0 +1,80 @@
+"""The training configuration: a TOML file in, typed and complete settings out."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """Base of the sections: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataSettings(Settings):
+    """Which pictures make a batch.
+
+    Attributes:
+        sampling: ``epoch`` shows every real training frame once an epoch; ``balanced`` draws class and domain evenly.
+        pairs: share of a batch that is simulated attacks together with their own live sources (``balanced`` only).
+        teacher_weight: share of the teachers' soft score in the target of a real frame, in [0, 1].
+        teacher_temperature: the teachers' mean logit is divided by it before the sigmoid.
+        hold_out: training domains to leave out (validated on beside ``val``); empty for a release.
+    """
+
+    sampling: Literal["epoch", "balanced"] = "balanced"
+    pairs: float = Field(0.5, ge=0, le=1)
+    teacher_weight: float = Field(0.5, ge=0, le=1)
+    teacher_temperature: float = Field(2.0, gt=0)
+    hold_out: tuple[str, ...] = ()
+
+
+class ViewSettings(Settings):
+    """What the network sees of a picture: side in pixels, context range, and the probability of each nuisance."""
+
+    size: int = 112
+    scale_low: float = 1.0
+    scale_high: float = 2.7
+    camera: float = Field(0.7, ge=0, le=1)
+    recolour: float = Field(0.4, ge=0, le=1)
+    exchange: float = Field(0.15, ge=0, le=1)
+    greyscale: float = Field(0.1, ge=0, le=1)
+    texture: float = Field(0.1, ge=0, le=1)
+    occlusion: float = Field(0.25, ge=0, le=1)
+
+
+class OptimiserSettings(Settings):
+    """AdamW and its schedule; ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once."""
+
+    lr: float = 1e-3
+    weight_decay: float = 0.05
+    schedule: Literal["warm_restarts", "cosine"] = "cosine"
+    restart_epochs: int = 5
+    warmup_steps: int = 300
+    label_smoothing: float = 0.05
+    ema_decay: float = Field(0.998, ge=0, lt=1)
+
+
+class TrainConfig(Settings):
+    """One run. ``scales`` are the context scales that ``val`` is scored at; their logits are averaged."""
+
+    name: str
+    seed: int = 0
+    epochs: int
+    batch_size: int = 64
+    batches_per_epoch: int = 200
+    workers: int = 1
+    init: Path | None = None
+    block_dropout: float = 0.1
+    head_dropout: float = 0.4
+    scales: tuple[float, ...] = (2.0,)
+    data: DataSettings = DataSettings()
+    view: ViewSettings = ViewSettings()
+    optimiser: OptimiserSettings = OptimiserSettings()
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Settings of a TOML file; a missing, misspelt or impossible key is an error."""
+    return TrainConfig.model_validate(tomllib.loads(path.read_text()))

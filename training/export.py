@@ -1,0 +1,123 @@
+"""Export: trained weights in, the ONNX files that the library runs out.
+
+The exported graph takes uint8 RGB crops and normalises them itself, so that no consumer can get it wrong.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import torch
+from onnx import numpy_helper
+from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+from onnxruntime.quantization.shape_inference import quant_pre_process
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from faceauth.liveness.spoofnet import INPUT, OUTPUT
+from training.network import INPUT_SIZE, SpoofNet
+from training.scoring import normalise
+
+OPSET = 17
+CALIBRATION_BATCH = 32
+
+
+class Exported(nn.Module):
+    """SpoofNet behind its normalisation: uint8 (N, 224, 224, 3) RGB in, logits (N, 2) out."""
+
+    def __init__(self, network: SpoofNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Logits of raw crops; 0 = live, 1 = spoof."""
+        return cast(Tensor, self.network(normalise(crops)))
+
+
+def load_network(path: Path) -> SpoofNet:
+    """SpoofNet in evaluation mode from ``.safetensors`` (a training's) or ``.onnx`` (a released) weights.
+
+    In a released file each batch normalisation is folded into the layer before it, and so it is in what is returned.
+
+    Raises:
+        ValueError: another suffix.
+        RuntimeError: the layers are not SpoofNet's.
+    """
+    network = SpoofNet().eval()
+    if path.suffix == ".safetensors":
+        network.load_state_dict(load_file(path))
+        return network
+    if path.suffix != ".onnx":
+        raise ValueError(f"{path.name}: weights are .safetensors or .onnx files.")
+    network = fold(network)
+    stored = {t.name.removeprefix("network."): numpy_helper.to_array(t) for t in onnx.load(path).graph.initializer}
+    weights = {name: torch.from_numpy(stored[name].copy()) for name in network.state_dict() if name in stored}
+    network.load_state_dict(weights)
+    return network
+
+
+def fold(network: SpoofNet) -> SpoofNet:
+    """The same function in evaluation mode, with each batch normalisation folded into the layer before it."""
+    network = deepcopy(network).eval()
+    for stack in (*network.features, network.head):
+        for place, (layer, norm) in enumerate(pairwise(list(stack))):
+            if isinstance(norm, nn.BatchNorm2d):
+                stack[place] = fuse_conv_bn_eval(layer, norm)
+            elif isinstance(norm, nn.BatchNorm1d):
+                stack[place] = fuse_linear_bn_eval(layer, norm)
+            else:
+                continue
+            stack[place + 1] = nn.Identity()
+    return network
+
+
+def export_fp32(network: SpoofNet, path: Path) -> None:
+    """Write ``network`` as ONNX: ``crops`` uint8 (n, 224, 224, 3) RGB -> ``logits`` float32 (n, 2)."""
+    example = torch.zeros(2, INPUT_SIZE, INPUT_SIZE, 3, dtype=torch.uint8)
+    torch.onnx.export(
+        Exported(fold(network)).eval(),
+        (example,),
+        path,
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        dynamic_axes={INPUT: {0: "n"}, OUTPUT: {0: "n"}},
+        opset_version=OPSET,
+        dynamo=False,  # keeps the layers' names, and needs no further package
+    )
+
+
+def export_int8(fp32: Path, path: Path, crops: npt.NDArray[np.uint8]) -> None:
+    """Quantise ``fp32`` statically (QDQ, per channel), calibrated on ``crops`` (uint8, N x 224 x 224 x 3, RGB)."""
+    prepared = path.with_suffix(".prepared.onnx")
+    quant_pre_process(fp32, prepared, skip_symbolic_shape=True)
+    quantize_static(
+        prepared,
+        path,
+        _Crops(crops),
+        quant_format=QuantFormat.QDQ,
+        activation_type=QuantType.QUInt8,
+        weight_type=QuantType.QInt8,
+        per_channel=True,
+        op_types_to_quantize=["Conv", "MaxPool", "Gemm", "MatMul"],
+    )
+    prepared.unlink()
+
+
+class _Crops(CalibrationDataReader):
+    def __init__(self, crops: npt.NDArray[np.uint8]) -> None:
+        self._batches = self._cut(crops)
+
+    @staticmethod
+    def _cut(crops: npt.NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
+        for start in range(0, len(crops), CALIBRATION_BATCH):
+            yield {INPUT: crops[start : start + CALIBRATION_BATCH]}
+
+    def get_next(self) -> dict[str, Any] | None:
+        """The next batch, or None at the end, as onnxruntime's calibration asks."""
+        return next(self._batches, None)

@@ -1,0 +1,114 @@
+"""Packs: pictures with labels, boxes and teacher scores in files that load at once. Knows no network and no augmentation.
+
+Training reads every picture dozens of times; a pack keeps them as JPEG bytes in one array, with the facts in columns.
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from faceauth.stages import Image
+
+JPEG_QUALITY = 95
+
+
+@dataclass(frozen=True)
+class Packed:
+    """One picture on its way into a pack.
+
+    Attributes:
+        key: unique name, for example the path below the collection's folder.
+        source: key of the live picture behind a simulated attack, else empty.
+        origin: ``real`` (a labelled frame), ``portrait`` (a live web photo) or ``recapture`` (simulated attack).
+        jpeg: the encoded picture.
+        teacher: teacher logits in the order of ``training.teachers.TEACHERS``; NaN where none were asked.
+    """
+
+    key: str
+    source: str
+    origin: str
+    label: int
+    species: str
+    domain: str
+    split: str
+    box_xyxy: tuple[float, float, float, float]
+    jpeg: bytes
+    teacher: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Columns over N pictures; ``blob[offsets[i]:offsets[i + 1]]`` is picture i as JPEG."""
+
+    key: npt.NDArray[np.str_]
+    source: npt.NDArray[np.str_]
+    origin: npt.NDArray[np.str_]
+    label: npt.NDArray[np.int64]
+    species: npt.NDArray[np.str_]
+    domain: npt.NDArray[np.str_]
+    split: npt.NDArray[np.str_]
+    box_xyxy: npt.NDArray[np.float64]
+    teacher: npt.NDArray[np.float32]
+    offsets: npt.NDArray[np.int64]
+    blob: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.key)
+
+    def image(self, index: int) -> Image:
+        """Picture ``index``: uint8, H x W x 3, BGR."""
+        encoded = self.blob[self.offsets[index] : self.offsets[index + 1]]
+        return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+
+    def box(self, index: int) -> tuple[float, float, float, float]:
+        """Face box of picture ``index`` in its pixels."""
+        left, top, right, bottom = (float(v) for v in self.box_xyxy[index])
+        return left, top, right, bottom
+
+
+COLUMNS = tuple(f.name for f in fields(Pack))
+
+
+def encode(image: Image, quality: int = JPEG_QUALITY) -> bytes:
+    """JPEG bytes of a picture."""
+    return bytes(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1])
+
+
+def pack(items: Sequence[Packed]) -> Pack:
+    """Columns of ``items``."""
+    lengths = [len(item.jpeg) for item in items]
+    return Pack(
+        **{name: np.array([getattr(i, name) for i in items], np.str_) for name in ("key", "source", "origin", "species")},
+        **{name: np.array([getattr(i, name) for i in items], np.str_) for name in ("domain", "split")},
+        label=np.array([i.label for i in items], np.int64),
+        box_xyxy=np.array([i.box_xyxy for i in items], np.float64).reshape(-1, 4),
+        teacher=np.array([i.teacher for i in items], np.float32),
+        offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        blob=np.frombuffer(b"".join(i.jpeg for i in items), np.uint8),
+    )
+
+
+def save(path: Path, content: Pack) -> None:
+    """Write a pack so that a reader never sees half of one."""
+    part = path.with_suffix(".part.npz")
+    np.savez(part, **{name: getattr(content, name) for name in COLUMNS})
+    os.replace(part, path)
+
+
+def load(paths: Iterable[Path]) -> Pack:
+    """All packs of ``paths`` as one."""
+    parts = []
+    for path in paths:
+        with np.load(path, allow_pickle=False) as file:
+            parts.append({name: file[name] for name in COLUMNS})
+    if not parts:
+        raise FileNotFoundError("No pack to load: run `python -m training prepare` first.")
+    ends = np.cumsum([0] + [int(p["offsets"][-1]) for p in parts])
+    offsets = [p["offsets"][:-1] + end for p, end in zip(parts, ends, strict=False)]
+    columns = {name: np.concatenate([p[name] for p in parts]) for name in COLUMNS if name != "offsets"}
+    return Pack(**columns, offsets=np.concatenate([*offsets, ends[-1:]]))

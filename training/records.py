@@ -1,0 +1,38 @@
+"""Records: the one type for a labelled picture of a face, whatever collection it came from. Knows no crop and no network.
+
+A record is a row of the library's own manifest, so that training and ``faceauth evaluate`` read the same files alike.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from faceauth.errors import ConfigError
+from faceauth.manifest import Row as Record
+from faceauth.manifest import read_manifest
+from faceauth.metrics import LIVE, SPOOF
+
+__all__ = ["LIVE", "PICTURE_SUFFIXES", "SPLITS", "SPOOF", "VIDEO_SUFFIXES", "Record", "files", "manifest_records"]
+
+SPLITS = ("train", "val", "test")
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
+VIDEO_SUFFIXES = frozenset({".avi", ".mov", ".mp4", ".mkv"})
+
+
+def manifest_records(manifest: Path, splits: Sequence[str] = SPLITS) -> list[Record]:
+    """Records of a manifest's ``splits``.
+
+    Raises:
+        ConfigError: as ``faceauth.manifest.read_manifest``, or a row's split is none of ``SPLITS``: training would
+            never draw it, and nobody would notice.
+    """
+    records = read_manifest(manifest)
+    strange = sorted({record.split for record in records} - set(SPLITS))
+    if strange:
+        raise ConfigError(f"{manifest} has the splits {', '.join(strange)}; training knows {', '.join(SPLITS)}.")
+    return [record for record in records if record.split in splits]
+
+
+def files(folder: Path, suffixes: Iterable[str] = PICTURE_SUFFIXES) -> Iterator[Path]:
+    """Files below ``folder`` with one of ``suffixes`` (lower case), sorted, so that runs are repeatable."""
+    wanted = frozenset(suffixes)
+    yield from sorted(path for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file())

@@ -1,0 +1,94 @@
+"""Which pictures make a batch: balanced over classes and domains, simulated attacks beside their own live sources.
+
+Domains differ in size by 50 times and some hold one class only; drawn as they come, a network learns the large ones
+and "this room is live".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from training.config import DataSettings
+from training.packs import Pack
+from training.records import LIVE, SPOOF
+
+ONE_CLASS_WEIGHT = 0.25  # chosen, not measured
+
+
+@dataclass(frozen=True)
+class Draw:
+    """One view to make: picture ``index``, a ``partner`` for colours and background, and the seed of its randomness."""
+
+    index: int
+    partner: int
+    seed: int
+
+
+class BalancedBatches:
+    """Endless batches of draws, repeatable by seed.
+
+    A share ``settings.pairs`` of a batch is pairs: a simulated attack and its live source with the same seed, hence the
+    same framing and the same camera. The rest are real frames, half of each class, domains weighted by the square
+    root of their size.
+    """
+
+    def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
+        usable = (content.split == "train") & ~np.isin(content.domain, settings.hold_out)
+        self.batch_size, self.seed = batch_size, seed
+        self._real = [_by_domain(content, usable & (content.origin == "real"), label) for label in (LIVE, SPOOF)]
+        place = {key: i for i, key in enumerate(content.key)}
+        recaptures = np.flatnonzero(usable & (content.origin == "recapture"))
+        self._pairs = np.array([(i, place[content.source[i]]) for i in recaptures], np.int64).reshape(-1, 2)
+        self._n_pairs = round(batch_size * settings.pairs / 2) if len(self._pairs) else 0
+        self._everything = np.flatnonzero(usable)
+
+    def batches(self, epoch: int, count: int, rank: int = 0) -> Iterator[list[Draw]]:
+        """``count`` batches of one epoch for one process."""
+        rng = np.random.default_rng((self.seed, epoch, rank))
+        for _ in range(count):
+            yield self._batch(rng)
+
+    def _batch(self, rng: np.random.Generator) -> list[Draw]:
+        draws = []
+        for attack, source in self._pairs[rng.integers(0, len(self._pairs), self._n_pairs)]:
+            seed, partner = int(rng.integers(2**62)), int(rng.choice(self._everything))
+            draws += [Draw(int(attack), partner, seed), Draw(int(source), partner, seed)]
+        for place in range(self.batch_size - len(draws)):
+            domains, weights = self._real[place % 2]
+            frames = domains[int(rng.choice(len(domains), p=weights))]
+            draws.append(Draw(int(rng.choice(frames)), int(rng.choice(self._everything)), int(rng.integers(2**62))))
+        return draws
+
+
+class EpochBatches:
+    """Every real training frame once an epoch in random order, as the reference recipe does."""
+
+    def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
+        usable = (content.split == "train") & ~np.isin(content.domain, settings.hold_out)
+        self._frames = np.flatnonzero(usable & (content.origin != "recapture"))
+        self.batch_size, self.seed = batch_size, seed
+
+    def batches(self, epoch: int, count: int, rank: int = 0) -> Iterator[list[Draw]]:
+        """The batches of one epoch; ``count`` bounds them, so that a smoke run can be short."""
+        rng = np.random.default_rng((self.seed, epoch, rank))
+        order = rng.permutation(self._frames)
+        for start in range(0, min(len(order), count * self.batch_size), self.batch_size):
+            chunk = order[start : start + self.batch_size]
+            if len(chunk) > 1:  # batch normalisation has no statistics of one
+                yield [Draw(int(i), int(rng.choice(order)), int(rng.integers(2**62))) for i in chunk]
+
+
+def _by_domain(
+    content: Pack, usable: npt.NDArray[np.bool_], label: int
+) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.float64]]:
+    frames, weights = [], []
+    for domain in np.unique(content.domain[usable]):
+        mine = usable & (content.domain == domain)
+        chosen = np.flatnonzero(mine & (content.label == label))
+        if len(chosen):
+            share = len(chosen) / int(mine.sum())
+            frames.append(chosen)
+            weights.append(np.sqrt(len(chosen)) * (ONE_CLASS_WEIGHT if share > 0.9 else 1.0))
+    return frames, np.array(weights) / np.sum(weights)

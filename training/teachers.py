@@ -1,0 +1,82 @@
+"""Teachers: soft liveness scores of other projects' models, for distillation. Their weights are never copied or shipped.
+
+Each teacher sees the picture as its own project prepares it; only the number leaves this module.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+Box = tuple[float, float, float, float]
+LOGIT_LIMIT = 8.0
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """How to run one foreign model: file, crop scale, input side, and which logit means live."""
+
+    file: str
+    scale: float
+    side: int
+    live: int
+    reflect: bool
+
+    def open(self, folder: Path, threads: int = 1) -> ort.InferenceSession:
+        """A CPU session of this teacher's file in ``folder``."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        return ort.InferenceSession(str(folder / self.file), options, providers=["CPUExecutionProvider"])
+
+    def prepare(self, image: npt.NDArray[np.uint8], box_xyxy: Box) -> npt.NDArray[np.float32]:
+        """float32, 3 x side x side, as the model's own project makes it."""
+        if self.reflect:
+            square = _reflected_square(image, box_xyxy, self.scale)
+            shrink = square.shape[0] > self.side
+            square = cv2.resize(square, (self.side,) * 2, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LANCZOS4)
+            return np.ascontiguousarray(square[..., ::-1].transpose(2, 0, 1), np.float32) / 255
+        square = cv2.resize(_inside_box(image, box_xyxy, self.scale), (self.side,) * 2)
+        return np.ascontiguousarray(square.transpose(2, 0, 1), np.float32)
+
+
+TEACHERS = {
+    "minifasnet_v2": Teacher("MiniFASNetV2_2.7_80.onnx", scale=2.7, side=80, live=1, reflect=False),
+    "minifasnet_v1se": Teacher("MiniFASNetV1SE_4.0_80.onnx", scale=4.0, side=80, live=1, reflect=False),
+    "facenox": Teacher("facenox_98.20.onnx", scale=1.5, side=128, live=0, reflect=True),
+}
+
+
+def live_logits(outputs: npt.NDArray[np.float32], live: int) -> npt.NDArray[np.float32]:
+    """log P(live) / P(not live) of softmax logits, float32, N, clipped to +-8 (beyond it they are all "certain")."""
+    outputs = outputs.astype(np.float64)
+    rest = np.delete(outputs, live, axis=1)
+    top = rest.max(axis=1, keepdims=True)
+    other = top[:, 0] + np.log(np.exp(rest - top).sum(axis=1))
+    return np.clip(outputs[:, live] - other, -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float32)
+
+
+def _inside_box(image: npt.NDArray[np.uint8], box_xyxy: Box, scale: float) -> npt.NDArray[np.uint8]:
+    """minivision's crop: the scaled box, shrunk to what the picture holds and shifted inside it."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = box_xyxy
+    box_w, box_h = right - left, bottom - top
+    scale = min(scale, (height - 1) / box_h, (width - 1) / box_w)
+    new_w, new_h = box_w * scale, box_h * scale
+    x0 = min(max((left + right) / 2 - new_w / 2, 0), width - 1 - new_w)
+    y0 = min(max((top + bottom) / 2 - new_h / 2, 0), height - 1 - new_h)
+    return image[int(y0) : int(y0 + new_h) + 1, int(x0) : int(x0 + new_w) + 1]
+
+
+def _reflected_square(image: npt.NDArray[np.uint8], box_xyxy: Box, scale: float) -> npt.NDArray[np.uint8]:
+    """facenox's crop: a square around the box, mirrored (without the edge pixel) where it leaves the picture."""
+    height, width = image.shape[:2]
+    left, top, right, bottom = box_xyxy
+    side = max(2, int(max(right - left, bottom - top) * scale))
+    x0, y0 = int((left + right) / 2 - side / 2), int((top + bottom) / 2 - side / 2)
+    pads = max(-y0, 0), max(y0 + side - height, 0), max(-x0, 0), max(x0 + side - width, 0)
+    padded = cv2.copyMakeBorder(image, *pads, borderType=cv2.BORDER_REFLECT_101)
+    x0, y0 = x0 + pads[2], y0 + pads[0]
+    return np.asarray(padded[y0 : y0 + side, x0 : x0 + side], np.uint8)

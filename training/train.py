@@ -1,0 +1,148 @@
+"""Training: packs and a configuration in, checkpoints and an epoch table out.
+
+Runs on one CPU or, started by ``torchrun``, on any number of devices; resumes where it was stopped.
+"""
+
+import json
+import math
+import time
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.loggers import TensorBoardLogger
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LambdaLR, LRScheduler
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from training.config import TrainConfig
+from training.network import SpoofNet
+from training.packs import Pack
+from training.sampling import BalancedBatches, EpochBatches
+from training.scoring import normalise
+from training.validate import validate
+from training.views import EpochSampler, Views
+
+
+def train(config: TrainConfig, content: Pack, out: Path) -> Path:
+    """Train, write ``last.ckpt`` after each epoch and the averaged weights of the best one; resume if it exists.
+
+    Returns:
+        ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val``.
+    """
+    fabric = Fabric(precision="bf16-mixed", loggers=TensorBoardLogger(out, name="log"))
+    fabric.launch()
+    fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
+    network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
+    if config.init is not None:
+        network.load_state_dict(load_file(config.init))
+    network = network.to(memory_format=torch.channels_last)
+    averaged = deepcopy(network).eval().requires_grad_(False)
+    optimiser = AdamW(network.parameters(), lr=config.optimiser.lr, weight_decay=config.optimiser.weight_decay)
+    schedule = _schedule(optimiser, config)
+    model, optimiser = fabric.setup(network, optimiser)
+    averaged = averaged.to(fabric.device)
+    state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule, "epoch": 0, "best": 0.0}
+    last = out / "last.ckpt"
+    if last.exists():
+        fabric.load(last, state)
+    loader, sampler = _loader(config, content, fabric)
+
+    while state["epoch"] < config.epochs:
+        sampler.epoch = state["epoch"]
+        loss = _epoch(fabric, state, loader, config)
+        state["epoch"] += 1
+        if config.optimiser.schedule == "warm_restarts":
+            schedule.step()
+        if fabric.is_global_zero:
+            _report(fabric, state, config, content, out, loss)
+        fabric.save(last, state)
+    return out / "best.safetensors"
+
+
+def _epoch(fabric: Fabric, state: dict[str, Any], loader: Any, config: TrainConfig) -> float:
+    model, optimiser = state["model"], state["optimiser"]
+    model.train()
+    total, batches = 0.0, 0
+    progress = tqdm(loader, desc=f"epoch {state['epoch'] + 1}/{config.epochs}", disable=not fabric.is_global_zero)
+    for crops, target in progress:
+        logits = model(normalise(crops))  # (B, 2)
+        loss = nn.functional.cross_entropy(logits.float(), torch.stack([1 - target, target], dim=1))
+        fabric.backward(loss)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        if config.optimiser.schedule == "cosine":
+            state["schedule"].step()
+        _average(state["averaged"], model, config.optimiser.ema_decay)
+        total, batches = total + float(loss.detach()), batches + 1
+        progress.set_postfix(loss=f"{total / batches:.4f}")
+    return total / max(batches, 1)
+
+
+@torch.no_grad()
+def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
+    """Exponential moving average of weights and statistics (Polyak and Juditsky 1992)."""
+    current = dict(model.state_dict())
+    for name, value in averaged.state_dict().items():
+        new = current[name]
+        if value.is_floating_point():
+            value.lerp_(new.to(value), 1 - decay)
+        else:
+            value.copy_(new)
+
+
+def _schedule(optimiser: AdamW, config: TrainConfig) -> LRScheduler:
+    settings = config.optimiser
+    if settings.schedule == "warm_restarts":
+        return CosineAnnealingWarmRestarts(optimiser, T_0=settings.restart_epochs)
+    steps = config.epochs * config.batches_per_epoch
+
+    def factor(step: int) -> float:
+        if step < settings.warmup_steps:
+            return (step + 1) / settings.warmup_steps
+        done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
+
+    return LambdaLR(optimiser, factor)
+
+
+def _loader(config: TrainConfig, content: Pack, fabric: Fabric) -> tuple[Any, EpochSampler]:
+    kind = BalancedBatches if config.data.sampling == "balanced" else EpochBatches
+    batches = kind(content, config.data, batch_size=config.batch_size, seed=config.seed)
+    sampler = EpochSampler(batches, config.batches_per_epoch, fabric.global_rank)
+    loader = DataLoader(
+        Views(content, config),
+        sampler=sampler,
+        batch_size=None,
+        num_workers=config.workers,
+        prefetch_factor=4 if config.workers else None,
+    )
+    return fabric.setup_dataloaders(loader, use_distributed_sampler=False), sampler
+
+
+def _report(
+    fabric: Fabric, state: dict[str, Any], config: TrainConfig, content: Pack, out: Path, loss: float
+) -> None:
+    began = time.monotonic()
+    result = validate(state["averaged"], content, config)
+    row = {
+        "epoch": state["epoch"],
+        "loss": round(loss, 5),
+        "lr": state["schedule"].get_last_lr()[0],
+        **result,
+        "validation_s": round(time.monotonic() - began, 1),
+    }
+    fabric.log_dict({k: v for k, v in row.items() if isinstance(v, int | float)}, step=state["epoch"])
+    with open(out / "epochs.jsonl", "a") as file:
+        file.write(json.dumps(row) + "\n")
+    tqdm.write(json.dumps(row))
+    weights = {name: tensor.contiguous() for name, tensor in state["averaged"].state_dict().items()}
+    save_file(weights, out / "last.safetensors")
+    if result["macro_auc"] > state["best"]:
+        state["best"] = result["macro_auc"]
+        save_file(weights, out / "best.safetensors")

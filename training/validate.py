@@ -1,0 +1,55 @@
+"""Validation while training: a network and a pack in, macro AUC per context scale out."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import nn
+
+from faceauth.crop import context_crop
+from faceauth.metrics import auc_by_domain, macro
+from faceauth.stages import CropSpec
+from training.config import TrainConfig
+from training.packs import Pack
+from training.scoring import score
+
+BATCH = 64
+
+
+def validate(network: nn.Module, content: Pack, config: TrainConfig) -> dict[str, float]:
+    """Macro AUC over the domains of ``val`` and of ``hold_out``, for the mean logit over ``config.scales`` and each.
+
+    The averaged statistics of batch normalisation are used, so ``network`` must be in evaluation mode.
+    """
+    left_out = (content.split == "val") | np.isin(content.domain, config.data.hold_out)
+    chosen = np.flatnonzero((content.origin == "real") & left_out)
+    logits = {s: score_pack(network, content, chosen, s, config.view.size) for s in config.scales}
+    label, domain = content.label[chosen], content.domain[chosen]
+    by_domain = auc_by_domain(p_live(np.mean(list(logits.values()), axis=0)), label, domain)
+    result = {"macro_auc": macro(by_domain)} | {f"auc/{name}": value for name, value in by_domain.items()}
+    result |= {f"macro_auc@{s}": macro(auc_by_domain(p_live(v), label, domain)) for s, v in logits.items()}
+    portraits = np.flatnonzero((content.origin == "portrait") & (content.split == "val"))[:400]
+    if len(portraits):
+        result["portraits_live"] = float(np.mean(score_pack(network, content, portraits, config.scales[0], config.view.size) > 0))
+    return {name: round(value, 4) for name, value in result.items()}
+
+
+def score_pack(
+    network: nn.Module, content: Pack, chosen: npt.NDArray[np.int64], scale: float, size: int
+) -> npt.NDArray[np.float32]:
+    """Live logit minus spoof logit of the pictures ``chosen``, cut at ``scale``: float32, N."""
+    spec = CropSpec(size_wh=(size, size), scale=scale, kind="context", color="rgb")
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return np.concatenate([score(network, crops) for crops in _batches(content, chosen, spec)])
+
+
+def p_live(live_logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """Uncalibrated P(live) in [0, 1], float64, of logit differences."""
+    return np.asarray(1 / (1 + np.exp(-live_logit.astype(np.float64))))
+
+
+def _batches(content: Pack, chosen: npt.NDArray[np.int64], spec: CropSpec) -> Iterator[npt.NDArray[np.uint8]]:
+    for start in range(0, len(chosen), BATCH):
+        part = chosen[start : start + BATCH]
+        yield np.stack([context_crop(content.image(int(i)), content.box(int(i)), spec).pixels for i in part])
