@@ -1,0 +1,155 @@
+"""Every example runs as its docstring says, as a process of its own, with the weights in use."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faceauth.imaging import load_image
+from faceauth.stages import Image
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+LIVE, PHONE, PAPER = (EXAMPLES / name for name in ("collins.jpg", "collins_on_a_phone.jpg", "collins_on_paper.jpg"))
+ANOTHER = "Abdullah_Gul_0001.jpg"  # one face in the picture
+SCRIPTS = ("verify_photo.py", "login.py", "camera_loop.py", "own_backend/faceauth_stripes.py")
+
+
+def run(*command: object, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """A script of the examples, from the root of the repository, without the settings of this machine."""
+    own = {k: v for k, v in os.environ.items() if k == "FACEAUTH_WEIGHTS" or not k.startswith("FACEAUTH_")}
+    changed = dict(environ or {})
+    paths = (changed.pop("PYTHONPATH", ""), str(ROOT), os.environ.get("PYTHONPATH", ""))
+    return subprocess.run(
+        [sys.executable, *map(str, command)],
+        cwd=ROOT,
+        env={**own, **changed, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
+        capture_output=True,
+        text=True,
+    )
+
+
+def video(path: Path, picture: Image, frames: int) -> Path:
+    height, width = picture.shape[:2]
+    size_wh = (width - width % 2, height - height % 2)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10.0, size_wh)
+    assert writer.isOpened()
+    for _ in range(frames):
+        writer.write(np.ascontiguousarray(picture[: size_wh[1], : size_wh[0]]))
+    writer.release()
+    return path
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_an_example_is_about_ten_lines(script: str) -> None:
+    source = (EXAMPLES / script).read_text(encoding="utf-8")
+    without_docstrings = re.sub(r'^\s*""".*?"""$', "", source, flags=re.S | re.M)
+    assert len([line for line in without_docstrings.splitlines() if line.strip()]) <= 20
+
+
+@pytest.mark.parametrize("photo", [LIVE, PHONE, PAPER], ids=lambda path: path.stem)
+def test_an_example_photo_is_small(photo: Path) -> None:
+    assert photo.stat().st_size < 100_000
+
+
+def test_the_example_photos_are_those_that_the_script_draws() -> None:
+    pytest.importorskip("skimage")
+    from examples.make_photos import photos
+
+    for name, drawn in photos().items():
+        stored = load_image(EXAMPLES / name)
+        assert stored.shape == drawn.shape, f"{name}: run `python -m examples.make_photos`"
+        difference = np.abs(stored.astype(np.int16) - drawn).mean()
+        assert difference < 6, f"{name} differs by {difference:.1f} of 255: run `python -m examples.make_photos`"
+
+
+def test_verify_photo_accepts_the_live_portrait() -> None:
+    done = run("examples/verify_photo.py", LIVE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("accept: A live person.\nP(live) is ")
+
+
+@pytest.mark.parametrize("attack", [PHONE, PAPER], ids=lambda path: path.stem)
+def test_verify_photo_does_not_accept_the_simulated_attack(attack: Path) -> None:
+    done = run("examples/verify_photo.py", attack)
+    assert done.returncode == 1 and not done.stderr, done.stdout + done.stderr
+    assert done.stdout.startswith(("reject: ", "uncertain: "))
+
+
+def test_login_welcomes_the_person_of_the_reference(tmp_path: Path) -> None:
+    enrolled = tmp_path / "enrolled.png"
+    cv2.imwrite(str(enrolled), load_image(LIVE)[:300, 60:400])
+    done = run("examples/login.py", LIVE, enrolled)
+    assert (done.returncode, done.stdout) == (0, "Welcome.\n"), done.stderr
+
+
+def test_login_refuses_a_photo_of_the_right_person_on_a_phone() -> None:
+    done = run("examples/login.py", PHONE, LIVE)
+    assert done.returncode == 1 and done.stderr.startswith("No entry: "), done.stderr
+    assert "Welcome" not in done.stdout
+
+
+def test_login_refuses_another_live_person(shared: Path) -> None:
+    done = run("examples/login.py", LIVE, shared / "data" / "lfw" / "images" / ANOTHER)
+    assert done.returncode == 1, done.stdout
+    assert done.stderr == "No entry: A different person than the one of the reference.\n"
+
+
+def test_camera_loop_welcomes_after_five_live_frames_of_a_video(tmp_path: Path) -> None:
+    done = run("examples/camera_loop.py", video(tmp_path / "live.avi", load_image(LIVE), 6))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout == "accept: A live person.\n" * 5 + "Welcome.\n"
+
+
+def test_camera_loop_does_not_welcome_before_the_fifth_frame(tmp_path: Path) -> None:
+    done = run("examples/camera_loop.py", video(tmp_path / "short.avi", load_image(LIVE), 4))
+    assert (done.returncode, done.stderr) == (1, "No entry: no more frames.\n")
+
+
+def test_camera_loop_never_welcomes_a_phone(tmp_path: Path) -> None:
+    done = run("examples/camera_loop.py", video(tmp_path / "phone.avi", load_image(PHONE), 6))
+    assert done.returncode == 1 and done.stderr.startswith("No entry"), done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def own_backend(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that the package was installed into, by pip and without a network."""
+    pytest.importorskip("hatchling")
+    target = tmp_path_factory.mktemp("site")
+    options = ("--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--disable-pip-version-check")
+    done = run("-m", "pip", "install", *options, "--target", target, EXAMPLES / "own_backend")
+    assert done.returncode == 0, done.stderr
+    return target
+
+
+def test_own_backend_is_found_by_name_and_judges(own_backend: Path) -> None:
+    chosen = {"FACEAUTH_LIVENESS": "stripes", "PYTHONPATH": str(own_backend)}
+    low, high = (
+        run("examples/verify_photo.py", LIVE, environ={**chosen, "FACEAUTH_POLICY__LIVE_THRESHOLD": threshold})
+        for threshold in ("0.01", "0.99")
+    )
+    assert (low.returncode, high.returncode) == (0, 1), low.stderr + high.stderr
+    assert "accepted from 0.010 on" in low.stdout and "accepted from 0.990 on" in high.stdout
+
+
+def test_own_backend_keeps_every_rule_of_a_backend(own_backend: Path) -> None:
+    code = (
+        "from faceauth.registry import load_backend; from faceauth.testing import check_liveness_backend as check\n"
+        "loaded = load_backend('liveness', 'stripes')\n"
+        "print(loaded.provenance.distribution, [found for found in check(loaded.backend) if not found.passed])"
+    )
+    done = run("-c", code, environ={"PYTHONPATH": str(own_backend)})
+    assert done.stdout == "faceauth-stripes []\n", done.stderr
+
+
+def test_own_backend_needs_a_threshold_because_it_measured_none(own_backend: Path) -> None:
+    done = run(
+        "examples/verify_photo.py", LIVE, environ={"FACEAUTH_LIVENESS": "stripes", "PYTHONPATH": str(own_backend)}
+    )
+    assert done.returncode == 1 and "no measured operating points" in done.stderr
