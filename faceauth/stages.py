@@ -64,8 +64,11 @@ class Detector(Protocol):
     """Finds faces."""
 
     api_version: int
-    weights_sha256: Mapping[str, str]
-    """File name -> digest of every weight file in use; empty for a backend without weights."""
+
+    @property
+    def weights_sha256(self) -> Mapping[str, str]:
+        """File name -> digest of every weight file in use; empty for a backend without weights."""
+        ...
 
     def detect(self, image: Image) -> list[Face]:
         """Faces of one picture, best first; an empty list when there is none."""
@@ -87,9 +90,16 @@ class LivenessBackend(Protocol):
 
     api_version: int
     crop: CropSpec
-    weights_sha256: Mapping[str, str]
-    operating_points: OperatingPoints | None
-    """Measured thresholds; None for a backend without any, which then needs an explicit threshold."""
+
+    @property
+    def weights_sha256(self) -> Mapping[str, str]:
+        """File name -> digest of every weight file in use; empty for a backend without weights."""
+        ...
+
+    @property
+    def operating_points(self) -> OperatingPoints | None:
+        """Measured thresholds; None for a backend without any, which then needs an explicit threshold."""
+        ...
 
     def score(self, crops: Crops) -> Scores:
         """P(live) of each crop: float32, N, in [0, 1], in the same order; empty for N = 0."""
@@ -102,11 +112,18 @@ class Embedder(Protocol):
 
     api_version: int
     crop: CropSpec
-    weights_sha256: Mapping[str, str]
     model_id: str
     """Identifies the embedding space; templates with different ids are never compared."""
-    match_threshold: float | None
-    """Cosine similarity at a measured false-match rate; None needs an explicit threshold."""
+
+    @property
+    def weights_sha256(self) -> Mapping[str, str]:
+        """File name -> digest of every weight file in use; empty for a backend without weights."""
+        ...
+
+    @property
+    def match_threshold(self) -> float | None:
+        """Cosine similarity at a measured false-match rate; None needs an explicit threshold."""
+        ...
 
     def embed(self, crops: Crops) -> Scores:
         """Embeddings: float32, N x D, rows of unit length."""

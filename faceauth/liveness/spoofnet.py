@@ -1,0 +1,77 @@
+"""SpoofNet: crops in, P(live) out. Knows no threshold, no file name of a picture and no other stage.
+
+Normalisation happens inside the ONNX graph, whose input is uint8, so that no consumer can get it wrong; what the crop,
+the calibration and the measured thresholds are is said by the card beside the weights.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from faceauth.liveness.card import CARD_NAME, SpoofNetCard, Variant
+from faceauth.sessions import CPU, Signature, open_session
+from faceauth.stages import API_VERSION, Crops, Scores
+from faceauth.weights import WeightStore
+
+INPUT, OUTPUT = "crops", "logits"
+
+
+class SpoofNet:
+    """The built-in liveness backend.
+
+    Args:
+        variant: ``"fp32"`` or ``"int8"``; by default the one that the card names.
+        threads: threads inside an operator.
+        providers: onnxruntime execution providers, all of which have to be there.
+        weights_folder: folder of weights with a manifest; by default ``FACEAUTH_WEIGHTS``, then the built-in files.
+
+    Attributes:
+        card: everything known of the weights.
+        crop: what the network wants to see.
+        operating_points: the measured thresholds of this variant.
+
+    Raises:
+        WeightsError, ProviderUnavailable: see ``sessions.open_session``.
+        ValueError: the card has no such variant, or an option is out of its range.
+    """
+
+    api_version = API_VERSION
+
+    def __init__(
+        self,
+        *,
+        variant: Variant | None = None,
+        threads: int = 1,
+        providers: Sequence[str] = CPU,
+        weights_folder: str | Path | None = None,
+    ) -> None:
+        placed = WeightStore(weights_folder).card(SpoofNetCard, CARD_NAME)
+        self.card = placed.facts
+        chosen = variant if variant is not None else self.card.default_variant
+        if chosen not in self.card.files:
+            raise ValueError(f"SpoofNet's card has the variants {sorted(self.card.files)}, not {chosen!r}.")
+        self.crop = self.card.crop.spec()
+        self.operating_points = self.card.operating_points[chosen]
+        self._calibration = self.card.calibration[chosen]
+        weights = placed.weights(chosen)
+        width, height = self.crop.size_wh
+        signature = Signature(
+            inputs={INPUT: ("uint8", (None, height, width, 3))}, outputs={OUTPUT: ("float", (None, 2))}
+        )
+        self._session = open_session(weights, signature=signature, threads=threads, providers=providers)
+        self.weights_sha256 = {weights.name: weights.sha256}
+
+    def score(self, crops: Crops) -> Scores:
+        """P(live) of each crop.
+
+        Args:
+            crops: uint8, N x H x W x 3, 0-255, cut for ``self.crop``.
+
+        Returns:
+            float32, N, in [0, 1], in the same order; empty for N = 0.
+        """
+        if len(crops) == 0:
+            return np.empty(0, np.float32)
+        (logits,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(crops)})  # (N, 2): 0 = live, 1 = spoof
+        return self._calibration.p_live(logits)
