@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from faceauth.imaging import load_image
 from faceauth.metrics import LIVE, ErrorCurve, accepted, error_curve
 from faceauth.results import MeasuredRate
 from faceauth.scoring import Scored
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 THUMBNAIL_PX = 160
 PICTURES = 12
@@ -176,21 +180,30 @@ def _reference(report: EvaluationReport) -> _Markup:
     return _Markup(f"<p>Accuracy {_points(report.reference.accuracy)}.</p>" + _table(head, rows))
 
 
-def _curves(report: EvaluationReport, scored: Sequence[Scored]) -> _Markup:
+def figures(report: EvaluationReport, scored: Sequence[Scored]) -> "dict[str, Figure]":
+    """``det`` and ``roc`` of all attacks and of each species, where both classes are there, and ``scores``.
+
+    Raises:
+        ConfigError: matplotlib is not installed.
+    """
     responded = [s for s in scored if s.p_live is not None]
     p_live, labels = np.array([s.p_live for s in responded]), np.array([s.row.label for s in responded])
-    figures = [plots.histogram_figure(p_live, labels, report.threshold)]
-    if report.ranking is not None:
-        species = np.array([s.row.species for s in responded])
-        chosen = {"all attacks": np.ones(len(labels), bool)}
-        if len(report.overall.apcer) > 1:
-            chosen |= {name: (labels == LIVE) | (species == name) for name in report.overall.apcer}
-        curves: dict[str, ErrorCurve] = {
-            plots.named(name, p_live[rows], labels[rows]): error_curve(p_live[rows], labels[rows])
-            for name, rows in chosen.items()
-        }
-        figures = [plots.det_figure(curves), plots.roc_figure(curves), *figures]
-    return _Markup(f'<div class="figures">{"".join(plots.svg(figure) for figure in figures)}</div>')
+    histogram = plots.histogram_figure(p_live, labels, report.threshold)
+    if report.ranking is None:
+        return {"scores": histogram}
+    species = np.array([s.row.species for s in responded])
+    chosen = {"all attacks": np.ones(len(labels), bool)}
+    if len(report.overall.apcer) > 1:
+        chosen |= {name: (labels == LIVE) | (species == name) for name in report.overall.apcer}
+    curves: dict[str, ErrorCurve] = {
+        plots.named(name, p_live[rows], labels[rows]): error_curve(p_live[rows], labels[rows])
+        for name, rows in chosen.items()
+    }
+    return {"det": plots.det_figure(curves), "roc": plots.roc_figure(curves), "scores": histogram}
+
+
+def _curves(report: EvaluationReport, scored: Sequence[Scored]) -> _Markup:
+    return _Markup(f'<div class="figures">{"".join(map(plots.svg, figures(report, scored).values()))}</div>')
 
 
 def _robustness(curves: Mapping[str, Sequence[RobustnessPoint]] | None) -> _Markup:

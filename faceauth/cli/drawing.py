@@ -1,0 +1,70 @@
+"""A picture and its ``Verification`` in, a copy with box, landmarks and verdict drawn on it out.
+
+Decides nothing and opens no file.
+"""
+
+import cv2
+import numpy as np
+
+from faceauth.results import Face, Verdict, Verification
+from faceauth.stages import Image
+
+Color = tuple[int, int, int]
+
+COLORS_BGR: dict[Verdict, Color] = {
+    Verdict.ACCEPT: (87, 139, 34),
+    Verdict.REJECT: (43, 43, 200),
+    Verdict.UNCERTAIN: (0, 120, 200),
+}
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+WHITE: Color = (255, 255, 255)
+
+
+def draw(image: Image, result: Verification) -> Image:
+    """The picture with the judged face marked, above a strip that states the verdict.
+
+    Args:
+        image: uint8, H x W x 3, BGR, upright; not changed.
+        result: of this very picture.
+
+    Returns:
+        uint8, H' x W x 3, BGR, H' > H.
+    """
+    color = COLORS_BGR[result.verdict]
+    drawn = image.copy()
+    line_px = max(1, round(max(image.shape[:2]) / 250))
+    if result.face is not None:
+        _mark(drawn, result.face, color, line_px)
+    return np.vstack([drawn, _strip(image.shape[1], caption(result), color)])
+
+
+def caption(result: Verification) -> str:
+    """``REJECT attack suspected, P(live) 0.031``."""
+    words = [f"{result.verdict.upper()} {result.reason.replace('_', ' ')}"]
+    if result.liveness is not None:
+        words.append(f"P(live) {result.liveness.p_live:.3f}")
+    if result.match is not None:
+        words.append(f"similarity {result.match.similarity:.3f}")
+    return ", ".join(words)
+
+
+def _mark(image: Image, face: Face, color: Color, line_px: int) -> None:
+    left, top, right, bottom = (round(edge) for edge in face.box_xyxy)
+    cv2.rectangle(image, (left, top), (right, bottom), color, line_px, cv2.LINE_AA)
+    for x, y in face.landmarks_px:
+        center = (round(x), round(y))
+        cv2.circle(image, center, 2 * line_px, WHITE, -1, cv2.LINE_AA)
+        cv2.circle(image, center, 2 * line_px, color, max(1, line_px // 2), cv2.LINE_AA)
+
+
+def _strip(width: int, text: str, color: Color) -> Image:
+    """The text in white on ``color``, as large as the width allows, up to a twentieth of it."""
+    (text_width, text_height), _ = cv2.getTextSize(text, FONT, 1.0, 2)
+    scale = min(0.94 * width / text_width, max(0.4, width / 20 / text_height))
+    height = max(12, round(2.2 * scale * text_height))
+    strip = np.empty((height, width, 3), np.uint8)
+    strip[:] = color
+    thickness = max(1, round(1.6 * scale))
+    start = (round(0.03 * width), round(height / 2 + scale * text_height / 2))
+    cv2.putText(strip, text, start, FONT, scale, WHITE, thickness, cv2.LINE_AA)
+    return strip

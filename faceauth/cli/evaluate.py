@@ -1,0 +1,118 @@
+"""A manifest of labelled pictures in, error rates with intervals out: a table, and JSON, plots and a page on demand.
+
+Computes no rate: :mod:`faceauth.scoring` scores and :mod:`faceauth.evaluation` counts.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from faceauth.cli import output
+from faceauth.cli.options import chosen_config, pipeline_options
+from faceauth.config import PipelineConfig
+from faceauth.pipeline import Pipeline
+from faceauth.registry import load_backend
+
+if TYPE_CHECKING:
+    from faceauth.evaluation_report import EvaluationReport
+    from faceauth.manifest import Row
+    from faceauth.scoring import Scored, Threshold
+
+File = click.Path(dir_okay=False, path_type=Path)
+Folder = click.Path(file_okay=False, path_type=Path)
+
+
+@click.command(short_help="Measure error rates on labelled pictures.")
+@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--split",
+    "splits",
+    metavar="NAME",
+    multiple=True,
+    help="Only this split, such as test; may be repeated. [default: all]",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(("network", "pipeline")),
+    default="network",
+    show_default=True,
+    help="Judge the liveness network alone on the manifest's face boxes, or the whole pipeline with detector and gate.",
+)
+@click.option("--json", "json_file", metavar="OUT", type=File, help="Write the whole report as JSON.")
+@click.option("--plots", "plot_folder", metavar="DIR", type=Folder, help="Write DET, ROC and score histograms as SVG.")
+@click.option(
+    "--html",
+    "html_file",
+    metavar="OUT",
+    type=File,
+    help="Write a page with tables, curves and the worst errors. It holds pictures of people: keep it to yourself.",
+)
+@pipeline_options
+def evaluate(
+    manifest: Path,
+    *,
+    splits: tuple[str, ...],
+    mode: str,
+    json_file: Path | None,
+    plot_folder: Path | None,
+    html_file: Path | None,
+) -> None:
+    """Measure a liveness backend on the labelled pictures of MANIFEST, by domain and by attack species.
+
+    MANIFEST is a CSV file with the columns path (relative to it), label (live or spoof), attack (none or a species),
+    domain and split; box_x, box_y, box_w, box_h for the network mode; recording where intervals should count videos.
+    """
+    from faceauth.cli import tables
+    from faceauth.evaluation import evaluate as measure
+    from faceauth.manifest import read_manifest
+
+    config = chosen_config()
+    rows = read_manifest(manifest, splits=splits or None)
+    scored, threshold = _network(rows, config) if mode == "network" else _pipeline(rows, config)
+    report = measure(
+        scored,
+        threshold,
+        backend=config.liveness,
+        data=" ".join((manifest.name, *splits)),
+        mode="network" if mode == "network" else "pipeline",
+    )
+    for table in tables.all_tables(report):
+        output.show(table)
+    if json_file is not None:
+        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n")
+    if plot_folder is not None:
+        _plot(report, scored, plot_folder)
+    if html_file is not None:
+        from faceauth.report import html_page
+
+        output.write(html_file, html_page(report, scored).encode())
+
+
+def _network(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
+    from faceauth.scoring import backend_threshold, score_rows
+
+    loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
+    policy = config.policy
+    threshold = backend_threshold(
+        loaded.backend, threshold=policy.live_threshold, point=policy.operating_point or "balanced"
+    )
+    with output.progress("Scoring", len(rows)) as advance:
+        return score_rows(rows, loaded.backend, progress=lambda done, _: advance(done)), threshold
+
+
+def _pipeline(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
+    from faceauth.scoring import verify_rows
+
+    with output.progress("Verifying", len(rows)) as advance:
+        return verify_rows(rows, Pipeline(config), progress=lambda done, _: advance(done))
+
+
+def _plot(report: "EvaluationReport", scored: "list[Scored]", folder: Path) -> None:
+    from faceauth import plots
+    from faceauth.report import figures
+
+    with output.writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, figure in figures(report, scored).items():
+            plots.save(figure, folder / f"{name}.svg")

@@ -1,0 +1,84 @@
+"""Results and errors in, the exit code of the process out. The one table, for the CLI, its help and its docs.
+
+Prints nothing.
+"""
+
+from collections.abc import Iterable, Mapping
+from enum import IntEnum
+from types import MappingProxyType
+
+from faceauth.config import PipelineConfig
+from faceauth.errors import (
+    BackendNotAllowed,
+    BackendNotFound,
+    ConfigError,
+    FaceAuthError,
+    ImageError,
+    TemplateMismatch,
+)
+from faceauth.results import Reason, Verdict, Verification
+
+
+class Exit(IntEnum):
+    """What the process says with its exit code."""
+
+    ACCEPTED = 0
+    REJECTED = 1
+    USAGE = 2
+    UNCERTAIN = 3
+    BROKEN = 4
+
+
+MEANING: Mapping[Exit, str] = MappingProxyType(
+    {
+        Exit.ACCEPTED: "accepted: every photo; for the other commands, done",
+        Exit.REJECTED: "rejected: judged as an attack, or as another person than the reference",
+        Exit.USAGE: "usage: nothing was judged; correct the command, a setting or the reference",
+        Exit.UNCERTAIN: "uncertain: could not be judged (no face, too small, unreadable, ...); try again",
+        Exit.BROKEN: "broken: a stage failed, or a backend, a weight file or a provider is not usable",
+    }
+)
+
+MOST_SEVERE_FIRST = (Exit.BROKEN, Exit.REJECTED, Exit.UNCERTAIN, Exit.ACCEPTED)
+"""Which of several photos decides. A failed stage stands above a rejection, because it says nothing of the person."""
+
+_USAGE_ERRORS = (ConfigError, ImageError, BackendNotFound, BackendNotAllowed, TemplateMismatch)
+
+
+def exit_table() -> str:
+    """The table as a help text, marked so that click does not rewrap it."""
+    rows = "\n".join(f"  {int(code)}  {meaning}" for code, meaning in MEANING.items())
+    return f"\b\nExit codes; of several photos the most severe decides, in the order 4, 1, 3, 0:\n{rows}"
+
+
+def exit_of(result: Verification) -> Exit:
+    """The exit code of one photo."""
+    if result.reason is Reason.STAGE_FAILED:
+        return Exit.BROKEN
+    return {Verdict.ACCEPT: Exit.ACCEPTED, Verdict.REJECT: Exit.REJECTED, Verdict.UNCERTAIN: Exit.UNCERTAIN}[
+        result.verdict
+    ]
+
+
+def exit_of_all(codes: Iterable[Exit]) -> Exit:
+    """The exit code of several photos: the most severe one.
+
+    Raises:
+        ValueError: there are none, which must not read as accepted.
+    """
+    return min(codes, key=MOST_SEVERE_FIRST.index)
+
+
+def exit_of_error(error: FaceAuthError) -> Exit:
+    """USAGE for what the caller can change in the command or the settings, else BROKEN.
+
+    A built-in backend that nobody registers is a broken installation, not a misspelt name.
+    """
+    if isinstance(error, BackendNotFound) and error.name in _built_in_names():
+        return Exit.BROKEN
+    return Exit.USAGE if isinstance(error, _USAGE_ERRORS) else Exit.BROKEN
+
+
+def _built_in_names() -> set[str]:
+    defaults = PipelineConfig()
+    return {defaults.detector, defaults.liveness, defaults.embedder}

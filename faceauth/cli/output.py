@@ -1,0 +1,150 @@
+"""Texts, tables and pictures in, bytes on stdout, stderr or disk out: the only place of the CLI that prints.
+
+Results go to stdout, everything else to stderr. Knows no command. rich honours NO_COLOR, and writes no colour to what
+is no terminal.
+"""
+
+import logging
+import os
+import sys
+import traceback as python_traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from faceauth.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+WIDTH_OF_FILES = 120
+"""Columns of what is written to a file or a pipe, where no terminal says how wide it is; chosen, not measured."""
+
+
+def line(text: str) -> None:
+    """One line to stdout as it is, at once: for machines, and for texts that must not be wrapped."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def show(content: "RenderableType") -> None:
+    """A rich text or table to stdout, wrapped to the terminal, without the spaces that rich fills lines with."""
+    for rendered in _rendered(content, soft_wrap=False).splitlines():
+        line(rendered.rstrip())
+
+
+def show_line(content: "RenderableType") -> None:
+    """A rich text to stdout as one line, however narrow the terminal."""
+    line(_rendered(content, soft_wrap=True).removesuffix("\n"))
+
+
+def note(text: str) -> None:
+    """A remark to stderr."""
+    click.echo(text, err=True)
+
+
+def error(message: str) -> None:
+    """What went wrong, as one line on stderr."""
+    from rich.text import Text
+
+    content = Text.assemble(("Error: ", "bold red"), readable(" ".join(message.split())))
+    _console(stderr=True).print(content, soft_wrap=True)
+
+
+def traceback() -> None:
+    """The exception being handled, in full, on stderr: for bugs of ours only."""
+    note(python_traceback.format_exc())
+    error("This is a bug of faceauth: please report it with the lines above.")
+
+
+@contextmanager
+def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr while the block runs, if that is a terminal; yields what to call with the number done."""
+    if not sys.stderr.isatty() or total < 2:
+        yield lambda done: None
+        return
+    from rich import progress as bars
+
+    columns = (
+        bars.TextColumn("{task.description}"),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TimeRemainingColumn(),
+    )
+    # Only a stdout on the same terminal is routed around the bar: a redirected one keeps its lines.
+    with bars.Progress(
+        *columns, console=_console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+    ) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def write(path: Path, content: bytes) -> None:
+    """A file; its folder is made where it is not there.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Makes a sentence of what stands in the way of writing ``path``.
+
+    Raises:
+        ConfigError: it cannot be written.
+    """
+    try:
+        yield
+    except OSError as failed:
+        raise ConfigError(f"{path} cannot be written ({failed.strerror}): name another place.") from failed
+
+
+def readable(text: str) -> str:
+    """``text`` without what could steer a terminal: file names and error messages may hold anything."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def show_library_warnings() -> None:
+    """Warnings of the library, such as a model's licence, as lines on stderr.
+
+    Its errors are left out: they come back in the results, and their tracebacks are for programs that log.
+    """
+    handler = logging.StreamHandler(_Stderr())
+    handler.setFormatter(logging.Formatter("Note: %(message)s"))
+    handler.addFilter(lambda record: record.levelno < logging.ERROR)
+    logger = logging.getLogger("faceauth")
+    logger.addHandler(handler)
+    logger.propagate = False
+
+
+class _Stderr:
+    """stderr as it is at the time of writing: a progress bar replaces it while it runs."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
+def _rendered(content: "RenderableType", *, soft_wrap: bool) -> str:
+    """As text with colours, and not printed by rich: it would write past a progress bar instead of above it."""
+    console = _console(stderr=False)
+    with console.capture() as captured:
+        console.print(content, soft_wrap=soft_wrap)
+    return captured.get()
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH_OF_FILES
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)

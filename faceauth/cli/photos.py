@@ -1,0 +1,82 @@
+"""Arguments of the command line in, the photos they mean out, and where each is drawn to.
+
+Opens no picture: whether a file is one shows when it is verified.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from glob import glob, has_magic
+from pathlib import Path
+from typing import NoReturn
+
+from faceauth.errors import ConfigError
+
+SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+"""Which files of a folder are taken for photos, in any case; a file that is named is always taken."""
+
+
+def find_photos(arguments: Sequence[str]) -> list[Path]:
+    """Every photo once, in the order of the arguments, and sorted within each.
+
+    A folder means the pictures in it and in its subfolders, without what is hidden and without following links to
+    folders. A glob that the shell left alone is expanded here, with ``**`` for any depth.
+
+    Raises:
+        ConfigError: an argument means no photo, or a folder cannot be read.
+    """
+    found: dict[Path, None] = {}
+    for argument in arguments:
+        photos = [photo for path in _expanded(argument) for photo in _photos_at(path)]
+        if not photos:
+            raise ConfigError(f"{argument} holds no picture ({', '.join(SUFFIXES)}).")
+        found |= dict.fromkeys(photos)
+    return list(found)
+
+
+def drawn_paths(photos: Sequence[Path], target: Path) -> dict[Path, Path]:
+    """Photo -> file to draw it to.
+
+    One photo goes to ``target`` where that has a picture's suffix and is no folder; otherwise ``target`` is a folder,
+    and holds every photo at its place below the folder that all photos share.
+
+    Raises:
+        ConfigError: several photos would go into one file, or a photo would be overwritten.
+    """
+    is_file = target.suffix.lower() in SUFFIXES and not target.is_dir()
+    if is_file and len(photos) > 1:
+        raise ConfigError(f"--draw {target} names one picture, but there are {len(photos)} photos: name a folder.")
+    if not is_file and target.exists() and not target.is_dir():
+        raise ConfigError(f"--draw {target} is neither a folder nor a picture ({', '.join(SUFFIXES)}).")
+    shared = os.path.commonpath([os.path.abspath(photo.parent) for photo in photos])
+    drawn = {photo: target if is_file else target / os.path.relpath(os.path.abspath(photo), shared) for photo in photos}
+    originals = {photo.resolve() for photo in photos}
+    for path in drawn.values():
+        if path.resolve() in originals:
+            raise ConfigError(f"--draw would overwrite the photo {path}: name another place.")
+    return drawn
+
+
+def _expanded(argument: str) -> list[Path]:
+    if os.path.lexists(argument):
+        return [Path(argument)]
+    if not has_magic(argument):
+        raise ConfigError(f"{argument} does not exist: name a photo, a folder or a glob.")
+    matches = sorted(glob(argument, recursive=True))
+    if not matches:
+        raise ConfigError(f"Nothing matches {argument}.")
+    return [Path(match) for match in matches]
+
+
+def _photos_at(path: Path) -> Iterator[Path]:
+    if not path.is_dir():
+        yield path
+        return
+    for folder, subfolders, files in os.walk(path, onerror=_refuse):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
+                yield Path(folder, name)
+
+
+def _refuse(error: OSError) -> NoReturn:
+    raise ConfigError(f"The folder {error.filename} cannot be read ({error.strerror}).") from error

@@ -1,0 +1,170 @@
+"""Results in, rich texts and tables for people out. Prints nothing and decides nothing."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from faceauth.cli.output import readable
+from faceauth.results import MeasuredRate, Provenance, Reason, Thresholds, Verdict, Verification
+
+STYLE = {Verdict.ACCEPT: "bold green", Verdict.REJECT: "bold red", Verdict.UNCERTAIN: "bold yellow"}
+_VERDICT_WIDTH = max(map(len, Verdict))
+_REASON_WIDTH = max(map(len, Reason))
+
+
+@dataclass
+class Tally:
+    """What several results have in common, kept while they stream by."""
+
+    reasons: Counter[Reason] = field(default_factory=Counter)
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    thresholds: Thresholds | None = None
+    stages: dict[str, Provenance] = field(default_factory=dict)
+    elapsed_ms: float = 0.0
+
+    def add(self, result: Verification) -> None:
+        """Count one result."""
+        self.reasons[result.reason] += 1
+        self.verdicts[result.verdict] += 1
+        self.thresholds = self.thresholds or result.thresholds
+        self.stages |= {one.stage: one for one in result.stages}
+        self.elapsed_ms += sum(result.elapsed_ms.values())
+
+
+def headline(result: Verification) -> Text:
+    """Verdict, photo and the sentence that says why."""
+    return Text.assemble(
+        (result.verdict.upper(), STYLE[result.verdict]),
+        ("  " + readable(result.source), "bold") if result.source is not None else "",
+        "\n" + readable(result.message),
+    )
+
+
+def details(result: Verification) -> Table:
+    """Everything a person may want to know of one result."""
+    rows = [*_liveness(result), *_measured(result.thresholds), *_match(result), *_face(result)]
+    if result.stages:
+        rows.append(("backends", _backends(result.stages)))
+    rows.append(("time", _time(result)))
+    return facts(rows)
+
+
+def one_line(result: Verification) -> Text:
+    """One of many results: verdict, P(live), reason, photo."""
+    p_live = f"{result.liveness.p_live:.4f}" if result.liveness is not None else "-"
+    return Text.assemble(
+        (f"{result.verdict.upper():<{_VERDICT_WIDTH}}", STYLE[result.verdict]),
+        f"  {p_live:>6}  {result.reason:<{_REASON_WIDTH}}  {readable(result.source or '')}",
+    )
+
+
+def explanation(result: Verification) -> Padding:
+    """The sentence below :func:`one_line`, for what could not be judged, and for a stage that failed."""
+    return Padding(Text(readable(result.message), style="dim"), (0, 0, 0, _VERDICT_WIDTH + 10))
+
+
+def totals(tally: Tally) -> Table:
+    """The end of a list of results."""
+    n = sum(tally.verdicts.values())
+    counts = Text(f"{n} photos: ")
+    counts.append_text(
+        Text(", ").join(
+            Text(f"{tally.verdicts[verdict]} {word}", style=STYLE[verdict] if tally.verdicts[verdict] else "dim")
+            for verdict, word in zip(Verdict, ("accepted", "rejected", "uncertain"), strict=True)
+        )
+    )
+    reasons = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common())
+    rows: list[tuple[str, Text | str]] = [("result", counts), ("reasons", reasons)]
+    limits = tally.thresholds
+    if limits is not None and limits.live is not None:
+        rows.append(("threshold", f"live from P(live) {limits.live:.4f} on, {_origin(limits)}"))
+        rows += _measured(limits)
+    if limits is not None and limits.match is not None:
+        rows.append(("match", f"the same person from similarity {limits.match:.3f} on"))
+    if tally.stages:
+        rows.append(("backends", _backends(tuple(tally.stages.values()))))
+    rows.append(("time", f"{tally.elapsed_ms / 1000:.1f} s, {tally.elapsed_ms / n:.0f} ms a photo"))
+    return facts(rows)
+
+
+def facts(rows: Sequence[tuple[str, Text | str]]) -> Table:
+    """Names and what they are, in two columns that wrap within the terminal."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, value)
+    return table
+
+
+def percent(rate: MeasuredRate) -> str:
+    """``2.0 % [1.3, 3.1], 18 of 900``: value, 95 % interval, counts."""
+    return f"{100 * rate.value:.1f} % [{100 * rate.low:.1f}, {100 * rate.high:.1f}], {rate.errors:,} of {rate.n:,}"
+
+
+def _liveness(result: Verification) -> list[tuple[str, Text | str]]:
+    limits = result.thresholds
+    if limits is None:  # it never came to a threshold, and the message says why
+        return []
+    if result.liveness is None or limits.live is None or limits.attack is None:
+        return [("P(live)", result.skipped.get("liveness", "unknown"))]
+    p_live = result.liveness.p_live
+    if p_live >= limits.live:
+        text = f"{p_live:.4f}, at or above {limits.live:.4f}"
+    elif p_live < limits.attack:
+        text = f"{p_live:.4f}, below {limits.attack:.4f}"
+        text += f" (live from {limits.live:.4f} on)" if limits.attack < limits.live else ""
+    else:
+        text = f"{p_live:.4f}, between {limits.attack:.4f} (attack below) and {limits.live:.4f} (live from there)"
+    return [("P(live)", f"{text}, {_origin(limits)}")]
+
+
+def _measured(limits: Thresholds | None) -> list[tuple[str, Text | str]]:
+    if limits is None or limits.live is None:
+        return []
+    if limits.measured is None:
+        return [("measured", "nothing is known of the errors at this threshold")]
+    point = limits.measured
+    rows: list[tuple[str, Text | str]] = []
+    if point.apcer:
+        species, rate = max(point.apcer.items(), key=lambda item: item[1].value)
+        rows.append(("APCER", f"{percent(rate)} attacks accepted, worst species: {readable(species)}"))
+    rows.append(("BPCER", f"{percent(point.bpcer)} live people refused"))
+    rows.append(("measured", f"on {readable(point.measured_on)}"))
+    return rows
+
+
+def _match(result: Verification) -> list[tuple[str, Text | str]]:
+    limits = result.thresholds
+    if limits is None or limits.match is None:
+        return []
+    if result.match is None:
+        return [("similarity", result.skipped.get("match", "unknown"))]
+    side = "at or above" if result.match.similarity >= limits.match else "below"
+    return [("similarity", f"{result.match.similarity:.4f}, {side} {limits.match:.4f}")]
+
+
+def _face(result: Verification) -> list[tuple[str, Text | str]]:
+    if result.face is None:
+        return []
+    left, top, _, _ = result.face.box_xyxy
+    size = f"{result.face.width:.0f} x {result.face.height:.0f} px at ({left:.0f}, {top:.0f})"
+    others = "" if result.faces_found in (None, 1) else f", the largest of {result.faces_found}"
+    return [("face", f"{size}, detector score {result.face.score:.2f}{others}")]
+
+
+def _backends(stages: Sequence[Provenance]) -> str:
+    return ", ".join(f"{one.name} ({readable(one.distribution)} {readable(one.version)})" for one in stages)
+
+
+def _time(result: Verification) -> str:
+    parts = ", ".join(f"{stage} {ms:.0f}" for stage, ms in result.elapsed_ms.items())
+    return f"{sum(result.elapsed_ms.values()):.0f} ms ({parts})"
+
+
+def _origin(limits: Thresholds) -> str:
+    return "chosen explicitly" if limits.operating_point is None else f"operating point {limits.operating_point}"

@@ -1,0 +1,91 @@
+"""``faceauth evaluate``: the figures of a toy manifest, and the files it writes."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from faceauth.evaluation_report import EvaluationReport
+
+from .conftest import ATTACK, LIVE, Photo, Run
+
+COLUMNS = ("path", "label", "attack", "domain", "split", "box_x", "box_y", "box_w", "box_h", "width", "height")
+
+
+@pytest.fixture
+def manifest(photo: Photo, tmp_path: Path) -> Path:
+    """Two domains of two live pictures and two attacks; one bright replay passes for live."""
+    rows = []
+    for domain in ("cam1", "cam2"):
+        for number, (species, brightness) in enumerate(
+            (("none", LIVE), ("none", LIVE), ("print", ATTACK), ("replay", LIVE if domain == "cam2" else ATTACK))
+        ):
+            path = photo(f"{domain}/{number}.png", brightness, seed=number)
+            label = "live" if species == "none" else "spoof"
+            rows.append((path.relative_to(tmp_path), label, species, domain, "test", 50, 50, 100, 100, 200, 200))
+    rows.append((rows[0][0], "live", "none", "cam1", "train", 50, 50, 100, 100, 200, 200))
+    file = tmp_path / "manifest.csv"
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([COLUMNS, *rows])
+    return file
+
+
+def figures(run: Run, manifest: Path, *arguments: object) -> EvaluationReport:
+    """The JSON report of a run."""
+    out = manifest.with_name("report.json")
+    ran = run("evaluate", manifest, "--json", out, *arguments)
+    assert ran.exit_code == 0, ran.stderr
+    return EvaluationReport.model_validate_json(out.read_text())
+
+
+def test_table_shows_every_domain_and_species_with_intervals(run: Run, manifest: Path) -> None:
+    ran = run("evaluate", manifest, "--split", "test")
+    assert (ran.exit_code, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert "live from P(live) 0.5000 on, operating point balanced, measured on toy val" in ran.stdout
+    assert any(line.startswith("replay  50.0 % [") and line.endswith("1 of 2") for line in lines)
+    assert any(line.startswith("print   0.0 % [") and line.endswith("0 of 2") for line in lines)
+    assert any(line.startswith("cam1") and "print 0.0 [0.0, 79.3]" in line for line in lines)
+    assert any("replay 100.0 [20.7, 100.0]" in line for line in lines)
+    assert any(line.startswith("BPCER ") and "0 of 4" in line for line in lines)
+
+
+def test_json_is_the_whole_report(run: Run, manifest: Path) -> None:
+    report = figures(run, manifest, "--split", "test")
+    assert (report.backend, report.mode, report.overall.n_live, report.overall.n_spoof) == ("fake", "network", 4, 4)
+    assert report.data == "manifest.csv test" and report.overall.worst_species == "replay"
+
+
+def test_without_a_split_every_row_counts(run: Run, manifest: Path) -> None:
+    assert figures(run, manifest).overall.n_live == 5
+
+
+def test_threshold_and_operating_point_are_obeyed(run: Run, manifest: Path) -> None:
+    assert figures(run, manifest, "--threshold", "0.1").overall.apcer["print"].errors == 2
+    assert figures(run, manifest, "--operating-point", "strict").threshold == 0.9
+
+
+def test_pipeline_mode_reports_what_drew_no_response(run: Run, manifest: Path, photo: Photo) -> None:
+    photo("cam1/0.png", size_wh=(100, 200))
+    report = figures(run, manifest, "--mode", "pipeline", "--split", "test")
+    assert report.mode == "pipeline" and report.overall.n_live == 3
+    assert report.no_response.reasons == {"no_face": 1}
+    assert "1 no_face" in run("evaluate", manifest, "--mode", "pipeline", "--split", "test").stdout
+
+
+def test_plots_and_page_are_written(run: Run, manifest: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    ran = run("evaluate", manifest, "--plots", tmp_path / "new/plots", "--html", tmp_path / "page.html")
+    assert ran.exit_code == 0, ran.stderr
+    assert sorted(path.name for path in (tmp_path / "new/plots").iterdir()) == ["det.svg", "roc.svg", "scores.svg"]
+    assert "do not publish" in (tmp_path / "page.html").read_text()
+
+
+def test_split_without_rows_is_a_usage_error(run: Run, manifest: Path) -> None:
+    ran = run("evaluate", manifest, "--split", "misspelt")
+    assert (ran.exit_code, ran.stdout) == (2, "") and "misspelt" in ran.stderr
+
+
+def test_report_that_cannot_be_written_is_a_usage_error(run: Run, manifest: Path) -> None:
+    ran = run("evaluate", manifest, "--json", manifest / "report.json")
+    assert ran.exit_code == 2 and ran.stderr.count("\n") == 1

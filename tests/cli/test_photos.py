@@ -1,0 +1,84 @@
+"""Which photos the arguments mean, and where each is drawn to."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from faceauth.cli.photos import drawn_paths, find_photos
+from faceauth.errors import ConfigError
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("b.png", "a.jpg", "notes.txt", "sub/c.png", "sub/deep/d.PNG", ".git/e.png"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def names(*arguments: str) -> list[str]:
+    return [path.as_posix() for path in find_photos(arguments)]
+
+
+def test_folder_is_searched_in_depth_and_in_order_without_hidden_files(tree: Path) -> None:
+    assert names("in") == ["in/a.jpg", "in/b.png", "in/sub/c.png", "in/sub/deep/d.PNG"]
+
+
+def test_glob_that_the_shell_left_alone_is_expanded(tree: Path) -> None:
+    assert names("in/*.png") == ["in/b.png"]
+    assert names("in/**/*.png") == ["in/b.png", "in/sub/c.png"]
+
+
+def test_glob_that_matches_a_folder_means_its_pictures(tree: Path) -> None:
+    assert names("in/s*") == ["in/sub/c.png", "in/sub/deep/d.PNG"]
+
+
+def test_file_that_is_named_is_taken_whatever_its_suffix(tree: Path) -> None:
+    assert names("in/notes.txt") == ["in/notes.txt"]
+
+
+def test_file_whose_name_looks_like_a_glob_is_that_file(tree: Path) -> None:
+    (tree / "in/[1].png").touch()
+    assert names("in/[1].png") == ["in/[1].png"]
+
+
+def test_photo_that_is_named_twice_is_verified_once(tree: Path) -> None:
+    assert names("in/b.png", "in") == ["in/b.png", "in/a.jpg", "in/sub/c.png", "in/sub/deep/d.PNG"]
+
+
+@pytest.mark.parametrize("argument", ["none.png", "in/*.bmp", "in/.git/empty"])
+def test_argument_that_means_no_photo_is_an_error(tree: Path, argument: str) -> None:
+    (tree / "in/.git/empty").mkdir()
+    with pytest.raises(ConfigError, match=r"none\.png|bmp|empty"):
+        find_photos(["in/a.jpg", argument])
+
+
+def test_one_photo_is_drawn_to_the_file_or_into_the_folder(tree: Path) -> None:
+    photo = Path("in/a.jpg")
+    assert drawn_paths([photo], Path("out.png")) == {photo: Path("out.png")}
+    assert drawn_paths([photo], Path("out")) == {photo: Path("out/a.jpg")}
+
+
+def test_several_photos_of_one_name_do_not_meet(tree: Path) -> None:
+    photos = [Path("in/a.jpg"), Path("in/sub/a.jpg"), tree / "in/sub/deep/a.jpg"]
+    drawn = drawn_paths(photos, Path("out"))
+    assert [path.as_posix() for path in drawn.values()] == ["out/a.jpg", "out/sub/a.jpg", "out/sub/deep/a.jpg"]
+
+
+@pytest.mark.parametrize("target", ["out.png", "in/notes.txt", "in"])
+def test_several_photos_need_a_folder_that_is_not_theirs(tree: Path, target: str) -> None:
+    with pytest.raises(ConfigError, match="--draw"):
+        drawn_paths([Path("in/a.jpg"), Path("in/b.png")], Path(target))
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads every folder")
+def test_folder_that_cannot_be_read_is_not_skipped_in_silence(tree: Path) -> None:
+    (tree / "in/sub").chmod(0)
+    try:
+        with pytest.raises(ConfigError, match="cannot be read"):
+            find_photos(["in"])
+    finally:
+        (tree / "in/sub").chmod(0o700)
