@@ -37,7 +37,9 @@ def draw_framing(settings: ViewSettings, rng: np.random.Generator) -> Framing:
 def frame(image: Image, box_xyxy: Box, framing: Framing, size: int) -> Image:
     """Cut ``framing`` with the library's own crop: uint8, size x size x 3, BGR."""
     left, top, right, bottom = box_xyxy
-    dx, dy = framing.shift[0] * (right - left), framing.shift[1] * (bottom - top)
+    # A box that reaches beyond the picture may be all but outside already: it keeps at least a pixel inside.
+    dx = min(max(framing.shift[0] * (right - left), 1 - right), image.shape[1] - 1 - left)
+    dy = min(max(framing.shift[1] * (bottom - top), 1 - bottom), image.shape[0] - 1 - top)
     spec = CropSpec(size_wh=(size, size), scale=framing.scale, kind="context", color="bgr")
     pixels = context_crop(image, (left + dx, top + dy, right + dx, bottom + dy), spec).pixels
     return pixels[:, ::-1] if framing.flip else pixels
@@ -48,6 +50,8 @@ def degrade(view: Image, settings: ViewSettings, rng: np.random.Generator, *, re
 
     Args:
         view: uint8, size x size x 3, BGR.
+        settings: the probabilities.
+        rng: decides; the same state gives the same nuisances to any view.
         reference: another view, of any class and domain, whose exposure and colours may be taken over.
     """
     if reference is not None and rng.random() < settings.recolour:
@@ -88,7 +92,7 @@ def texture(view: Image, rng: np.random.Generator) -> Image:
     cells = int(rng.integers(3, 24))
     blotches = rng.normal(1, rng.uniform(0.03, 0.12), (cells, cells)).astype(np.float32)
     field = cv2.resize(blotches, view.shape[1::-1], interpolation=cv2.INTER_CUBIC)
-    return np.clip(view * np.asarray(field)[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(view * np.asarray(field)[..., None], 0, 255), np.uint8)
 
 
 def occlude(view: Image, rng: np.random.Generator) -> Image:

@@ -109,7 +109,7 @@ def export_int8(fp32: Path, path: Path, crops: npt.NDArray[np.uint8]) -> None:
     prepared.unlink()
 
 
-class _Crops(CalibrationDataReader):
+class _Crops(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
     def __init__(self, crops: npt.NDArray[np.uint8]) -> None:
         self._batches = self._cut(crops)
 

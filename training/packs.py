@@ -1,4 +1,4 @@
-"""Packs: pictures with labels, boxes and teacher scores in files that load at once. Knows no network and no augmentation.
+"""Packs: pictures with labels, boxes and teacher scores in files that load at once. Knows no augmentation.
 
 Training reads every picture dozens of times; a pack keeps them as JPEG bytes in one array, with the facts in columns.
 """
@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from faceauth.errors import ConfigError
 from faceauth.stages import Image
 
 JPEG_QUALITY = 95
@@ -83,9 +84,13 @@ def pack(items: Sequence[Packed]) -> Pack:
     """Columns of ``items``."""
     lengths = [len(item.jpeg) for item in items]
     return Pack(
-        **{name: np.array([getattr(i, name) for i in items], np.str_) for name in ("key", "source", "origin", "species")},
-        **{name: np.array([getattr(i, name) for i in items], np.str_) for name in ("domain", "split")},
+        key=np.array([i.key for i in items], np.str_),
+        source=np.array([i.source for i in items], np.str_),
+        origin=np.array([i.origin for i in items], np.str_),
         label=np.array([i.label for i in items], np.int64),
+        species=np.array([i.species for i in items], np.str_),
+        domain=np.array([i.domain for i in items], np.str_),
+        split=np.array([i.split for i in items], np.str_),
         box_xyxy=np.array([i.box_xyxy for i in items], np.float64).reshape(-1, 4),
         teacher=np.array([i.teacher for i in items], np.float32),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
@@ -95,19 +100,25 @@ def pack(items: Sequence[Packed]) -> Pack:
 
 def save(path: Path, content: Pack) -> None:
     """Write a pack so that a reader never sees half of one."""
-    part = path.with_suffix(".part.npz")
-    np.savez(part, **{name: getattr(content, name) for name in COLUMNS})
+    part = path.with_suffix(".part")
+    with part.open("wb") as file:
+        np.savez(file, **{name: getattr(content, name) for name in COLUMNS})
     os.replace(part, path)
 
 
 def load(paths: Iterable[Path]) -> Pack:
-    """All packs of ``paths`` as one."""
+    """All packs of ``paths`` as one.
+
+    Raises:
+        ConfigError: there is no picture in them.
+    """
     parts = []
     for path in paths:
         with np.load(path, allow_pickle=False) as file:
             parts.append({name: file[name] for name in COLUMNS})
+    parts = [part for part in parts if len(part["key"])]  # a pack in which no face was found has no shape to join
     if not parts:
-        raise FileNotFoundError("No pack to load: run `python -m training prepare` first.")
+        raise ConfigError("There is no picture in any pack: run `python -m training prepare` first.")
     ends = np.cumsum([0] + [int(p["offsets"][-1]) for p in parts])
     offsets = [p["offsets"][:-1] + end for p, end in zip(parts, ends, strict=False)]
     columns = {name: np.concatenate([p[name] for p in parts]) for name in COLUMNS if name != "offsets"}

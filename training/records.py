@@ -1,9 +1,9 @@
-"""Records: the one type for a labelled picture of a face, whatever collection it came from. Knows no crop and no network.
+"""Records: the one type for a labelled picture of a face, whatever collection it came from. Knows no crop.
 
 A record is a row of the library's own manifest, so that training and ``faceauth evaluate`` read the same files alike.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from faceauth.errors import ConfigError
@@ -11,14 +11,14 @@ from faceauth.manifest import Row as Record
 from faceauth.manifest import read_manifest
 from faceauth.metrics import LIVE, SPOOF
 
-__all__ = ["LIVE", "PICTURE_SUFFIXES", "SPLITS", "SPOOF", "VIDEO_SUFFIXES", "Record", "files", "manifest_records"]
+__all__ = ["LIVE", "SPLITS", "SPOOF", "VIDEO_SUFFIXES", "Record", "manifest_records", "pictures", "videos"]
 
 SPLITS = ("train", "val", "test")
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
 VIDEO_SUFFIXES = frozenset({".avi", ".mov", ".mp4", ".mkv"})
 
 
-def manifest_records(manifest: Path, splits: Sequence[str] = SPLITS) -> list[Record]:
+def manifest_records(manifest: Path, splits: Collection[str] = SPLITS) -> list[Record]:
     """Records of a manifest's ``splits``.
 
     Raises:
@@ -32,7 +32,15 @@ def manifest_records(manifest: Path, splits: Sequence[str] = SPLITS) -> list[Rec
     return [record for record in records if record.split in splits]
 
 
-def files(folder: Path, suffixes: Iterable[str] = PICTURE_SUFFIXES) -> Iterator[Path]:
-    """Files below ``folder`` with one of ``suffixes`` (lower case), sorted, so that runs are repeatable."""
-    wanted = frozenset(suffixes)
-    yield from sorted(path for path in folder.rglob("*") if path.suffix.lower() in wanted and path.is_file())
+def pictures(folder: Path) -> Iterator[Path]:
+    """JPEG, PNG, WebP and BMP files below ``folder``, sorted, so that runs are repeatable."""
+    yield from _files(folder, PICTURE_SUFFIXES)
+
+
+def videos(folder: Path) -> Iterator[Path]:
+    """AVI, MOV, MP4 and MKV files below ``folder``, sorted."""
+    yield from _files(folder, VIDEO_SUFFIXES)
+
+
+def _files(folder: Path, suffixes: frozenset[str]) -> Iterator[Path]:
+    yield from sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())

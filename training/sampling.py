@@ -50,6 +50,10 @@ class BalancedBatches:
         for _ in range(count):
             yield self._batch(rng)
 
+    def length(self, count: int) -> int:
+        """How many batches ``batches`` yields."""
+        return count
+
     def _batch(self, rng: np.random.Generator) -> list[Draw]:
         draws = []
         for attack, source in self._pairs[rng.integers(0, len(self._pairs), self._n_pairs)]:
@@ -63,21 +67,32 @@ class BalancedBatches:
 
 
 class EpochBatches:
-    """Every real training frame once an epoch in random order, as the reference recipe does."""
+    """Every real training frame once an epoch in random order, as the reference recipe does.
 
-    def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
+    Several ``processes`` share the frames; the few that do not divide evenly are left out, others each epoch.
+    """
+
+    def __init__(
+        self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int, processes: int = 1
+    ) -> None:
         usable = (content.split == "train") & ~np.isin(content.domain, settings.hold_out)
         self._frames = np.flatnonzero(usable & (content.origin != "recapture"))
-        self.batch_size, self.seed = batch_size, seed
+        self.batch_size, self.seed, self.processes = batch_size, seed, processes
 
     def batches(self, epoch: int, count: int, rank: int = 0) -> Iterator[list[Draw]]:
-        """The batches of one epoch; ``count`` bounds them, so that a smoke run can be short."""
+        """The batches of one epoch for one process; ``count`` bounds them, so that a smoke run can be short."""
+        order = np.random.default_rng((self.seed, epoch)).permutation(self._frames)
+        share = len(order) // self.processes
+        mine = order[rank * share : (rank + 1) * share]
         rng = np.random.default_rng((self.seed, epoch, rank))
-        order = rng.permutation(self._frames)
-        for start in range(0, min(len(order), count * self.batch_size), self.batch_size):
-            chunk = order[start : start + self.batch_size]
-            if len(chunk) > 1:  # batch normalisation has no statistics of one
-                yield [Draw(int(i), int(rng.choice(order)), int(rng.integers(2**62))) for i in chunk]
+        for start in range(0, self.length(count) * self.batch_size, self.batch_size):
+            chunk = mine[start : start + self.batch_size]
+            yield [Draw(int(i), int(rng.choice(order)), int(rng.integers(2**62))) for i in chunk]
+
+    def length(self, count: int) -> int:
+        """How many batches ``batches`` yields; a last one of a single frame is dropped: it has no batch statistics."""
+        whole, rest = divmod(len(self._frames) // self.processes, self.batch_size)
+        return min(count, whole + (rest > 1))
 
 
 def _by_domain(

@@ -18,6 +18,7 @@ def normalise(crops: Tensor) -> Tensor:
 
 def score(network: nn.Module, crops: np.ndarray[Any, np.dtype[np.uint8]]) -> np.ndarray[Any, np.dtype[np.float32]]:
     """Logit of live minus logit of spoof, float32 (N,), of RGB crops uint8 (N, H, W, 3)."""
+    device = next(network.parameters()).device
     with torch.inference_mode():
-        logits = network(normalise(torch.from_numpy(crops)))
-    return (logits[:, 0] - logits[:, 1]).float().cpu().numpy()
+        logits = network(normalise(torch.from_numpy(crops).to(device)))
+    return np.asarray((logits[:, 0] - logits[:, 1]).float().cpu().numpy(), np.float32)

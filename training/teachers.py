@@ -1,4 +1,4 @@
-"""Teachers: soft liveness scores of other projects' models, for distillation. Their weights are never copied or shipped.
+"""Teachers: soft liveness scores of other projects' models, for distillation. Their weights are never shipped.
 
 Each teacher sees the picture as its own project prepares it; only the number leaves this module.
 """
@@ -36,9 +36,10 @@ class Teacher:
         if self.reflect:
             square = _reflected_square(image, box_xyxy, self.scale)
             shrink = square.shape[0] > self.side
-            square = cv2.resize(square, (self.side,) * 2, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LANCZOS4)
-            return np.ascontiguousarray(square[..., ::-1].transpose(2, 0, 1), np.float32) / 255
-        square = cv2.resize(_inside_box(image, box_xyxy, self.scale), (self.side,) * 2)
+            interpolation = cv2.INTER_AREA if shrink else cv2.INTER_LANCZOS4
+            square = np.asarray(cv2.resize(square, (self.side,) * 2, interpolation=interpolation), np.uint8)
+            return np.ascontiguousarray(square[..., ::-1].transpose(2, 0, 1), np.float32) / np.float32(255)
+        square = np.asarray(cv2.resize(_inside_box(image, box_xyxy, self.scale), (self.side,) * 2), np.uint8)
         return np.ascontiguousarray(square.transpose(2, 0, 1), np.float32)
 
 
@@ -50,16 +51,16 @@ TEACHERS = {
 
 
 def live_logits(outputs: npt.NDArray[np.float32], live: int) -> npt.NDArray[np.float32]:
-    """log P(live) / P(not live) of softmax logits, float32, N, clipped to +-8 (beyond it they are all "certain")."""
+    """Log of P(live) / P(not live) of softmax logits, float32, N, clipped to +-8: beyond it they are all "certain"."""
     outputs = outputs.astype(np.float64)
     rest = np.delete(outputs, live, axis=1)
     top = rest.max(axis=1, keepdims=True)
     other = top[:, 0] + np.log(np.exp(rest - top).sum(axis=1))
-    return np.clip(outputs[:, live] - other, -LOGIT_LIMIT, LOGIT_LIMIT).astype(np.float32)
+    return np.asarray(np.clip(outputs[:, live] - other, -LOGIT_LIMIT, LOGIT_LIMIT), np.float32)
 
 
 def _inside_box(image: npt.NDArray[np.uint8], box_xyxy: Box, scale: float) -> npt.NDArray[np.uint8]:
-    """minivision's crop: the scaled box, shrunk to what the picture holds and shifted inside it."""
+    """The crop of minivision: the scaled box, shrunk to what the picture holds and shifted inside it."""
     height, width = image.shape[:2]
     left, top, right, bottom = box_xyxy
     box_w, box_h = right - left, bottom - top
@@ -71,7 +72,7 @@ def _inside_box(image: npt.NDArray[np.uint8], box_xyxy: Box, scale: float) -> np
 
 
 def _reflected_square(image: npt.NDArray[np.uint8], box_xyxy: Box, scale: float) -> npt.NDArray[np.uint8]:
-    """facenox's crop: a square around the box, mirrored (without the edge pixel) where it leaves the picture."""
+    """The crop of facenox: a square around the box, mirrored (without the edge pixel) where it leaves the picture."""
     height, width = image.shape[:2]
     left, top, right, bottom = box_xyxy
     side = max(2, int(max(right - left, bottom - top) * scale))

@@ -5,14 +5,16 @@ Runs on one CPU or, started by ``torchrun``, on any number of devices; resumes w
 
 import json
 import math
+import os
 import time
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning_fabric import Fabric
-from lightning_fabric.loggers import TensorBoardLogger
+from lightning_fabric.loggers.tensorboard import TensorBoardLogger
 from safetensors.torch import load_file, save_file
 from torch import nn
 from torch.optim import AdamW
@@ -35,19 +37,23 @@ def train(config: TrainConfig, content: Pack, out: Path) -> Path:
     Returns:
         ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val``.
     """
-    fabric = Fabric(precision="bf16-mixed", loggers=TensorBoardLogger(out, name="log"))
+    # Left to itself, Lightning takes one process of torchrun's for all there is, where there is no GPU.
+    devices, nodes = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"))
+    logger = TensorBoardLogger(out, name="log")
+    fabric = Fabric(devices=devices, num_nodes=nodes, precision="bf16-mixed", loggers=logger)
     fabric.launch()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
     network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
     if config.init is not None:
         network.load_state_dict(load_file(config.init))
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = deepcopy(network).eval().requires_grad_(False)
     optimiser = AdamW(network.parameters(), lr=config.optimiser.lr, weight_decay=config.optimiser.weight_decay)
     schedule = _schedule(optimiser, config)
     model, optimiser = fabric.setup(network, optimiser)
     averaged = averaged.to(fabric.device)
-    state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule, "epoch": 0, "best": 0.0}
+    state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
+    state |= {"epoch": 0, "step": 0, "best": -1.0}
     last = out / "last.ckpt"
     if last.exists():
         fabric.load(last, state)
@@ -55,6 +61,9 @@ def train(config: TrainConfig, content: Pack, out: Path) -> Path:
 
     while state["epoch"] < config.epochs:
         sampler.epoch = state["epoch"]
+        # Seeded anew each epoch, so that a resumed run draws the dropout of an uninterrupted one.
+        of_epoch = np.random.default_rng((config.seed, state["epoch"], fabric.global_rank))
+        torch.manual_seed(int(of_epoch.integers(2**62)))
         loss = _epoch(fabric, state, loader, config)
         state["epoch"] += 1
         if config.optimiser.schedule == "warm_restarts":
@@ -78,10 +87,16 @@ def _epoch(fabric: Fabric, state: dict[str, Any], loader: Any, config: TrainConf
         optimiser.zero_grad(set_to_none=True)
         if config.optimiser.schedule == "cosine":
             state["schedule"].step()
-        _average(state["averaged"], model, config.optimiser.ema_decay)
+        state["step"] += 1
+        _average(state["averaged"], model, _decay(state["step"], config.optimiser.ema_decay))
         total, batches = total + float(loss.detach()), batches + 1
         progress.set_postfix(loss=f"{total / batches:.4f}")
     return total / max(batches, 1)
+
+
+def _decay(step: int, limit: float) -> float:
+    """Short memory at first: otherwise the average would long be one of random weights."""
+    return min(limit, (1 + step) / (10 + step))
 
 
 @torch.no_grad()
@@ -112,8 +127,12 @@ def _schedule(optimiser: AdamW, config: TrainConfig) -> LRScheduler:
 
 
 def _loader(config: TrainConfig, content: Pack, fabric: Fabric) -> tuple[Any, EpochSampler]:
-    kind = BalancedBatches if config.data.sampling == "balanced" else EpochBatches
-    batches = kind(content, config.data, batch_size=config.batch_size, seed=config.seed)
+    size, seed = config.batch_size, config.seed
+    batches: BalancedBatches | EpochBatches
+    if config.data.sampling == "balanced":
+        batches = BalancedBatches(content, config.data, batch_size=size, seed=seed)
+    else:
+        batches = EpochBatches(content, config.data, batch_size=size, seed=seed, processes=fabric.world_size)
     sampler = EpochSampler(batches, config.batches_per_epoch, fabric.global_rank)
     loader = DataLoader(
         Views(content, config),
@@ -125,9 +144,7 @@ def _loader(config: TrainConfig, content: Pack, fabric: Fabric) -> tuple[Any, Ep
     return fabric.setup_dataloaders(loader, use_distributed_sampler=False), sampler
 
 
-def _report(
-    fabric: Fabric, state: dict[str, Any], config: TrainConfig, content: Pack, out: Path, loss: float
-) -> None:
+def _report(fabric: Fabric, state: dict[str, Any], config: TrainConfig, content: Pack, out: Path, loss: float) -> None:
     began = time.monotonic()
     result = validate(state["averaged"], content, config)
     row = {

@@ -31,7 +31,8 @@ def validate(network: nn.Module, content: Pack, config: TrainConfig) -> dict[str
     result |= {f"macro_auc@{s}": macro(auc_by_domain(p_live(v), label, domain)) for s, v in logits.items()}
     portraits = np.flatnonzero((content.origin == "portrait") & (content.split == "val"))[:400]
     if len(portraits):
-        result["portraits_live"] = float(np.mean(score_pack(network, content, portraits, config.scales[0], config.view.size) > 0))
+        logit = score_pack(network, content, portraits, config.scales[0], config.view.size)
+        result["portraits_live"] = float(np.mean(logit > 0))
     return {name: round(value, 4) for name, value in result.items()}
 
 
@@ -40,7 +41,8 @@ def score_pack(
 ) -> npt.NDArray[np.float32]:
     """Live logit minus spoof logit of the pictures ``chosen``, cut at ``scale``: float32, N."""
     spec = CropSpec(size_wh=(size, size), scale=scale, kind="context", color="rgb")
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    device = next(network.parameters()).device.type
+    with torch.autocast(device, dtype=torch.bfloat16):
         return np.concatenate([score(network, crops) for crops in _batches(content, chosen, spec)])
 
 

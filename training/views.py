@@ -47,6 +47,9 @@ class EpochSampler(Sampler[list[Draw]]):
     def __iter__(self) -> Iterator[list[Draw]]:
         return self.source.batches(self.epoch, self.count, self.rank)
 
+    def __len__(self) -> int:
+        return self.source.length(self.count)
+
 
 def soft_targets(content: Pack, config: TrainConfig) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     """P(spoof) to learn, for each picture: the smoothed label, mixed with the teachers' score where there is one.
@@ -58,4 +61,4 @@ def soft_targets(content: Pack, config: TrainConfig) -> np.ndarray[tuple[int], n
     mean_logit = content.teacher.mean(axis=1) / config.data.teacher_temperature
     weight = np.where(np.isnan(mean_logit), 0.0, config.data.teacher_weight)
     soft = 1 / (1 + np.exp(np.nan_to_num(mean_logit)))
-    return ((1 - weight) * hard + weight * soft).astype(np.float32)
+    return np.asarray((1 - weight) * hard + weight * soft, np.float32)

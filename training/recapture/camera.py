@@ -165,7 +165,7 @@ def _quantise(light: Light) -> NDArray[np.uint16]:
 
 
 def _tone(codes: NDArray[np.uint16], settings: Camera) -> Image:
-    """sRGB encoding, the maker's gamma and S curve in one table; then saturation."""
+    """SRGB encoding, the maker's gamma and S curve in one table; then saturation."""
     x = np.linspace(0, 1, _CODES + 1)
     y = np.where(x <= 0.0031308, x * 12.92, 1.055 * np.maximum(x, 1e-9) ** (1 / 2.4) - 0.055) ** settings.gamma
     y = y + settings.contrast * (y * y * (3 - 2 * y) - y)

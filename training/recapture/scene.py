@@ -63,7 +63,7 @@ def _srgb_table() -> NDArray[np.float32]:
 
 
 def to_linear(image: Image) -> Light:
-    """sRGB bytes to linear light in [0, 1] (IEC 61966-2-1)."""
+    """Linear light in [0, 1] of sRGB bytes (IEC 61966-2-1)."""
     return np.asarray(cv2.LUT(image, _srgb_table()), np.float32)
 
 

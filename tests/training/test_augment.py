@@ -1,0 +1,87 @@
+"""Augmentation keeps the shape, the face and the box, whatever it draws."""
+
+import numpy as np
+import pytest
+
+from faceauth.stages import Image
+from training.augment import (
+    Framing,
+    batch_of,
+    degrade,
+    draw_framing,
+    exchange_background,
+    frame,
+    occlude,
+    recolour,
+    texture,
+)
+from training.config import ViewSettings
+
+SETTINGS = ViewSettings(size=48)
+
+
+def noise(seed: int, low: int = 0, high: int = 256, size: int = 48) -> Image:
+    return np.random.default_rng(seed).integers(low, high, (size, size, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_framing_and_any_nuisance_give_a_view_of_the_size_asked_for(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    view = frame(noise(seed, size=90), (20, 20, 60, 70), draw_framing(SETTINGS, rng), SETTINGS.size)
+    view = degrade(view, SETTINGS, rng, reference=noise(seed + 100))
+    assert view.shape == (48, 48, 3) and view.dtype == np.uint8 and view.flags.c_contiguous
+
+
+@pytest.mark.parametrize("shift", [(-9.0, 0.0), (9.0, 0.0), (0.0, -9.0), (0.0, 9.0), (-9.0, 9.0)])
+@pytest.mark.parametrize("box", [(20, 20, 60, 70), (-39.5, 10, 0.5, 50), (89.5, 89.5, 130, 130)])
+def test_no_shift_moves_the_box_out_of_the_picture(
+    shift: tuple[float, float], box: tuple[float, float, float, float]
+) -> None:
+    """``context_crop`` refuses a box wholly outside, and one bad draw would end a night's training."""
+    assert frame(noise(0, size=90), box, Framing(1.5, shift, False), 32).shape == (32, 32, 3)
+
+
+def test_context_is_drawn_within_its_range_and_fixed_where_the_range_is_a_point() -> None:
+    rng = np.random.default_rng(0)
+    scales = [draw_framing(SETTINGS, rng).scale for _ in range(200)]
+    assert SETTINGS.scale_low <= min(scales) < 1.1 and 2.5 < max(scales) <= SETTINGS.scale_high
+    fixed = ViewSettings(scale_low=2.7, scale_high=2.7)
+    assert draw_framing(fixed, rng).scale == pytest.approx(2.7)
+
+
+def test_a_flip_mirrors_the_view() -> None:
+    image, box = noise(0, size=90), (20, 20, 60, 70)
+    straight, mirrored = (frame(image, box, Framing(1.5, (0, 0), flip), 48) for flip in (False, True))
+    np.testing.assert_array_equal(straight[:, ::-1], mirrored)
+
+
+def test_recolouring_moves_mean_and_spread_to_the_reference() -> None:
+    view, reference = noise(0, 100, 160), noise(1, 20, 110)
+    moved = recolour(view, reference, 1.0)
+    np.testing.assert_allclose(moved.mean((0, 1)), reference.mean((0, 1)), atol=2)
+    np.testing.assert_allclose(moved.std((0, 1)), reference.std((0, 1)), rtol=0.1)
+    half = recolour(view, reference, 0.5).mean()
+    assert abs(half - (view.mean() + reference.mean()) / 2) < 2
+
+
+def test_exchanging_the_background_keeps_the_centre_and_takes_the_corners() -> None:
+    face, background = np.full((64, 64, 3), 200, np.uint8), np.full((64, 64, 3), 30, np.uint8)
+    for seed in range(10):
+        mixed = exchange_background(face, background, np.random.default_rng(seed), 2.0)
+        assert mixed[28:36, 28:36].min() >= 198
+        assert mixed[[0, 0, -1, -1], [0, -1, 0, -1]].max() <= 32
+
+
+def test_texture_and_occlusion_change_some_pixels_and_no_shape() -> None:
+    view = np.full((48, 48, 3), 120, np.uint8)
+    for change in (texture, occlude):
+        changed = change(view, np.random.default_rng(3))
+        assert changed.shape == view.shape and (changed != view).any()
+    covered = (occlude(view, np.random.default_rng(3)) != view).any(axis=2).mean()
+    assert covered <= 0.4**2
+
+
+def test_a_batch_turns_bgr_to_rgb() -> None:
+    blue = np.zeros((4, 4, 3), np.uint8)
+    blue[..., 0] = 255
+    assert batch_of([blue, blue])[1, 0, 0].tolist() == [0, 0, 255]

@@ -1,0 +1,74 @@
+"""The commands say what they do, and do it from the command line."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from faceauth.stages import Image
+from training.cli import main
+
+COMMANDS = ("prepare", "train", "audit", "check-leakage", "sheets")
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+@pytest.fixture
+def office(tmp_path: Path, astronaut: Image) -> Path:
+    """A collection of plain folders whose val split repeats a picture of train."""
+    for name, image in {
+        "train/real/a": astronaut,
+        "train/spoof/b": astronaut[200:, :300],
+        "val/real/c": np.clip(astronaut * 1.1, 0, 255).astype(np.uint8),
+        "val/spoof/d": astronaut[::-1],
+    }.items():
+        path = tmp_path / "office" / f"{name}.png"
+        path.parent.mkdir(parents=True)
+        cv2.imwrite(str(path), image)
+    return tmp_path / "office"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    code, text = run(name, "--help")
+    assert code == 0 and name in text
+    assert all(option.help for option in main.commands[name].params if option.param_type_name == "option")
+
+
+def test_leaks_are_told_and_exit_with_1(office: Path) -> None:
+    code, text = run("check-leakage", "--layout", f"folders={office}")
+    assert code == 1
+    assert "domain office stands in train and val" in text
+    assert "a.png" in text and "c.png" in text and "1 near-duplicates across splits among 4 pictures" in text
+
+
+def test_an_audit_writes_sheets_and_names_a_domain_that_the_scores_contradict(office: Path, tmp_path: Path) -> None:
+    scores = office / "scores.csv"
+    scores.write_text("path,p_live\ntrain/real/a.png,0.1\ntrain/spoof/b.png,0.9\n")
+    code, text = run("audit", "--layout", f"folders={office}", "--out", tmp_path / "sheets", "--scores", scores)
+    assert code == 1 and "office: AUC 0.000" in text
+    assert [path.name for path in (tmp_path / "sheets").iterdir()] == ["office.png"]
+
+
+def test_an_audit_without_scores_only_shows(office: Path, tmp_path: Path) -> None:
+    assert run("audit", "--layout", f"folders={office}", "--out", tmp_path / "sheets")[0] == 0
+
+
+def test_an_error_is_one_sentence_and_no_traceback(tmp_path: Path) -> None:
+    code, text = run("check-leakage", "--layout", f"oulu-npu={tmp_path}")
+    assert code == 1 and text.startswith("Error: ") and "Train_files" in text and "Traceback" not in text
+    assert run("check-leakage")[0] == 2
+    assert run("train", tmp_path / "absent.toml", "--packs", tmp_path, "--out", tmp_path)[0] == 2
+
+
+def test_training_without_packs_says_what_to_run(tmp_path: Path) -> None:
+    pytest.importorskip("lightning_fabric")
+    config = Path(__file__).parents[2] / "training" / "configs" / "reference.toml"
+    code, text = run("train", config, "--packs", tmp_path, "--out", tmp_path / "run")
+    assert code == 1 and "python -m training prepare" in text

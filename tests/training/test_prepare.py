@@ -1,0 +1,109 @@
+"""Preparation packs what it was given, once, and refuses to mix two plans."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from faceauth.errors import ConfigError, ImageUnreadable
+from faceauth.stages import Image
+from faceauth.testing import FakeDetector
+from training.packs import load
+from training.prepare import MAX_CONTEXT, MAX_FACE_PX, Plan, key_of, prepare, split_of_portrait
+from training.records import LIVE, SPOOF, Record
+
+
+class Blind(FakeDetector):
+    """Sees no face."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+
+def quiet(*_: object) -> None:
+    """No progress bar."""
+
+
+def picture(path: Path, image: Image) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(path), image)
+    return path
+
+
+@pytest.fixture
+def plan(tmp_path: Path, astronaut: Image) -> Plan:
+    """Two live records (one without a box), one attack, one portrait and a file that is none; three recaptures."""
+    box = (170.0, 70.0, 280.0, 200.0)
+    pad, photos = tmp_path / "pad", tmp_path / "photos"
+    records = [
+        Record(picture(pad / "cam" / "live" / "a.png", astronaut), LIVE, "none", "cam", "train", box_xyxy=box),
+        Record(picture(pad / "cam" / "live" / "b.png", astronaut[:, ::-1]), LIVE, "none", "cam", "train"),
+        Record(picture(pad / "cam" / "spoof" / "a.png", astronaut // 2), SPOOF, "print", "cam", "train", box_xyxy=box),
+    ]
+    picture(photos / "someone.jpg", astronaut)
+    (photos / "broken.jpg").write_bytes(b"no picture")
+    return Plan(records, [photos], 3, None, tmp_path / "packs")
+
+
+def test_a_plan_becomes_packs_of_three_kinds_and_is_not_made_twice(plan: Plan) -> None:
+    paths = prepare(plan, FakeDetector, quiet)
+    assert [path.name for path in paths] == ["real-0000.npz", "portrait-0000.npz", "recapture-0000.npz"]
+    content = load(paths)
+    assert content.origin.tolist() == ["real"] * 3 + ["portrait"] + ["recapture"] * 3
+    assert content.key.tolist()[:4] == ["cam/live/a.png", "cam/live/b.png", "cam/spoof/a.png", "photos/someone.jpg"]
+    for index in np.flatnonzero(content.origin == "recapture"):
+        source = content.key.tolist().index(content.source[index])
+        assert (content.label[source], content.label[index]) == (LIVE, SPOOF)
+        assert content.domain[index] == content.domain[source]
+    for index in range(len(content)):
+        left, top, right, bottom = content.box(index)
+        longer = max(right - left, bottom - top)
+        assert longer <= MAX_FACE_PX + 1e-6
+        assert max(content.image(index).shape) <= MAX_CONTEXT * longer + 2
+    assert np.isnan(content.teacher).all()
+
+    made = {path: path.stat().st_mtime_ns for path in paths}
+    paths[2].unlink()
+    before = content.blob.tobytes()
+    assert load(prepare(plan, FakeDetector, quiet)).blob.tobytes() == before
+    assert [path.stat().st_mtime_ns for path in paths[:2]] == [made[path] for path in paths[:2]]
+
+
+def test_a_picture_without_a_face_is_left_out_but_a_box_is_taken_at_its_word(plan: Plan) -> None:
+    content = load(prepare(replace(plan, recaptures=0), Blind, quiet))
+    assert content.key.tolist() == ["cam/live/a.png", "cam/spoof/a.png"]
+
+
+def test_another_plan_does_not_get_this_ones_packs(plan: Plan) -> None:
+    short = replace(plan, portraits=(), recaptures=0)
+    prepare(short, FakeDetector, quiet)
+    with pytest.raises(ConfigError, match="another plan"):
+        prepare(replace(short, records=plan.records[:2]), FakeDetector, quiet)
+
+
+def test_records_that_would_share_a_name_are_refused(plan: Plan) -> None:
+    with pytest.raises(ConfigError, match=r"cam/live/a\.png"):
+        prepare(replace(plan, records=[plan.records[0], plan.records[0]]), FakeDetector, quiet)
+
+
+def test_a_labelled_picture_that_cannot_be_read_is_an_error(plan: Plan) -> None:
+    plan.records[0].path.write_bytes(b"no picture")
+    with pytest.raises(ImageUnreadable):
+        prepare(plan, FakeDetector, quiet)
+
+
+def test_a_name_tells_equal_files_of_two_folders_apart() -> None:
+    client, imposter = (
+        Record(Path(f"raw/{kind}/0001/0001_00_00_01_0.jpg"), LIVE, "none", "nuaa", "train")
+        for kind in ("ClientRaw", "ImposterRaw")
+    )
+    assert key_of(client) == "nuaa/ClientRaw/0001/0001_00_00_01_0.jpg" != key_of(imposter)
+
+
+def test_all_photos_of_a_person_fall_into_one_split() -> None:
+    names = ("Ada_Lovelace", "Alan_Turing", "Grace_Hopper", "Emmy_Noether", "Kurt_Goedel")
+    for name in names:
+        assert len({split_of_portrait(Path(f"{name}_{number:04d}.jpg")) for number in range(9)}) == 1
+    assert {split_of_portrait(Path(f"{name}_0001.jpg")) for name in map(str, range(1000, 1200))} <= {"train", "val"}

@@ -1,0 +1,94 @@
+"""Batches are balanced over classes and domains, and nothing is drawn that must not be learnt from."""
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+
+import numpy as np
+
+from training.config import DataSettings
+from training.packs import Pack
+from training.records import LIVE
+from training.sampling import BalancedBatches, Draw, EpochBatches
+
+MANY = 400  # batches; of 32 draws each
+
+
+def balanced(content: Pack, *, pairs: float = 0.0, hold_out: Sequence[str] = (), seed: int = 0) -> BalancedBatches:
+    return BalancedBatches(content, DataSettings(pairs=pairs, hold_out=tuple(hold_out)), batch_size=32, seed=seed)
+
+
+def drawn(batches: BalancedBatches) -> list[Draw]:
+    return [draw for batch in batches.batches(0, MANY) for draw in batch]
+
+
+def test_classes_are_even_in_every_batch(tiny_pack: Pack) -> None:
+    for batch in balanced(tiny_pack).batches(0, 20):
+        assert len(batch) == 32
+        assert sum(tiny_pack.label[draw.index] == LIVE for draw in batch) == 16
+
+
+def test_a_domain_is_drawn_by_the_root_of_its_size(tiny_pack: Pack) -> None:
+    """64 and 4 attacks: 8 to 2, not 16 to 1."""
+    attacks = [d for d in drawn(balanced(tiny_pack)) if tiny_pack.label[d.index] != LIVE]
+    count = Counter(str(tiny_pack.domain[d.index]) for d in attacks)
+    assert set(count) == {"large", "small"}
+    assert abs(count["large"] / len(attacks) - 0.8) < 0.02
+
+
+def test_a_one_class_domain_weighs_a_quarter(tiny_pack: Pack) -> None:
+    """Live frames: roots 8, 2 and 4 / 4."""
+    live = [d for d in drawn(balanced(tiny_pack)) if tiny_pack.label[d.index] == LIVE]
+    count = Counter(str(tiny_pack.domain[d.index]) for d in live)
+    assert abs(count["live-only"] / len(live) - 1 / 11) < 0.02
+    assert abs(count["large"] / len(live) - 8 / 11) < 0.02
+
+
+def test_pairs_are_an_attack_and_its_own_source_with_one_seed(tiny_pack: Pack) -> None:
+    for batch in balanced(tiny_pack, pairs=0.5).batches(0, 20):
+        for attack, source in zip(batch[:16:2], batch[1:16:2], strict=True):
+            assert tiny_pack.origin[attack.index] == "recapture"
+            assert tiny_pack.source[attack.index] == tiny_pack.key[source.index]
+            assert (attack.seed, attack.partner) == (source.seed, source.partner)
+        assert {str(tiny_pack.origin[draw.index]) for draw in batch[16:]} == {"real"}
+
+
+def test_nothing_of_val_or_test_is_ever_drawn_not_even_as_a_background(tiny_pack: Pack) -> None:
+    epoch = EpochBatches(tiny_pack, DataSettings(), batch_size=32, seed=0)
+    for draw in [*drawn(balanced(tiny_pack, pairs=0.5)), *(d for b in epoch.batches(0, MANY) for d in b)]:
+        assert tiny_pack.split[draw.index] == tiny_pack.split[draw.partner] == "train"
+
+
+def test_held_out_domains_are_drawn_in_no_form(tiny_pack: Pack) -> None:
+    held = balanced(tiny_pack, pairs=0.5, hold_out=["large"])
+    epoch = EpochBatches(tiny_pack, DataSettings(hold_out=("large",)), batch_size=32, seed=0)
+    for draw in [*drawn(held), *(d for b in epoch.batches(0, MANY) for d in b)]:
+        assert "large" not in {tiny_pack.domain[draw.index], tiny_pack.domain[draw.partner]}
+
+
+def test_a_seed_an_epoch_and_a_process_have_draws_of_their_own(tiny_pack: Pack) -> None:
+    batches = balanced(tiny_pack)
+    assert list(batches.batches(3, 2)) == list(balanced(tiny_pack).batches(3, 2))
+    others = batches.batches(4, 2), batches.batches(3, 2, rank=1), balanced(tiny_pack, seed=1).batches(3, 2)
+    for other in others:
+        assert list(other) != list(batches.batches(3, 2))
+
+
+def test_an_epoch_shows_every_training_frame_once(tiny_pack: Pack) -> None:
+    epoch = EpochBatches(tiny_pack, DataSettings(), batch_size=32, seed=0)
+    shown = [draw.index for batch in epoch.batches(0, 1000) for draw in batch]
+    wanted = np.flatnonzero((tiny_pack.split == "train") & (tiny_pack.origin != "recapture"))
+    assert sorted(shown) == wanted.tolist()
+    assert epoch.length(1000) == len(list(epoch.batches(0, 1000))) == 5
+
+
+def test_processes_share_an_epoch_and_come_to_the_same_number_of_batches(tiny_pack: Pack) -> None:
+    epoch = EpochBatches(tiny_pack, DataSettings(), batch_size=7, seed=0, processes=3)
+    shares = [[d.index for b in epoch.batches(0, 1000, rank) for d in b] for rank in range(3)]
+    assert len({len(share) for share in shares}) == 1
+    assert len(set().union(*shares)) == sum(len(share) for share in shares)
+
+
+def test_a_count_bounds_an_epoch(tiny_pack: Pack) -> None:
+    epoch = EpochBatches(tiny_pack, DataSettings(), batch_size=4, seed=0)
+    assert epoch.length(2) == len(list(islice(epoch.batches(0, 2), 9))) == 2

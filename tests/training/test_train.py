@@ -1,0 +1,135 @@
+"""Training runs, resumes, repeats itself given a seed, and follows the reference recipe; all on a tiny pack."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch", exc_type=ImportError)
+pytest.importorskip("lightning_fabric")
+
+from safetensors.torch import load_file  # noqa: E402
+
+from training.config import DataSettings, TrainConfig, load_config  # noqa: E402
+from training.network import SpoofNet  # noqa: E402
+from training.packs import Pack, save  # noqa: E402
+from training.train import train  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = ROOT / "training" / "configs" / "reference.toml"
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Two threads add in another order on another machine; one is repeatable and fast enough here."""
+    torch.set_num_threads(1)
+
+
+def table(out: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (out / "epochs.jsonl").read_text().splitlines()]
+
+
+def assert_equal(first: Path, second: Path) -> None:
+    ours, theirs = load_file(first), load_file(second)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], rtol=0, atol=0, msg=name)
+
+
+def test_a_run_leaves_weights_a_checkpoint_and_a_row_an_epoch(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    best = train(smoke, tiny_pack, tmp_path)
+    assert best == tmp_path / "best.safetensors" and (tmp_path / "last.ckpt").exists()
+    SpoofNet().load_state_dict(load_file(best))
+    rows = table(tmp_path)
+    assert [row["epoch"] for row in rows] == [1, 2]
+    for row in rows:
+        assert 0 < row["loss"] < 10
+        assert 0 <= row["macro_auc"] <= 1 and row["auc/v"] == row["macro_auc"]
+        assert row["macro_auc@2.0"] == row["macro_auc"] and 0 <= row["portraits_live"] <= 1
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_does_not(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    for name, seed in (("first", 0), ("again", 0), ("other", 1)):
+        train(smoke.model_copy(update={"seed": seed, "epochs": 1}), tiny_pack, tmp_path / name)
+    assert_equal(tmp_path / "first" / "last.safetensors", tmp_path / "again" / "last.safetensors")
+    with pytest.raises(AssertionError):
+        assert_equal(tmp_path / "first" / "last.safetensors", tmp_path / "other" / "last.safetensors")
+
+
+def test_a_resumed_run_goes_on_at_the_next_epoch_and_ends_where_an_uninterrupted_one_does(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    smoke = smoke.model_copy(
+        update={"optimiser": smoke.optimiser.model_copy(update={"schedule": "warm_restarts"})}
+    )  # "cosine" stretches with the number of epochs, so a shorter run would not be the same run's beginning
+    train(smoke.model_copy(update={"epochs": 1}), tiny_pack, tmp_path / "stopped")
+    train(smoke, tiny_pack, tmp_path / "stopped")
+    train(smoke, tiny_pack, tmp_path / "whole")
+    assert [row["epoch"] for row in table(tmp_path / "stopped")] == [1, 2]
+    assert_equal(tmp_path / "stopped" / "last.safetensors", tmp_path / "whole" / "last.safetensors")
+
+
+def test_a_finished_run_started_again_trains_no_more(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    short = smoke.model_copy(update={"epochs": 1})
+    train(short, tiny_pack, tmp_path)
+    before = (tmp_path / "last.safetensors").read_bytes()
+    train(short, tiny_pack, tmp_path)
+    assert len(table(tmp_path)) == 1
+    assert (tmp_path / "last.safetensors").read_bytes() == before
+
+
+def test_the_reference_recipe_has_its_learning_rates(tmp_path: Path, tiny_pack: Pack) -> None:
+    """After epochs 1 to 4, to a millionth."""
+    reference = load_config(REFERENCE)
+    short = {"epochs": 4, "batch_size": 4, "batches_per_epoch": 1, "workers": 0, "scales": (2.0,)}
+    view = reference.view.model_copy(update={"size": 32})
+    train(reference.model_copy(update=short | {"view": view}), tiny_pack, tmp_path)
+    assert [f"{row['lr']:.6f}" for row in table(tmp_path)] == ["0.000090", "0.000065", "0.000035", "0.000010"]
+
+
+def test_the_reference_recipe_is_plain_supervised_training_on_real_frames() -> None:
+    reference = load_config(REFERENCE)
+    assert reference.data == DataSettings(sampling="epoch", teacher_weight=0.0)
+    assert reference.optimiser.label_smoothing == 0.1 and reference.optimiser.ema_decay == 0.0
+    assert reference.view.size == 224 and reference.view.scale_low == reference.view.scale_high == reference.scales[0]
+
+
+@pytest.mark.parametrize("path", sorted(REFERENCE.parent.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_recipe_is_complete_and_opens_with_its_command(path: Path) -> None:
+    assert load_config(path).name == path.stem
+    head = [line for line in path.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    assert any(f"python -m training train training/configs/{path.name} --packs" in line for line in head)
+
+
+def test_two_processes_train_one_network(tmp_path: Path, tiny_pack: Pack) -> None:
+    """Started by torchrun over gloo; two runs beside each other would write two rows an epoch."""
+    (tmp_path / "packs").mkdir()
+    save(tmp_path / "packs" / "real-0000.npz", tiny_pack)
+    config = tmp_path / "smoke.toml"
+    config.write_text(
+        'name = "smoke"\nepochs = 2\nbatch_size = 4\nbatches_per_epoch = 2\nworkers = 0\n'
+        "[view]\nsize = 32\n[optimiser]\nwarmup_steps = 1\n"
+    )
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    command = [*launcher, "-m", "training", "train", str(config), "--packs", str(tmp_path / "packs")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path / "run")],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert [row["epoch"] for row in table(tmp_path / "run")] == [1, 2]
+    SpoofNet().load_state_dict(load_file(tmp_path / "run" / "best.safetensors"))

@@ -1,0 +1,56 @@
+"""Validation scores what was not trained on, per domain, and every context scale apart."""
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", exc_type=ImportError)
+
+from torch import Tensor, nn  # noqa: E402
+
+from training.config import DataSettings, TrainConfig  # noqa: E402
+from training.packs import Pack  # noqa: E402
+from training.validate import p_live, score_pack, validate  # noqa: E402
+
+
+class Brightness(nn.Module):
+    """Calls bright crops live; attacks of the tiny pack are dark."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.sign = nn.Parameter(torch.tensor(sign))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """Logits (B, 2)."""
+        mean = crops.mean(dim=(1, 2, 3)) * self.sign
+        return torch.stack([mean, -mean], dim=1)
+
+
+def test_a_network_that_sees_the_difference_is_right_and_its_opposite_wrong(
+    tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    assert validate(Brightness(), tiny_pack, smoke)["macro_auc"] > 0.9
+    assert validate(Brightness(-1.0), tiny_pack, smoke)["macro_auc"] < 0.1
+
+
+def test_only_val_and_held_out_domains_are_scored(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    assert {name for name in validate(Brightness(), tiny_pack, smoke) if name.startswith("auc/")} == {"auc/v"}
+    held = smoke.model_copy(update={"data": DataSettings(hold_out=("small",))})
+    result = validate(Brightness(), tiny_pack, held)
+    assert {name for name in result if name.startswith("auc/")} == {"auc/v", "auc/small"}
+    assert result["macro_auc"] == pytest.approx((result["auc/v"] + result["auc/small"]) / 2, abs=1e-4)
+
+
+def test_each_scale_has_a_figure_beside_that_of_their_mean(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    result = validate(Brightness(), tiny_pack, smoke.model_copy(update={"scales": (1.2, 2.0)}))
+    assert {"macro_auc", "macro_auc@1.2", "macro_auc@2.0"} <= set(result)
+
+
+def test_a_score_is_the_live_logit_minus_the_spoof_logit(tiny_pack: Pack) -> None:
+    chosen = np.flatnonzero(tiny_pack.split == "val")
+    logits = score_pack(Brightness(), tiny_pack, chosen, 2.0, 32)
+    assert logits.shape == (len(chosen),) and logits.dtype == np.float32
+    np.testing.assert_allclose(logits, -score_pack(Brightness(-1.0), tiny_pack, chosen, 2.0, 32))
+
+
+def test_p_live_rises_with_the_logit_and_is_a_half_at_zero() -> None:
+    np.testing.assert_allclose(p_live(np.array([-2.0, 0.0, 2.0], np.float32)), [0.1192, 0.5, 0.8808], atol=1e-4)

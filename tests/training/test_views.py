@@ -1,0 +1,59 @@
+"""A draw is a view for ever, a pair is framed alike, and a target is what the label and the teachers say."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", exc_type=ImportError)
+
+from training.augment import draw_framing  # noqa: E402
+from training.config import DataSettings, OptimiserSettings, TrainConfig, ViewSettings  # noqa: E402
+from training.packs import Pack  # noqa: E402
+from training.sampling import BalancedBatches, Draw  # noqa: E402
+from training.views import EpochSampler, Views, soft_targets  # noqa: E402
+
+PLAIN = ViewSettings(size=32, camera=0, recolour=0, exchange=0, greyscale=0, texture=0, occlusion=0)
+
+
+def test_the_same_draw_is_the_same_bytes(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    views, draws = Views(tiny_pack, smoke), [Draw(index, index + 1, 10 * index) for index in range(6)]
+    first, second = views[draws], Views(tiny_pack, smoke)[draws]
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
+    assert first[0].shape == (6, 32, 32, 3) and first[0].dtype == torch.uint8
+
+
+def test_another_seed_is_another_view(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    crops, _ = Views(tiny_pack, smoke)[[Draw(0, 1, seed) for seed in range(4)]]
+    assert len({crop.numpy().tobytes() for crop in crops}) == 4
+
+
+def test_a_pair_has_the_same_framing(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    """In the tiny pack an attack is its source at 0.6 of the brightness, so equal framing shows in the pixels."""
+    views = Views(tiny_pack, smoke.model_copy(update={"view": PLAIN}))
+    batch = next(BalancedBatches(tiny_pack, DataSettings(pairs=1), batch_size=8, seed=0).batches(0, 1))
+    crops = views[batch][0].numpy().astype(float)
+    for attack, source in zip(crops[::2], crops[1::2], strict=True):
+        assert np.abs(attack - 0.6 * source).mean() < 4
+    assert draw_framing(PLAIN, np.random.default_rng(1)) == draw_framing(PLAIN, np.random.default_rng(1))
+
+
+def test_a_target_is_the_smoothed_label_where_no_teacher_was_asked(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    config = smoke.model_copy(update={"optimiser": OptimiserSettings(label_smoothing=0.1)})
+    np.testing.assert_allclose(soft_targets(tiny_pack, config), np.where(tiny_pack.label, 0.95, 0.05), rtol=1e-6)
+
+
+def test_a_teacher_moves_the_target_towards_its_own_score(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    sure_live = replace(tiny_pack, teacher=np.full_like(tiny_pack.teacher, 8.0))
+    config = smoke.model_copy(update={"data": DataSettings(teacher_weight=0.25, teacher_temperature=2.0)})
+    hard = soft_targets(tiny_pack, config)
+    expected = 0.75 * hard + 0.25 / (1 + np.exp(4.0))
+    np.testing.assert_allclose(soft_targets(sure_live, config), expected, rtol=1e-5)
+
+
+def test_the_sampler_knows_how_many_batches_it_gives(tiny_pack: Pack) -> None:
+    sampler = EpochSampler(BalancedBatches(tiny_pack, DataSettings(), batch_size=8, seed=0), 5, 0)
+    assert len(sampler) == len(list(sampler)) == 5
+    first = list(sampler)
+    sampler.epoch = 1
+    assert list(sampler) != first

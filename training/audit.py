@@ -1,0 +1,136 @@
+"""Audit: records and P(live) in, a contact sheet a domain and the domains whose labels a model contradicts out.
+
+The model must not have seen the domain: one that has would repeat its labels, wrong ones included. Contact sheets hold
+the data's own pictures: for looking at, never for a repository.
+"""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from faceauth.errors import ConfigError
+from faceauth.imaging import load_image
+from faceauth.metrics import auc_by_domain
+from faceauth.stages import Image
+from training.records import LIVE, SPOOF, Record
+
+TILE = 128  # px
+HEADING = 20  # px
+CONTRADICTED = 0.4
+"""AUC below which a domain's labels are doubted. Chosen, not measured: chance is 0.5, swapped folders lie near 0."""
+
+
+def write_contact_sheets(
+    records: Sequence[Record],
+    out: Path,
+    *,
+    columns: int = 12,
+    rows: int = 3,
+    seed: int = 0,
+    progress: Callable[[str, int, int], None],
+) -> list[Path]:
+    """A PNG a domain into ``out``: ``rows`` rows of live pictures over as many of attacks, drawn at random.
+
+    Args:
+        records: of pictures, of any splits.
+        out: made where it is missing.
+        columns: pictures in a row.
+        rows: rows of each class.
+        seed: of the draw.
+        progress: called with "sheets", domains done and domains in all.
+
+    Raises:
+        ImageError: a picture cannot be read.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    by_domain: dict[str, list[Record]] = {}
+    for record in records:
+        by_domain.setdefault(record.domain, []).append(record)
+    written = []
+    for done, (domain, members) in enumerate(sorted(by_domain.items()), start=1):
+        path = out / f"{domain}.png"
+        cv2.imwrite(str(path), contact_sheet(members, columns, rows, rng))
+        written.append(path)
+        progress("sheets", done, len(by_domain))
+    return written
+
+
+def contact_sheet(records: Sequence[Record], columns: int, rows: int, rng: np.random.Generator) -> Image:
+    """uint8, H x W x 3, BGR: a heading with count and species, then tiles, for each class that is there."""
+    bands: list[Image] = []
+    for label, name in ((LIVE, "live"), (SPOOF, "spoof")):
+        members = [record for record in records if record.label == label]
+        if not members:
+            continue
+        species = ", ".join(sorted({record.species for record in members}))
+        bands.append(_heading(f"{members[0].domain}: {len(members)} {name} ({species})", columns * TILE))
+        chosen = rng.permutation(len(members))[: columns * rows]
+        for start in range(0, len(chosen), columns):
+            tiles = [_tile(members[k]) for k in chosen[start : start + columns]]
+            tiles += [np.zeros((TILE, TILE, 3), np.uint8)] * (columns - len(tiles))
+            bands.append(np.hstack(tiles))
+    return np.vstack(bands)
+
+
+def contradicted_domains(
+    p_live: npt.ArrayLike, labels: npt.ArrayLike, domains: npt.NDArray[np.str_], *, below: float = CONTRADICTED
+) -> dict[str, float]:
+    """Domains whose AUC is under ``below``, worst first: the model finds their attacks more alive than their people.
+
+    Args:
+        p_live: float, N, of a model trained without the pictures' domains.
+        labels: int, N: 0 = live, 1 = spoof.
+        domains: str, N; a domain of one class cannot be judged.
+        below: AUC in [0, 1].
+
+    Raises:
+        ScoreError: a score is not in [0, 1].
+    """
+    by_domain = auc_by_domain(p_live, labels, domains)
+    return {name: value for name, value in sorted(by_domain.items(), key=lambda item: item[1]) if value < below}
+
+
+def read_scores(path: Path, records: Sequence[Record]) -> tuple[list[Record], npt.NDArray[np.float64]]:
+    """The records that a CSV with the columns path and p_live has a score for, and these scores, float64, N.
+
+    Raises:
+        ConfigError: no such file, no such columns, no number, or not one of the records is in it.
+    """
+    if not path.is_file():
+        raise ConfigError(f"There are no scores {path}: name a CSV file with the columns path and p_live.")
+    scores = _scores(path)
+    found = [record for record in records if record.path.resolve() in scores]
+    if not found:
+        raise ConfigError(f"{path} scores none of the {len(records)} pictures: its paths are relative to its folder.")
+    return found, np.array([scores[record.path.resolve()] for record in found], np.float64)
+
+
+def _scores(path: Path) -> Mapping[Path, float]:
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if not {"path", "p_live"} <= set(reader.fieldnames or ()):
+            raise ConfigError(f"{path} needs the columns path and p_live, found {reader.fieldnames}.")
+        try:
+            return {(path.parent / row["path"]).resolve(): float(row["p_live"]) for row in reader}
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}.") from error
+
+
+def _tile(record: Record) -> Image:
+    image = load_image(record.path)
+    ratio = TILE / max(image.shape[:2])
+    size_wh = max(1, round(image.shape[1] * ratio)), max(1, round(image.shape[0] * ratio))
+    tile = np.zeros((TILE, TILE, 3), np.uint8)
+    tile[: size_wh[1], : size_wh[0]] = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
+    return tile
+
+
+def _heading(text: str, width: int) -> Image:
+    band = np.full((HEADING, width, 3), 255, np.uint8)
+    cv2.putText(band, text, (4, HEADING - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
+    return band

@@ -1,0 +1,99 @@
+"""The model card: a release's card and reports in, the Markdown that stands beside the weights out.
+
+Every figure is read from what was measured; the sentences around them stand in ``MODEL_CARD.template.md``.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from string import Template
+
+from faceauth.evaluation_report import DomainResult, EvaluationReport
+from faceauth.liveness.card import SpoofNetCard, Variant
+from faceauth.results import MeasuredRate, OperatingPoint
+from training.release import Reports
+
+TEMPLATE = Path(__file__).with_name("MODEL_CARD.template.md")
+
+
+def model_card(card: SpoofNetCard, reports: dict[Variant, Reports]) -> str:
+    """The model card in Markdown, for the card's default variant."""
+    variant = card.default_variant
+    return Template(TEMPLATE.read_text()).substitute(
+        version=card.version,
+        date=card.date.isoformat(),
+        variant=variant,
+        licence=card.licence,
+        scale=f"{card.crop.scale:g}",
+        data="\n".join(f"- **{source.name}**, {source.images:,} pictures: {source.terms}" for source in card.training),
+        points=points_table(card, variant),
+        summary=summary_table(card),
+        domains=domains_table(reports[variant].test),
+        val_domains=domains_table(reports[variant].val),
+        reference=reference_table(reports[variant].test),
+    )
+
+
+def points_table(card: SpoofNetCard, variant: Variant) -> str:
+    """The three operating points with their rates on the split they were chosen on."""
+    points = card.operating_points[variant]
+    named = {"convenience": points.convenience, "balanced": points.balanced, "strict": points.strict}
+    species = sorted(points.balanced.apcer)
+    head = ["point", "P(live) >=", *(f"APCER {name}" for name in species), "BPCER"]
+    return _table(head, (_point_row(name, point, species) for name, point in named.items()))
+
+
+def summary_table(card: SpoofNetCard) -> str:
+    """The headline figures of each variant on ``val``, ``test`` and the portraits."""
+    rows = []
+    for name, figures in card.metrics.items():
+        cells = [figures.get(key) for key in ("macro_auc", "worst_domain_auc", "macro_hter", "apcer_pooled", "bpcer")]
+        rows.append([name, *(_figure(cell, percent=place > 1) for place, cell in enumerate(cells))])
+    return _table(["variant / data", "macro AUC", "worst domain", "macro HTER", "pooled APCER", "BPCER"], rows)
+
+
+def domains_table(report: EvaluationReport) -> str:
+    """One row a domain at the balanced point."""
+    return _table(["domain", "live", "attacks", "AUC", "HTER", "APCER", "BPCER"], map(_domain_row, report.domains))
+
+
+def reference_table(report: EvaluationReport) -> str:
+    """Precision, recall, F1 and mean confidence per class, and the confusion matrix."""
+    if report.reference is None:
+        raise ValueError("A report of one class has no reference table.")
+    rows = [
+        [name, _figure(c.precision), _figure(c.recall), _figure(c.f1), str(c.support), _figure(c.mean_confidence)]
+        for name, c in report.reference.classes.items()
+    ]
+    confusion = report.reference.confusion
+    matrix = [[f"truly {true}", str(said["live"]), str(said["spoof"])] for true, said in confusion.items()]
+    return "\n\n".join(
+        [
+            f"Accuracy {report.reference.accuracy:.4f}.",
+            _table(["class", "precision", "recall", "F1", "pictures", "mean confidence"], rows),
+            _table(["", "called live", "called spoof"], matrix),
+        ]
+    )
+
+
+def _point_row(name: str, point: OperatingPoint, species: list[str]) -> list[str]:
+    return [name, f"{point.threshold:.3f}", *(_figure(point.apcer[kind]) for kind in species), _figure(point.bpcer)]
+
+
+def _domain_row(result: DomainResult) -> list[str]:
+    apcer = ", ".join(f"{kind} {_figure(rate)}" for kind, rate in result.apcer.items())
+    auc = "-" if result.auc is None else f"{result.auc.value:.3f}"
+    hter = "-" if result.hter is None else f"{result.hter:.1%}"
+    return [result.domain, str(result.n_live), str(result.n_spoof), auc, hter, apcer or "-", _figure(result.bpcer)]
+
+
+def _figure(value: float | MeasuredRate | None, *, percent: bool = False) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, MeasuredRate):
+        return f"{value.value:.1%} [{value.low:.1%}, {value.high:.1%}] ({value.errors}/{value.n})"
+    return f"{value:.1%}" if percent else f"{value:.3f}"
+
+
+def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

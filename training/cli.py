@@ -1,0 +1,241 @@
+"""``python -m training``: arguments in, one function of the package called a command. Knows no picture.
+
+Commands import what they need when they run, so that ``--help`` waits for no torch.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from faceauth.errors import FaceAuthError
+
+if TYPE_CHECKING:
+    from faceauth.manifest import Row
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+
+
+class Commands(click.Group):
+    """A group that tells an error of the library in one sentence instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except FaceAuthError as error:
+            raise click.ClickException(str(error)) from error
+
+
+class Bar:
+    """A progress bar a stage on stderr, with the time left; for a ``with`` block."""
+
+    def __init__(self) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._stages: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show ``done`` of ``total``."""
+        if stage not in self._stages:
+            self._stages[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._stages[stage], completed=done)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def with_sources(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that name labelled collections."""
+    for option in (
+        click.option(
+            "--layout",
+            "layouts",
+            multiple=True,
+            metavar="NAME=DIR",
+            help="A standard collection as published, by the name of its layout: casia-fasd, celeba-spoof, folders "
+            "(real/ and spoof/), lcc-fasd, msu-mfsd, nuaa, oulu-npu or replay-attack. May be repeated.",
+        ),
+        click.option("--manifest", "manifests", multiple=True, type=FILE, help="A manifest.csv. May be repeated."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """Train SpoofNet: from labelled pictures to the weights that the library ships."""
+
+
+@main.command()
+@with_sources
+@click.option("--portraits", multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated.")
+@click.option("--recaptures", default=16_000, show_default=True, type=click.IntRange(min=0), help="Simulated attacks.")
+@click.option("--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for soft scores of real frames.")
+@click.option("--frames", default=8, show_default=True, type=click.IntRange(min=1), help="Frames of each video.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the packs; packs in it are kept.")
+def prepare(
+    layouts: tuple[str, ...],
+    manifests: tuple[Path, ...],
+    portraits: tuple[Path, ...],
+    recaptures: int,
+    teachers: Path | None,
+    frames: int,
+    out: Path,
+) -> None:
+    """Make packs of the train and val splits; started again, go on where it stopped.
+
+    Pictures of `test` are not packed: nothing that trains can then read them.
+    """
+    from faceauth.detection.yunet import YuNet
+    from training.frames import sample_videos
+    from training.prepare import Plan
+    from training.prepare import prepare as make_packs
+
+    records = _records(manifests, layouts, ("train", "val"))
+    with Bar() as bar:
+        records = sample_videos(records, out / "frames", per_video=frames, progress=bar)
+        packs = make_packs(Plan(records, portraits, recaptures, teachers, out), YuNet, bar)
+    click.echo(f"{len(packs)} packs in {out}.")
+
+
+@main.command()
+@click.argument("config", type=FILE)
+@click.option("--packs", required=True, type=FOLDER, help="Folder that prepare filled.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for checkpoints, logs and weights.")
+def train(config: Path, packs: Path, out: Path) -> None:
+    """Train as CONFIG says; started again with the same --out, go on after the last whole epoch.
+
+    On several devices: torchrun --nproc-per-node N -m training train CONFIG ...
+    """
+    import cv2
+
+    from training.config import load_config
+    from training.packs import load
+    from training.train import train as run
+
+    cv2.setNumThreads(1)  # the loader's processes are the parallelism
+    out.mkdir(parents=True, exist_ok=True)
+    click.echo(run(load_config(config), load(sorted(packs.glob("*.npz"))), out))
+
+
+@main.command()
+@click.argument("weights", type=FILE)
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures with the splits train, val and test.")
+@click.option("--portraits", multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated.")
+@click.option("--terms", required=True, type=FILE, help="TOML: version, licence, origin, use and data of the weights.")
+@click.option("--scale", required=True, type=float, help="Context scale of the crop, chosen on val.")
+@click.option("--out", default="faceauth/weights/spoofnet", show_default=True, type=NEW_FOLDER, help="Their folder.")
+@click.option("--reports", required=True, type=NEW_FOLDER, help="Folder for the reports of val and test.")
+def release(
+    weights: Path, manifest: Path, portraits: tuple[Path, ...], terms: Path, scale: float, out: Path, reports: Path
+) -> None:
+    """Export WEIGHTS to ONNX, choose thresholds on val, score test once, and write card and reports."""
+    from faceauth.detection.yunet import YuNet
+    from training.portraits import held_out_portraits
+    from training.records import manifest_records
+    from training.release import load_terms
+    from training.release import release as make_release
+
+    held_out = list(held_out_portraits(portraits, YuNet()))
+    made = make_release(weights, manifest_records(manifest), held_out, scale, load_terms(terms), out=out)
+    reports.mkdir(parents=True, exist_ok=True)
+    for variant, report in made.items():
+        for split, content in (("val", report.val), ("test", report.test)):
+            (reports / f"{split}.{variant}.json").write_text(content.model_dump_json(indent=2) + "\n")
+    click.echo(f"Released into {out}; reports in {reports}.")
+
+
+@main.command("check-leakage")
+@with_sources
+@click.option("--allow", "allowed", multiple=True, help="A domain that may stand in two splits. May be repeated.")
+def check_leakage(layouts: tuple[str, ...], manifests: tuple[Path, ...], allowed: tuple[str, ...]) -> None:
+    """Find pictures and domains that stand in more than one split; exit with 1 if there are any."""
+    from training.leakage import find_leaks
+    from training.records import SPLITS
+
+    records = _records(manifests, layouts, SPLITS)
+    with Bar() as bar:
+        leaks = find_leaks(records, allowed_domains=allowed, progress=bar)
+    for domain, splits in leaks.domains.items():
+        click.echo(f"domain {domain} stands in {' and '.join(splits)}")
+    for twins in leaks.twins:
+        click.echo(f"{twins.first} and {twins.second} differ in {twins.distance} of 256 bits")
+    click.echo(f"{len(leaks.twins)} near-duplicates across splits among {len(records)} pictures.")
+    if leaks:
+        raise SystemExit(1)
+
+
+@main.command()
+@with_sources
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the contact sheets; never commit them.")
+@click.option("--scores", type=FILE, help="CSV with path and p_live, by a model trained without these domains.")
+@click.option("--liveness", help="Score with this installed backend, which must not know these domains either.")
+def audit(
+    layouts: tuple[str, ...], manifests: tuple[Path, ...], out: Path, scores: Path | None, liveness: str | None
+) -> None:
+    """Show each domain as a contact sheet and name those whose labels a model contradicts (exit 1)."""
+    import numpy as np
+
+    from faceauth.registry import load_backend
+    from faceauth.scoring import score_rows
+    from training.audit import contradicted_domains, read_scores, write_contact_sheets
+    from training.records import SPLITS
+
+    if scores and liveness:
+        raise click.UsageError("Give --scores or --liveness, not both.")
+    records = _records(manifests, layouts, SPLITS)
+    with Bar() as bar:
+        written = write_contact_sheets(records, out, progress=bar)
+    click.echo(f"{len(written)} contact sheets in {out}.")
+    if scores:
+        records, p_live = read_scores(scores, records)
+    elif liveness:
+        backend = load_backend("liveness", liveness).backend
+        with Bar() as bar:
+            scored = score_rows(records, backend, progress=lambda done, total: bar("scores", done, total))
+        p_live = np.array([row.p_live for row in scored], np.float64)
+    else:
+        return
+    labels, domains = np.array([r.label for r in records]), np.array([r.domain for r in records])
+    contradicted = contradicted_domains(p_live, labels, domains)
+    for domain, value in contradicted.items():
+        click.echo(f"{domain}: AUC {value:.3f}. Look at {out / domain}.png: are its folders swapped?")
+    click.echo(f"{len(contradicted)} of {len(set(domains))} domains contradict the model.")
+    if contradicted:
+        raise SystemExit(1)
+
+
+@main.command()
+@click.argument("data", type=FOLDER)
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the sheets; never commit them.")
+@click.option("--seed", default=0, show_default=True, help="Of the pictures and of the simulation.")
+def sheets(data: Path, out: Path, seed: int) -> None:
+    """Show simulated attacks beside real ones, a sheet a family; DATA is the folder with pad/manifest.csv."""
+    from training.recapture.sheets import write_sheets
+
+    for path in write_sheets(out, data, seed=seed):
+        click.echo(path)
+
+
+def _records(manifests: Sequence[Path], layouts: Sequence[str], splits: Sequence[str]) -> "list[Row]":
+    """Records of all collections named, of ``splits``."""
+    from training.readers import read_layout
+    from training.records import manifest_records
+
+    if not manifests and not layouts:
+        raise click.UsageError("Name data with --manifest or --layout.")
+    records = [record for manifest in manifests for record in manifest_records(manifest, splits)]
+    for layout in layouts:
+        name, _, folder = layout.partition("=")
+        records += [record for record in read_layout(name, Path(folder)) if record.split in splits]
+    return records

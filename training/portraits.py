@@ -1,0 +1,41 @@
+"""Portraits: folders of live photos in, the face of each and the split of its person out. Knows no network.
+
+A portrait has no label file: it is live, its face is the one nearest the middle, and its person is in one split only.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from faceauth.errors import ImageError
+from faceauth.imaging import load_image
+from faceauth.results import Face
+from faceauth.stages import Detector, Image
+from training.records import LIVE, Record, pictures
+
+
+def portrait_face(image: Image, detector: Detector) -> Face | None:
+    """The face nearest the vertical middle line of the picture, or None without a face."""
+    return min(detector.detect(image), key=lambda face: _off_centre(image, face), default=None)
+
+
+def split_of_portrait(file: Path) -> str:
+    """``val`` for one person in five, by a hash of the name without its number, else ``train``."""
+    person = file.stem.rstrip("0123456789").rstrip("_") or file.stem
+    return "val" if int(hashlib.sha256(person.encode()).hexdigest(), 16) % 5 == 0 else "train"
+
+
+def held_out_portraits(folders: Sequence[Path], detector: Detector) -> Iterator[Record]:
+    """Portraits of people that no training saw, with the face box; those without a face are left out."""
+    for file in (file for folder in folders for file in pictures(folder) if split_of_portrait(file) == "val"):
+        try:
+            face = portrait_face(load_image(file), detector)
+        except ImageError:
+            continue
+        if face is not None:
+            domain = f"portraits-{file.parent.name}"
+            yield Record(file, LIVE, "none", domain, "val", box_xyxy=face.box_xyxy)
+
+
+def _off_centre(image: Image, face: Face) -> float:
+    return abs(face.box_xyxy[0] + face.box_xyxy[2] - float(image.shape[1]))

@@ -1,0 +1,44 @@
+"""Readers of the standard collections: a folder as published in, records out; a file per layout. Opens no picture.
+
+The official development part becomes ``val``. A domain is one camera of a collection, so the official parts of most
+collections share domains, and a figure on them says nothing about cameras never seen: ``check-leakage`` names them.
+No reader takes a face box from a collection: each collection's boxes are of another tightness, and the library will
+crop around its own detector's.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from faceauth.errors import ConfigError
+from training.readers import casia_fasd, celeba_spoof, folders, lcc_fasd, msu_mfsd, nuaa, oulu_npu, replay_attack
+from training.records import Record
+
+LAYOUTS: Mapping[str, Callable[[Path], list[Record]]] = MappingProxyType(
+    {
+        "casia-fasd": casia_fasd.read,
+        "celeba-spoof": celeba_spoof.read,
+        "folders": folders.read,
+        "lcc-fasd": lcc_fasd.read,
+        "msu-mfsd": msu_mfsd.read,
+        "nuaa": nuaa.read,
+        "oulu-npu": oulu_npu.read,
+        "replay-attack": replay_attack.read,
+    }
+)
+
+
+def read_layout(name: str, root: Path) -> list[Record]:
+    """Records of the collection in ``root``, laid out as ``name``.
+
+    Raises:
+        ConfigError: an unknown layout, a folder that is not laid out so, or one without any picture.
+    """
+    if name not in LAYOUTS:
+        raise ConfigError(f"There is no layout {name!r}; known: {', '.join(LAYOUTS)}.")
+    if not root.is_dir():
+        raise ConfigError(f"There is no folder {root} to read as {name}.")
+    records = LAYOUTS[name](root)
+    if not records:
+        raise ConfigError(f"{root} has the folders of {name} but no picture or video in them.")
+    return records

@@ -1,0 +1,224 @@
+"""Release: trained weights and a manifest in; ONNX files, their cards, reports of ``val`` and ``test`` out.
+
+Everything is chosen on ``val``: calibration, operating points, and whether int8 is the default. ``test`` is scored
+once, last, with everything fixed.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from faceauth.calibration import fit_platt
+from faceauth.crop import context_crop
+from faceauth.evaluation import evaluate
+from faceauth.evaluation_report import EvaluationReport
+from faceauth.imaging import load_image
+from faceauth.intervals import measured_rate
+from faceauth.liveness.card import Calibration, CropFacts, DataSource, SpoofNetCard, Variant
+from faceauth.liveness.spoofnet import INPUT, SpoofNet
+from faceauth.manifest import Row
+from faceauth.results import MeasuredRate, OperatingPoints
+from faceauth.scoring import backend_threshold, score_rows
+from faceauth.stages import Crops, CropSpec
+from faceauth.thresholds import operating_points
+from faceauth.weights import PinnedFile
+from training.config import Settings
+from training.export import export_fp32, export_int8, load_network
+from training.network import INPUT_SIZE, MEAN, STD
+
+BATCH = 32
+INT8_CALIBRATION = 320  # pictures, chosen, not measured
+INT8_MAX_AUC_LOSS = 0.003  # of the macro AUC on val
+INT8_MAX_ACER_LOSS = 0.003  # at the balanced point, on val
+
+
+class Terms(Settings):
+    """What the card says of the weights' rights and of what they were trained on."""
+
+    version: str
+    licence: str
+    origin: str
+    use: str
+    training: tuple[DataSource, ...]
+
+
+def load_terms(path: Path) -> Terms:
+    """The terms of a TOML file."""
+    return Terms.model_validate(tomllib.loads(path.read_text()))
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Reports of one variant with everything fixed."""
+
+    val: EvaluationReport
+    test: EvaluationReport
+
+
+def release(
+    weights: Path, rows: Sequence[Row], portraits: Sequence[Row], scale: float, terms: Terms, *, out: Path
+) -> dict[Variant, Reports]:
+    """Export ``weights``, choose on ``val``, write ``out/card.json`` and return the reports of each variant.
+
+    Args:
+        weights: ``.safetensors`` of a training.
+        rows: of all splits, each with a face box.
+        portraits: live portraits of people that no training saw, each with a face box.
+        scale: context scale of the crop.
+        terms: for the card.
+        out: folder for ``spoofnet.onnx``, ``spoofnet.int8.onnx`` and ``card.json``; the ``manifest.json`` of the folder
+            above names the card.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb")
+    files: dict[Variant, Path] = {"fp32": out / "spoofnet.onnx", "int8": out / "spoofnet.int8.onnx"}
+    export_fp32(load_network(weights), files["fp32"])
+    export_int8(files["fp32"], files["int8"], _cut(_calibration_rows(rows), crop.spec()))
+
+    val = [row for row in rows if row.split == "val"]
+    crops = _cut(val, crop.spec())
+    chosen = {variant: _choose(path, crops, val) for variant, path in files.items()}
+    card = _card(files, crop, terms, chosen, default="fp32")
+    _write(card, out)
+    on_val = {variant: _report(variant, out, val, "val") for variant in files}
+    if holds_int8(on_val["fp32"], on_val["int8"]):
+        card = card.model_copy(update={"default_variant": "int8"})
+        _write(card, out)
+
+    test = [row for row in rows if row.split == "test"]
+    reports = {variant: Reports(on_val[variant], _report(variant, out, test, "test")) for variant in files}
+    refused = {variant: _portraits_refused(variant, out, portraits) for variant in files}
+    metrics: dict[str, dict[str, float | MeasuredRate]] = {}
+    for variant, report in reports.items():
+        metrics |= {f"{variant}/val": _figures(report.val), f"{variant}/test": _figures(report.test)}
+        metrics[f"{variant}/portraits"] = {"bpcer": refused[variant]}
+    _write(card.model_copy(update={"metrics": metrics}), out)
+    return reports
+
+
+def holds_int8(fp32: EvaluationReport, int8: EvaluationReport) -> bool:
+    """Whether int8 loses so little on ``val``, each variant at its own balanced point, that it may be the default."""
+    auc_loss = _auc(fp32) - _auc(int8)
+    acer_loss = _acer(int8) - _acer(fp32)
+    return auc_loss <= INT8_MAX_AUC_LOSS and acer_loss <= INT8_MAX_ACER_LOSS
+
+
+def _choose(path: Path, crops: Crops, rows: Sequence[Row]) -> tuple[Calibration, OperatingPoints]:
+    labels, species, domains = _columns(rows)
+    logits = _logits(path, crops)
+    a, b = fit_platt(logits[:, 0] - logits[:, 1], labels, domains)
+    calibration = Calibration(a=a, b=b)
+    points = operating_points(
+        calibration.p_live(logits), labels, species, domains, measured_on="val, on which it was chosen"
+    )
+    return calibration, points
+
+
+def _card(
+    files: dict[Variant, Path],
+    crop: CropFacts,
+    terms: Terms,
+    chosen: dict[Variant, tuple[Calibration, OperatingPoints]],
+    *,
+    default: Variant,
+) -> SpoofNetCard:
+    return SpoofNetCard(
+        licence=terms.licence,
+        origin=terms.origin,
+        use=terms.use,
+        files={variant: _pinned(path) for variant, path in files.items()},
+        version=terms.version,
+        date=date.today(),
+        default_variant=default,
+        crop=crop,
+        mean=MEAN,
+        std=STD,
+        calibration={variant: calibration for variant, (calibration, _) in chosen.items()},
+        operating_points={variant: points for variant, (_, points) in chosen.items()},
+        training=terms.training,
+    )
+
+
+def _pinned(path: Path) -> PinnedFile:
+    content = path.read_bytes()
+    return PinnedFile(name=path.name, size=len(content), sha256=hashlib.sha256(content).hexdigest())
+
+
+def _write(card: SpoofNetCard, out: Path) -> None:
+    (out / "card.json").write_text(card.model_dump_json(indent=2) + "\n")
+
+
+def _backend(variant: Variant, out: Path) -> SpoofNet:
+    """The library's own backend on the files just written: what is measured is what users run."""
+    return SpoofNet(variant=variant, threads=2, weights_folder=out.parent)
+
+
+def _report(variant: Variant, out: Path, rows: Sequence[Row], split: str) -> EvaluationReport:
+    backend = _backend(variant, out)
+    scored = score_rows(rows, backend)
+    return evaluate(scored, backend_threshold(backend), backend=f"spoofnet {variant}", data=split, mode="network")
+
+
+def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Row]) -> MeasuredRate:
+    backend = _backend(variant, out)
+    threshold = backend_threshold(backend).value
+    refused = np.array([float(s.p_live or 0) < threshold for s in score_rows(portraits, backend)])
+    return measured_rate(refused, np.array([str(row.path) for row in portraits]))
+
+
+def _calibration_rows(rows: Sequence[Row]) -> list[Row]:
+    """Training pictures for int8, spread evenly over the manifest and so over its domains."""
+    train = [row for row in rows if row.split == "train"]
+    return train[:: max(1, len(train) // INT8_CALIBRATION)]
+
+
+def _cut(rows: Sequence[Row], spec: CropSpec) -> Crops:
+    return np.stack([context_crop(load_image(row.path), row.box_xyxy, spec).pixels for row in rows if row.box_xyxy])
+
+
+def _logits(path: Path, crops: Crops) -> npt.NDArray[np.float32]:
+    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    parts = [session.run(None, {INPUT: crops[i : i + BATCH]})[0] for i in range(0, len(crops), BATCH)]
+    return np.concatenate(parts)
+
+
+def _columns(rows: Sequence[Row]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+    return (
+        np.array([row.label for row in rows], np.int64),
+        np.array([row.species for row in rows]),
+        np.array([row.domain for row in rows]),
+    )
+
+
+def _figures(report: EvaluationReport) -> dict[str, float | MeasuredRate]:
+    """The headline figures of a report for the card."""
+    overall, worst = report.overall, report.worst_domain
+    figures: dict[str, float | MeasuredRate | None] = {
+        "macro_auc": _auc(report),
+        "worst_domain_auc": min((d.auc.value for d in report.domains if d.auc and d.domain == worst), default=None),
+        "macro_hter": overall.macro_hter.value if overall.macro_hter else None,
+        "acer": overall.acer,
+        "bpcer": overall.bpcer,
+        "apcer_pooled": overall.apcer_pooled,
+        **{f"apcer/{species}": rate for species, rate in overall.apcer.items()},
+    }
+    return {name: value for name, value in figures.items() if value is not None}
+
+
+def _auc(report: EvaluationReport) -> float:
+    if report.overall.macro_auc is None:
+        raise ValueError("The split holds no domain with both classes: nothing can be chosen on it.")
+    return report.overall.macro_auc.value
+
+
+def _acer(report: EvaluationReport) -> float:
+    if report.overall.acer is None:
+        raise ValueError("The split lacks live or spoof pictures: nothing can be chosen on it.")
+    return report.overall.acer
