@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "faceauth"
 BACKENDS = {"detection", "embedding", "liveness"}
 """Folders of stage implementations: reached through entry points, imported by nobody further in."""
 
-OUTWARD = {"cli", "evaluation", "evaluation_report", "plots", "scoring", "server", "testing"}
+OUTWARD = {"cli", "evaluation", "server", "testing"}
 """Those who use the pipeline or its parts: nothing on the way of a decision knows of them."""
 
 JUDGING = frozenset({"gate", "guard", "presentation"})

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
-from faceauth.evaluation_report import DomainResult, EvaluationReport
+from faceauth.evaluation.report import DomainResult, EvaluationReport
 from faceauth.liveness.card import SpoofNetCard, Variant
 from faceauth.results import MeasuredRate, OperatingPoint
 from training.release import Reports

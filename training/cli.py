@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from faceauth.errors import FaceAuthError
 
 if TYPE_CHECKING:
-    from faceauth.manifest import Row
+    from faceauth.evaluation.manifest import Row
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -186,8 +186,8 @@ def audit(
     """Show each domain as a contact sheet and name those whose labels a model contradicts (exit 1)."""
     import numpy as np
 
+    from faceauth.evaluation.scoring import score_rows
     from faceauth.registry import load_backend
-    from faceauth.scoring import score_rows
     from training.audit import contradicted_domains, read_scores, write_contact_sheets
     from training.records import SPLITS
 

@@ -17,15 +17,15 @@ import onnxruntime as ort
 
 from faceauth.calibration import fit_platt
 from faceauth.crop import context_crop
-from faceauth.evaluation import evaluate
-from faceauth.evaluation_report import EvaluationReport
+from faceauth.evaluation.evaluate import evaluate
+from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.report import EvaluationReport
+from faceauth.evaluation.scoring import backend_threshold, score_rows
 from faceauth.imaging import load_image
 from faceauth.intervals import measured_rate
 from faceauth.liveness.card import Calibration, CropFacts, DataSource, SpoofNetCard, Variant
 from faceauth.liveness.spoofnet import INPUT, SpoofNet
-from faceauth.manifest import Row
 from faceauth.results import MeasuredRate, OperatingPoints
-from faceauth.scoring import backend_threshold, score_rows
 from faceauth.stages import Crops, CropSpec
 from faceauth.thresholds import operating_points
 from faceauth.weights import PinnedFile

@@ -1,6 +1,6 @@
 """A manifest of labelled pictures in, error rates with intervals out: a table, and JSON, plots and a page on demand.
 
-Computes no rate: :mod:`faceauth.scoring` scores and :mod:`faceauth.evaluation` counts.
+Computes no rate: :mod:`faceauth.evaluation.scoring` scores and :mod:`faceauth.evaluation.evaluate` counts.
 """
 
 from pathlib import Path
@@ -15,9 +15,9 @@ from faceauth.pipeline import Pipeline
 from faceauth.registry import load_backend
 
 if TYPE_CHECKING:
-    from faceauth.evaluation_report import EvaluationReport
-    from faceauth.manifest import Row
-    from faceauth.scoring import Scored, Threshold
+    from faceauth.evaluation.manifest import Row
+    from faceauth.evaluation.report import EvaluationReport
+    from faceauth.evaluation.scoring import Scored, Threshold
 
 File = click.Path(dir_okay=False, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)
@@ -64,8 +64,8 @@ def evaluate(
     domain and split; box_x, box_y, box_w, box_h for the network mode; recording where intervals should count videos.
     """
     from faceauth.cli import tables
-    from faceauth.evaluation import evaluate as measure
-    from faceauth.manifest import read_manifest
+    from faceauth.evaluation.evaluate import evaluate as measure
+    from faceauth.evaluation.manifest import read_manifest
 
     config = chosen_config()
     rows = read_manifest(manifest, splits=splits or None)
@@ -84,13 +84,13 @@ def evaluate(
     if plot_folder is not None:
         _plot(report, scored, plot_folder)
     if html_file is not None:
-        from faceauth.report import html_page
+        from faceauth.evaluation.html import html_page
 
         output.write(html_file, html_page(report, scored).encode())
 
 
 def _network(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
-    from faceauth.scoring import backend_threshold, score_rows
+    from faceauth.evaluation.scoring import backend_threshold, score_rows
 
     loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
     policy = config.policy
@@ -102,15 +102,15 @@ def _network(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored], 
 
 
 def _pipeline(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
-    from faceauth.scoring import verify_rows
+    from faceauth.evaluation.scoring import verify_rows
 
     with output.progress("Verifying", len(rows)) as advance:
         return verify_rows(rows, Pipeline(config), progress=lambda done, _: advance(done))
 
 
 def _plot(report: "EvaluationReport", scored: "list[Scored]", folder: Path) -> None:
-    from faceauth import plots
-    from faceauth.report import figures
+    from faceauth.evaluation import plots
+    from faceauth.evaluation.html import figures
 
     with output.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from faceauth.cli.output import readable
 from faceauth.cli.summary import facts, percent
-from faceauth.evaluation_report import Estimate, EvaluationReport, Summary
+from faceauth.evaluation.report import Estimate, EvaluationReport, Summary
 from faceauth.results import MeasuredRate
 
 ABSENT = "-"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from faceauth.evaluation_report import EvaluationReport
+from faceauth.evaluation.report import EvaluationReport
 
 from .conftest import ATTACK, LIVE, Photo, Run
 

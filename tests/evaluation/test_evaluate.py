@@ -7,10 +7,10 @@ import pytest
 
 from faceauth import metrics
 from faceauth.errors import ScoreError
-from faceauth.evaluation import evaluate
-from faceauth.evaluation_report import EvaluationReport
-from faceauth.manifest import Row
-from faceauth.scoring import Scored, Threshold
+from faceauth.evaluation.evaluate import evaluate
+from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.report import EvaluationReport
+from faceauth.evaluation.scoring import Scored, Threshold
 
 HALF = Threshold(0.5, "explicit")
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from faceauth.errors import ConfigError, ScoreError
-from faceauth.evaluation_report import RobustnessPoint
+from faceauth.evaluation.report import RobustnessPoint
 from faceauth.intervals import measured_rate
 from faceauth.metrics import error_curve
 
 pytest.importorskip("matplotlib")
 
-from faceauth import plots
+from faceauth.evaluation import plots
 
 RNG = np.random.default_rng(5)
 LABELS = RNG.integers(0, 2, 300)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faceauth.errors import ConfigError
-from faceauth.evaluation_report import RobustnessPoint
+from faceauth.evaluation.report import RobustnessPoint
 from faceauth.intervals import Floats
 from faceauth.metrics import LIVE, SPOOF, ErrorCurve, auc, checked_labels, checked_scores
 

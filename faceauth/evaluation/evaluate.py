@@ -1,6 +1,6 @@
 """Scored presentations in, one ``EvaluationReport`` out: every rate with its counts and interval, ready to be shown.
 
-Opens no picture and knows no model; :mod:`faceauth.scoring` makes the scores.
+Opens no picture and knows no model; :mod:`faceauth.evaluation.scoring` makes the scores.
 """
 
 from collections import Counter
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from faceauth import metrics
-from faceauth.evaluation_report import (
+from faceauth.evaluation.report import (
     ClassReport,
     DomainResult,
     Estimate,
@@ -20,10 +20,10 @@ from faceauth.evaluation_report import (
     ReferenceReport,
     Summary,
 )
+from faceauth.evaluation.scoring import Scored, Threshold
 from faceauth.intervals import Bools, Floats, Ints, Strings, bootstrap_groups, bootstrap_mean, measured_rate
 from faceauth.metrics import LIVE, SPOOF
 from faceauth.results import MeasuredRate
-from faceauth.scoring import Scored, Threshold
 
 TIGHT_BELOW = 1.3
 """Context (longer side of picture / of face box) below which a picture is a tight crop; chosen between face

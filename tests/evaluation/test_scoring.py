@@ -9,10 +9,10 @@ import pytest
 
 from faceauth import PipelineConfig, Policy
 from faceauth.errors import ConfigError, ImageUnreadable, ScoreError
-from faceauth.manifest import Row
+from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.scoring import Threshold, backend_threshold, score_rows, verify_rows
 from faceauth.pipeline import Pipeline
 from faceauth.results import LivenessResult, Reason, Thresholds, Verdict, Verification
-from faceauth.scoring import Threshold, backend_threshold, score_rows, verify_rows
 from faceauth.stages import Crops, CropSpec
 from faceauth.testing import FakeDetector, FakeLiveness
 from faceauth.thresholds import operating_points

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from faceauth.errors import ConfigError
-from faceauth.manifest import Row, read_manifest
+from faceauth.evaluation.manifest import Row, read_manifest
 
 HEAD = "path,label,attack,domain,split"
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from faceauth import plots
-from faceauth.evaluation_report import Estimate, EvaluationReport, RobustnessPoint, Summary
+from faceauth.evaluation import plots
+from faceauth.evaluation.report import Estimate, EvaluationReport, RobustnessPoint, Summary
+from faceauth.evaluation.scoring import Scored
 from faceauth.imaging import load_image
 from faceauth.metrics import LIVE, ErrorCurve, accepted, error_curve
 from faceauth.results import MeasuredRate
-from faceauth.scoring import Scored
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -59,7 +59,7 @@ def html_page(
     Args:
         report: what ``evaluate`` made of ``scored``.
         scored: the presentations; the pictures of the worst errors are read from their paths.
-        robustness: curves of :func:`faceauth.robustness.robustness`, if there are any.
+        robustness: curves of :func:`faceauth.evaluation.robustness.robustness`, if there are any.
 
     Raises:
         ConfigError: matplotlib is not installed.

@@ -9,15 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from tests.evaluation.test_scoring import grey_rows
 
-from faceauth.evaluation import evaluate
-from faceauth.scoring import Scored, Threshold
-from tests.test_scoring import grey_rows
+from faceauth.evaluation.evaluate import evaluate
+from faceauth.evaluation.scoring import Scored, Threshold
 
 pytest.importorskip("matplotlib")
 
-from faceauth.report import PICTURES, PICTURES_OF_A_DOMAIN, html_page
-from tests.test_plots import point
+from tests.evaluation.test_plots import point
+
+from faceauth.evaluation.html import PICTURES, PICTURES_OF_A_DOMAIN, html_page
 
 VOID = {"meta", "img", "br"}
 

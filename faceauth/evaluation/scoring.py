@@ -12,8 +12,8 @@ import numpy as np
 
 from faceauth.crop import context_crop
 from faceauth.errors import ConfigError, ImageError, ScoreError
+from faceauth.evaluation.manifest import Row
 from faceauth.imaging import load_image
-from faceauth.manifest import Row
 from faceauth.metrics import checked_scores
 from faceauth.results import OperatingPoint, OperatingPointName, Reason, Thresholds, Verification
 from faceauth.stages import Image, LivenessBackend

@@ -10,11 +10,11 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
-from faceauth.evaluation_report import RobustnessPoint
+from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.report import RobustnessPoint
+from faceauth.evaluation.scoring import Box, Change, Progress, score_rows
 from faceauth.intervals import measured_rate
-from faceauth.manifest import Row
 from faceauth.metrics import accepted
-from faceauth.scoring import Box, Change, Progress, score_rows
 from faceauth.stages import Image, LivenessBackend
 
 
@@ -103,7 +103,7 @@ def robustness(
 
     Raises:
         ValueError: live or spoof is missing.
-        ConfigError, ImageError, ScoreError: as :func:`faceauth.scoring.score_rows`.
+        ConfigError, ImageError, ScoreError: as :func:`faceauth.evaluation.scoring.score_rows`.
     """
     live = np.array([row.is_live for row in rows])
     if live.all() or not live.any():
