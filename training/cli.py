@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+CONFIGS = Path(__file__).parent / "configs"
 
 
 class Commands(click.Group):
@@ -112,7 +113,8 @@ def prepare(
 @click.argument("config", type=FILE)
 @click.option("--packs", required=True, type=FOLDER, help="Folder that prepare filled.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for checkpoints, logs and weights.")
-def train(config: Path, packs: Path, out: Path) -> None:
+@click.option("--init", type=FILE, help="Weights (.safetensors) to start from, for a second stage.")
+def train(config: Path, packs: Path, out: Path, init: Path | None) -> None:
     """Train as CONFIG says; started again with the same --out, go on after the last whole epoch.
 
     On several devices: torchrun --nproc-per-node N -m training train CONFIG ...
@@ -125,7 +127,7 @@ def train(config: Path, packs: Path, out: Path) -> None:
 
     cv2.setNumThreads(1)  # the loader's processes are the parallelism
     out.mkdir(parents=True, exist_ok=True)
-    click.echo(run(load_config(config), load(sorted(packs.glob("*.npz"))), out))
+    click.echo(run(load_config(config), load(sorted(packs.glob("*.npz"))), out, init=init))
 
 
 @main.command()
@@ -141,6 +143,8 @@ def release(
 ) -> None:
     """Export WEIGHTS to ONNX, choose thresholds on val, score test once, and write card and reports."""
     from faceauth.detection.yunet import YuNet
+    from faceauth.liveness.card import SpoofNetCard
+    from training.cards import model_card
     from training.portraits import held_out_portraits
     from training.records import manifest_records
     from training.release import load_terms
@@ -148,11 +152,39 @@ def release(
 
     held_out = list(held_out_portraits(portraits, YuNet()))
     made = make_release(weights, manifest_records(manifest), held_out, scale, load_terms(terms), out=out)
+    card = SpoofNetCard.model_validate_json((out / "card.json").read_text())
+    (out / "MODEL_CARD.md").write_text(model_card(card, made))
     reports.mkdir(parents=True, exist_ok=True)
     for variant, report in made.items():
         for split, content in (("val", report.val), ("test", report.test)):
             (reports / f"{split}.{variant}.json").write_text(content.model_dump_json(indent=2) + "\n")
     click.echo(f"Released into {out}; reports in {reports}.")
+
+
+@main.command()
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures with the splits train, val and test.")
+@click.option("--portraits", multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated.")
+@click.option("--teachers", required=True, type=FOLDER, help="Folder of other projects' ONNX models, for soft scores.")
+@click.option("--run", required=True, type=NEW_FOLDER, help="Folder for packs, checkpoints, weights and reports.")
+@click.pass_context
+def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], teachers: Path, run: Path) -> None:
+    """Make the shipped weights again, from pictures to ONNX and cards; started again, go on where it stopped."""
+    from training.config import load_config
+
+    low, full = CONFIGS / "low_resolution.toml", CONFIGS / "full_resolution.toml"
+    ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=run / "packs")
+    ctx.invoke(train, config=low, packs=run / "packs", out=run / "low")
+    ctx.invoke(train, config=full, packs=run / "packs", out=run / "full", init=run / "low" / "last.safetensors")
+    ctx.invoke(
+        release,
+        weights=run / "full" / "last.safetensors",
+        manifest=manifest,
+        portraits=portraits,
+        terms=CONFIGS / "terms.toml",
+        scale=load_config(full).scales[0],
+        out=run / "spoofnet",
+        reports=run / "reports",
+    )
 
 
 @main.command("check-leakage")

@@ -66,7 +66,6 @@ class TrainConfig(Settings):
     batch_size: int = 64
     batches_per_epoch: int = 200
     workers: int = 1
-    init: Path | None = None
     block_dropout: float = 0.1
     head_dropout: float = 0.4
     scales: tuple[float, ...] = (2.0,)

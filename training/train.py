@@ -31,7 +31,7 @@ from training.validate import validate
 from training.views import EpochSampler, Views
 
 
-def train(config: TrainConfig, content: Pack, out: Path) -> Path:
+def train(config: TrainConfig, content: Pack, out: Path, *, init: Path | None = None) -> Path:
     """Train, write ``last.ckpt`` after each epoch and the averaged weights of the best one; resume if it exists.
 
     Returns:
@@ -44,8 +44,8 @@ def train(config: TrainConfig, content: Pack, out: Path) -> Path:
     fabric.launch()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
     network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
-    if config.init is not None:
-        network.load_state_dict(load_file(config.init))
+    if init is not None:
+        network.load_state_dict(load_file(init))
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = deepcopy(network).eval().requires_grad_(False)
     optimiser = AdamW(network.parameters(), lr=config.optimiser.lr, weight_decay=config.optimiser.weight_decay)

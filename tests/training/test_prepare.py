@@ -11,7 +11,8 @@ from faceauth.errors import ConfigError, ImageUnreadable
 from faceauth.stages import Image
 from faceauth.testing import FakeDetector
 from training.packs import load
-from training.prepare import MAX_CONTEXT, MAX_FACE_PX, Plan, key_of, prepare, split_of_portrait
+from training.portraits import split_of_portrait
+from training.prepare import MAX_CONTEXT, MAX_FACE_PX, Plan, key_of, prepare
 from training.records import LIVE, SPOOF, Record
 
 

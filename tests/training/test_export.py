@@ -1,0 +1,90 @@
+"""The exported files compute what the network in training computes."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from training.export import Exported, export_fp32, export_int8, fold, load_network
+from training.network import SpoofNet
+
+
+@pytest.fixture(scope="module")
+def network() -> SpoofNet:
+    """A network whose batch normalisations do something, as after a training; weights are random."""
+    torch.manual_seed(0)
+    network = SpoofNet().eval()
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                layer.running_mean.normal_(0, 0.1)
+                layer.running_var.uniform_(0.2, 1.0)
+                layer.weight.uniform_(0.8, 1.6)
+                layer.bias.normal_(0, 0.1)
+    return network
+
+
+@pytest.fixture(scope="module")
+def crops() -> npt.NDArray[np.uint8]:
+    """Random crops of different brightness: uint8, 4 x 224 x 224 x 3."""
+    rng = np.random.default_rng(0)
+    blocks = rng.integers(0, 256, (4, 28, 28, 3)).repeat(8, axis=1).repeat(8, axis=2)
+    return (blocks * rng.uniform(0.2, 1, (4, 1, 1, 1))).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def fp32(network: SpoofNet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "spoofnet.onnx"
+    export_fp32(network, path)
+    return path
+
+
+def torch_logits(network: SpoofNet, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    with torch.inference_mode():
+        return np.asarray(Exported(network)(torch.from_numpy(crops)).numpy())
+
+
+def onnx_logits(path: Path, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    return np.asarray(ort.InferenceSession(path).run(None, {"crops": crops})[0])
+
+
+def p_live(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    return np.asarray(1 / (1 + np.exp(logits[:, 1].astype(np.float64) - logits[:, 0])))
+
+
+def test_onnx_gives_the_score_of_torch(network: SpoofNet, fp32: Path, crops: npt.NDArray[np.uint8]) -> None:
+    expected = torch_logits(network, crops)
+    assert np.ptp(expected[:, 0]) > 1e-3  # the crops are told apart, so that equality says something
+    np.testing.assert_allclose(p_live(onnx_logits(fp32, crops)), p_live(expected), atol=1e-4)
+
+
+def test_folding_changes_no_logit(network: SpoofNet, crops: npt.NDArray[np.uint8]) -> None:
+    folded = fold(network)
+    assert not any(isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d) for layer in folded.modules())
+    np.testing.assert_allclose(torch_logits(folded, crops), torch_logits(network, crops), atol=1e-4)
+
+
+def test_weights_come_back_from_safetensors_and_from_onnx(
+    network: SpoofNet, fp32: Path, crops: npt.NDArray[np.uint8], tmp_path: Path
+) -> None:
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    for path in (tmp_path / "weights.safetensors", fp32):
+        np.testing.assert_allclose(torch_logits(load_network(path), crops), torch_logits(network, crops), atol=1e-4)
+
+
+def test_other_weight_formats_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="safetensors or .onnx"):
+        load_network(tmp_path / "weights.pth")
+
+
+def test_int8_is_small_and_close(fp32: Path, crops: npt.NDArray[np.uint8], tmp_path: Path) -> None:
+    int8 = tmp_path / "spoofnet.int8.onnx"
+    export_int8(fp32, int8, crops)
+    assert int8.stat().st_size < fp32.stat().st_size / 3
+    np.testing.assert_allclose(p_live(onnx_logits(int8, crops)), p_live(onnx_logits(fp32, crops)), atol=0.05)
+    assert [path.name for path in tmp_path.iterdir()] == ["spoofnet.int8.onnx"]  # nothing half-made is left

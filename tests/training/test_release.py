@@ -1,0 +1,133 @@
+"""A release chooses on val, measures test once, and pins what it wrote."""
+
+import hashlib
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from faceauth.crop import context_crop
+from faceauth.evaluation.report import EvaluationReport
+from faceauth.liveness.card import CropFacts, DataSource, SpoofNetCard, Variant
+from faceauth.liveness.spoofnet import SpoofNet as Backend
+from training.cards import model_card
+from training.network import SpoofNet
+from training.records import LIVE, SPOOF, Record
+from training.release import Reports, Terms, holds_int8, load_terms, release
+from training.scoring import score
+
+BOX = (12.0, 12.0, 52.0, 52.0)
+SCALE = 1.4
+TERMS = Terms(
+    version="test", licence="MIT", origin="a test", use="testing", training=(DataSource(name="a", images=1, terms="b"),)
+)
+
+
+def pictures(folder: Path, count: int) -> list[Path]:
+    """Pictures of different brightness and pattern; no face, no person."""
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(count):
+        blocks = rng.integers(0, 256, (8, 8, 3)).repeat(8, axis=0).repeat(8, axis=1) * rng.uniform(0.1, 1)
+        paths.append(folder / f"{number}.png")
+        cv2.imwrite(str(paths[-1]), blocks.astype(np.uint8))
+    return paths
+
+
+def labelled(paths: list[Path], network: SpoofNet) -> list[Record]:
+    """Rows of all splits; live are those that the network gives the higher logits, so that it is no bad one."""
+    spec = CropFacts(scale=SCALE).spec()
+    crops = np.stack([context_crop(cv2.imread(str(path)), BOX, spec).pixels for path in paths])
+    order = np.argsort(score(network, crops))
+    rows = []
+    for place, index in enumerate(order):
+        spoof = place < len(order) // 2
+        split = ("train", "val", "test")[place % 3]
+        species = "print" if spoof else "none"
+        rows.append(Record(paths[index], SPOOF if spoof else LIVE, species, f"{split}-a", split, box_xyxy=BOX))
+    return rows
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[Variant, Reports], list[Record]]:
+    """Folder of the weights, the reports, and the rows."""
+    folder = tmp_path_factory.mktemp("release")
+    torch.manual_seed(1)
+    network = SpoofNet().eval()
+    save_file(network.state_dict(), folder / "best.safetensors")
+    rows = labelled(pictures(folder, 36), network)
+    (folder / "manifest.json").write_text('{"cards": ["spoofnet/card.json"]}')
+    portraits = [replace(row, label=LIVE, species="none") for row in rows[:4]]
+    reports = release(folder / "best.safetensors", rows, portraits, SCALE, TERMS, out=folder / "spoofnet")
+    return folder, reports, rows
+
+
+def card_of(folder: Path) -> SpoofNetCard:
+    return SpoofNetCard.model_validate_json((folder / "spoofnet" / "card.json").read_text())
+
+
+def test_the_card_pins_the_files_beside_it(released: tuple[Path, dict[Variant, Reports], list[Record]]) -> None:
+    folder, _, _ = released
+    for file in card_of(folder).files.values():
+        assert hashlib.sha256((folder / "spoofnet" / file.name).read_bytes()).hexdigest() == file.sha256
+
+
+def test_the_library_runs_what_was_released(released: tuple[Path, dict[Variant, Reports], list[Record]]) -> None:
+    folder, reports, _ = released
+    backend = Backend(weights_folder=folder)
+    card = card_of(folder)
+    assert backend.crop.scale == SCALE
+    assert reports[card.default_variant].test.threshold == backend.operating_points.balanced.threshold
+
+
+def test_points_are_measured_on_val_alone(released: tuple[Path, dict[Variant, Reports], list[Record]]) -> None:
+    folder, reports, rows = released
+    live = sum(row.split == "val" and row.label == LIVE for row in rows)
+    assert card_of(folder).operating_points["fp32"].balanced.bpcer.n == live
+    assert {domain.domain for domain in reports["fp32"].test.domains} == {"test-a"}
+
+
+def test_the_card_reports_every_split_and_the_portraits(
+    released: tuple[Path, dict[Variant, Reports], list[Record]],
+) -> None:
+    metrics = card_of(released[0]).metrics
+    assert set(metrics) == {f"{v}/{part}" for v in ("fp32", "int8") for part in ("val", "test", "portraits")}
+    assert 0 <= float(metrics["fp32/test"]["macro_auc"]) <= 1  # type: ignore[arg-type]
+
+
+def test_the_model_card_shows_the_measured_figures(
+    released: tuple[Path, dict[Variant, Reports], list[Record]],
+) -> None:
+    folder, reports, _ = released
+    card = card_of(folder)
+    text = model_card(card, reports)
+    balanced = card.operating_points[card.default_variant].balanced
+    assert f"| balanced | {balanced.threshold:.3f} |" in text
+    assert "| test-a |" in text and date.today().isoformat() in text and "$" not in text
+
+
+def worse(report: EvaluationReport, *, auc: float = 0.0, acer: float = 0.0) -> EvaluationReport:
+    """The report with a macro AUC lower and an ACER higher by so much."""
+    overall = report.overall
+    assert overall.macro_auc is not None and overall.acer is not None
+    lower = overall.macro_auc.model_copy(update={"value": overall.macro_auc.value - auc})
+    changed = overall.model_copy(update={"macro_auc": lower, "acer": overall.acer + acer})
+    return report.model_copy(update={"overall": changed})
+
+
+@pytest.mark.parametrize(("auc", "acer", "holds"), [(0.002, 0.002, True), (0.004, 0.0, False), (0.0, 0.004, False)])
+def test_int8_is_the_default_only_where_it_loses_little(
+    released: tuple[Path, dict[Variant, Reports], list[Record]], auc: float, acer: float, *, holds: bool
+) -> None:
+    fp32 = released[1]["fp32"].val
+    assert holds_int8(fp32, worse(fp32, auc=auc, acer=acer)) is holds
+
+
+def test_the_terms_of_the_shipped_weights_are_complete() -> None:
+    terms = load_terms(Path(__file__).parents[2] / "training" / "configs" / "terms.toml")
+    assert terms.training and "research" in terms.use
