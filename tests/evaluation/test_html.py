@@ -9,16 +9,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.evaluation.test_scoring import grey_rows
 
 from faceauth.evaluation.evaluate import evaluate
 from faceauth.evaluation.scoring import Scored, Threshold
+from tests.evaluation.test_scoring import grey_rows
 
 pytest.importorskip("matplotlib")
 
-from tests.evaluation.test_plots import point
-
 from faceauth.evaluation.html import PICTURES, PICTURES_OF_A_DOMAIN, html_page
+from tests.evaluation.test_plots import point
 
 VOID = {"meta", "img", "br"}
 

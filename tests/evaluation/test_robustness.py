@@ -5,12 +5,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from tests.evaluation.test_scoring import brightness as mean_brightness
-from tests.evaluation.test_scoring import grey_rows
 
 from faceauth.evaluation.robustness import CHANGES, blur, brightness, crop_margin, face_size, jpeg_quality, robustness
 from faceauth.stages import Crops, Image
 from faceauth.testing import FakeLiveness
+from tests.evaluation.test_scoring import brightness as mean_brightness
+from tests.evaluation.test_scoring import grey_rows
 
 BOX = (170.0, 60.0, 270.0, 180.0)
 
