@@ -124,6 +124,10 @@ def _refuse_near_miss(variable: str, key: str) -> None:
     near = difflib.get_close_matches(key, PipelineConfig.model_fields, n=1, cutoff=0.75)
     if near:
         raise ConfigError(f"The variable {variable} sets nothing; did you mean {PREFIX}{near[0].upper()}?")
+    for table in PipelineConfig.model_fields:
+        if key.startswith(f"{table}_"):
+            deeper = f"{table}__{key.removeprefix(f'{table}_')}".upper()
+            raise ConfigError(f"The variable {variable} sets nothing; did you mean {PREFIX}{deeper}?")
 
 
 def _given(arguments: Mapping[str, Any]) -> Layer:
@@ -133,7 +137,8 @@ def _given(arguments: Mapping[str, Any]) -> Layer:
 
 def _merged(below: Layer, above: Layer) -> Layer:
     alternatives = {"operating_point", "live_threshold"}
-    chosen = alternatives & set(above.get("policy", ()))
+    policy = above.get("policy")
+    chosen = isinstance(policy, dict) and any(policy.get(key) is not None for key in alternatives)
     if chosen and "policy" in below:
         below = {**below, "policy": {k: v for k, v in below["policy"].items() if k not in alternatives}}
     return _deep(below, above)

@@ -13,15 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from faceauth.contracts import BackendStage, contract_violations
+from faceauth.guard import UNIT_LENGTH_TOLERANCE
 from faceauth.results import Face
 from faceauth.stages import Crops, CropSpec, Detector, Embedder, Image, LivenessBackend
 
 TOLERANCE = 1e-4
 """Largest difference that neighbours, order or memory layout may make: chosen; float32 sums in another order stay
 below it."""
-
-UNIT_LENGTH_TOLERANCE = 1e-3
-"""Largest distance of an embedding's length from 1: chosen; float16 rounding stays below it."""
 
 Rows = npt.NDArray[np.float32]
 SubjectT = TypeVar("SubjectT")
@@ -247,7 +245,7 @@ def _run(name: str, rule: Callable[[SubjectT], None], subject: SubjectT) -> Find
         rule(subject)
     except Broken as broken:
         return Finding(name, False, str(broken))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a backend must not end the check, least of all with status 0, "done"
         return Finding(name, False, f"raised {type(error).__name__}: {error}")
     return Finding(name, True, "")
 

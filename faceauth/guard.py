@@ -178,10 +178,10 @@ def check_crop(crop: object, spec: CropSpec) -> Crop:
     if not isinstance(crop, Crop):
         raise ContractBroken(f"returned {_kind(crop)}, expected a Crop")
     width, height = spec.size_wh
-    _check_array(crop.pixels, np.uint8, (height, width, 3))
+    pixels = _check_array(crop.pixels, np.uint8, (height, width, 3))
     if not (0 <= crop.outside < 1 and 0 < crop.scale < float("inf")):
         raise ContractBroken(f"returned a crop with outside {crop.outside} and scale {crop.scale}")
-    return crop
+    return Crop(pixels, crop.outside, crop.scale)
 
 
 def check_p_live(p_live: object, n: int) -> Scores:
@@ -218,7 +218,7 @@ def _check_array(found: object, dtype: type[np.generic], shape: tuple[int | None
         raise ContractBroken(
             f"returned {found.dtype} of shape {found.shape}, expected {np.dtype(dtype)} of shape {wanted}"
         )
-    return found
+    return found.copy()  # a stage may use its array again for the next call
 
 
 def _line(error: BaseException) -> str:

@@ -157,8 +157,10 @@ class Pipeline:
         return [one.verification(limits) for one in presentations]
 
     def _decode(self, source: ImageSource) -> Image:
-        image = load_image(source, self.config.limits).view()
-        image.flags.writeable = False  # every stage judges the same pixels, and a caller's array stays as it is
+        image = load_image(source, self.config.limits)
+        if isinstance(source, np.ndarray):  # a camera loop fills one array again and again, perhaps while it is judged
+            image = image.copy()
+        image.flags.writeable = False  # every stage judges the same pixels
         return image
 
     def _find_face(self, one: Presentation, gate_policy: GatePolicy) -> None:

@@ -54,6 +54,11 @@ class TestPrecedence:
         assert (config.policy.faces, config.policy.stage_timeout_s, config.policy.require_match) == ("largest", 4, True)
         assert config.liveness_options == {"threads": 2, "provider": "cpu"}
 
+    def test_a_threshold_of_null_leaves_the_operating_point_below(self, write) -> None:  # type: ignore[no-untyped-def]
+        path = write('[policy]\noperating_point = "strict"')
+        policy = load_config(path, environ={"FACEAUTH_POLICY__LIVE_THRESHOLD": "null"}).policy
+        assert policy.operating_point == "strict"
+
     def test_a_threshold_of_a_higher_layer_replaces_the_operating_point_below(self, write) -> None:  # type: ignore[no-untyped-def]
         path = write('[policy]\noperating_point = "strict"\nfaces = "largest"')
         policy = load_config(path, environ={}, arguments={"policy": {"live_threshold": 0.7}}).policy
@@ -97,6 +102,10 @@ class TestEnvironment:
     def test_a_misspelt_variable_is_refused_with_its_near_match(self) -> None:
         with pytest.raises(ConfigError, match=r"FACEAUTH_LIVNESS sets nothing; did you mean FACEAUTH_LIVENESS\?"):
             load_config(environ={"FACEAUTH_LIVNESS": "mine"})
+
+    def test_a_variable_of_a_table_with_one_underscore_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match=r"sets nothing; did you mean FACEAUTH_POLICY__REQUIRE_MATCH\?"):
+            load_config(environ={"FACEAUTH_POLICY_REQUIRE_MATCH": "true"})
 
     def test_a_misspelt_variable_of_a_table_is_refused_with_its_near_match(self) -> None:
         with pytest.raises(ConfigError, match=r"the environment: .*'policy.operating_pont'; did you mean oper"):

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from faceauth.alignment import FivePointAligner
 from faceauth.config import PipelineConfig
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
@@ -33,7 +34,7 @@ from faceauth.results import (
     Verdict,
     Verification,
 )
-from faceauth.stages import Crops, Image
+from faceauth.stages import Aligner, Crop, Crops, CropSpec, Image
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness, face_in
 
 
@@ -49,12 +50,14 @@ def pipeline(
     detector: FakeDetector | None = None,
     liveness: FakeLiveness | None = None,
     embedder: FakeEmbedder | None = None,
+    aligner: Aligner | None = None,
 ) -> Pipeline:
     return Pipeline(
         PipelineConfig.model_validate({"policy": {"live_threshold": 0.5, **(policy or {})}}),
         detector=detector or FakeDetector(),
         liveness=liveness or FakeLiveness(),
         embedder=embedder or FakeEmbedder(),
+        aligner=aligner,
     )
 
 
@@ -312,6 +315,28 @@ class TestVerifyMany:
         )  # fmt: skip
         assert str(bad) in second.message and second.source == str(bad)
         assert first.accepted and third.accepted
+
+    def test_an_array_that_the_caller_fills_again_is_judged_as_it_was_given(self) -> None:
+        def camera() -> Iterator[Image]:
+            frame = np.empty_like(picture())
+            for darker in (4, 1, 4):
+                frame[:] = picture() // darker
+                yield frame
+
+        results = pipeline({"live_threshold": 0.3}, liveness=FakeLiveness(by_brightness)).verify_many(camera())
+        assert [one.accepted for one in results] == [False, True, False]
+
+    def test_an_aligner_that_fills_one_array_again_mixes_no_presentations(self) -> None:
+        class Thrifty(FivePointAligner):
+            pixels = np.empty((32, 32, 3), np.uint8)
+
+            def align(self, image: Image, face: Face, spec: CropSpec) -> Crop:
+                crop = super().align(image, face, spec)
+                self.pixels[:] = crop.pixels
+                return Crop(self.pixels, crop.outside, crop.scale)
+
+        verifier = pipeline({"live_threshold": 0.3}, liveness=FakeLiveness(by_brightness), aligner=Thrifty())
+        assert [one.accepted for one in verifier.verify_many([picture() // 4, picture()])] == [False, True]
 
     def test_of_nothing_is_nothing(self) -> None:
         assert list(pipeline().verify_many([])) == []

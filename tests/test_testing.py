@@ -107,6 +107,10 @@ def test_backend_that_raises_breaks_every_rule_and_is_reported() -> None:
     assert all("RuntimeError: no device" in detail for detail in broken(findings).values())
 
 
+def test_backend_that_ends_the_program_breaks_its_rules_and_does_not_end_the_check() -> None:
+    assert "SystemExit" in broken(check_liveness_backend(FakeLiveness(error=SystemExit(0))))["answers an empty batch"]
+
+
 def test_backend_that_breaks_its_contract_is_not_called() -> None:
     backend = FakeLiveness(crop=CropSpec(size_wh=(0, 0), scale=1.0, kind="context", color="bgr"))
     (finding,) = check_liveness_backend(backend)
@@ -119,6 +123,7 @@ def test_backend_that_breaks_its_contract_is_not_called() -> None:
     ("answer", "detail"),
     [
         (lambda crops: 2 * brightness_pattern(crops), "length 2.0000"),
+        (lambda crops: np.float32(1.0008) * brightness_pattern(crops), "length 1.0008"),  # the pipeline refuses it
         (lambda crops: brightness_pattern(crops)[:, 0], "expected 2 axes"),
         (lambda crops: np.zeros((len(crops), 0), np.float32), "expected 2 axes"),
     ],

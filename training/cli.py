@@ -133,7 +133,9 @@ def train(config: Path, packs: Path, out: Path, init: Path | None) -> None:
 @main.command()
 @click.argument("weights", type=FILE)
 @click.option("--manifest", required=True, type=FILE, help="Labelled pictures with the splits train, val and test.")
-@click.option("--portraits", multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated.")
+@click.option(
+    "--portraits", required=True, multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated."
+)
 @click.option("--terms", required=True, type=FILE, help="TOML: version, licence, origin, use and data of the weights.")
 @click.option("--scale", required=True, type=float, help="Context scale of the crop, chosen on val.")
 @click.option("--out", default="faceauth/weights/spoofnet", show_default=True, type=NEW_FOLDER, help="Their folder.")
@@ -163,7 +165,9 @@ def release(
 
 @main.command()
 @click.option("--manifest", required=True, type=FILE, help="Labelled pictures with the splits train, val and test.")
-@click.option("--portraits", multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated.")
+@click.option(
+    "--portraits", required=True, multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated."
+)
 @click.option("--teachers", required=True, type=FOLDER, help="Folder of other projects' ONNX models, for soft scores.")
 @click.option("--run", required=True, type=NEW_FOLDER, help="Folder for packs, checkpoints, weights and reports.")
 @click.pass_context

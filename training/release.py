@@ -23,12 +23,12 @@ from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.scoring import backend_threshold, score_rows
 from faceauth.imaging import load_image
 from faceauth.intervals import measured_rate
-from faceauth.liveness.card import Calibration, CropFacts, DataSource, SpoofNetCard, Variant
+from faceauth.liveness.card import CARD_NAME, Calibration, CropFacts, DataSource, SpoofNetCard, Variant
 from faceauth.liveness.spoofnet import INPUT, SpoofNet
 from faceauth.results import MeasuredRate, OperatingPoints
 from faceauth.stages import Crops, CropSpec
 from faceauth.thresholds import operating_points
-from faceauth.weights import PinnedFile
+from faceauth.weights import MANIFEST, Manifest, PinnedFile
 from training.config import Settings
 from training.export import export_fp32, export_int8, load_network
 from training.network import INPUT_SIZE, MEAN, STD
@@ -73,10 +73,13 @@ def release(
         portraits: live portraits of people that no training saw, each with a face box.
         scale: context scale of the crop.
         terms: for the card.
-        out: folder for ``spoofnet.onnx``, ``spoofnet.int8.onnx`` and ``card.json``; the ``manifest.json`` of the folder
-            above names the card.
+        out: folder named ``spoofnet`` for ``spoofnet.onnx``, ``spoofnet.int8.onnx`` and ``card.json``; the
+            ``manifest.json`` of the folder above names the card, and is written where there is none.
     """
     out.mkdir(parents=True, exist_ok=True)
+    manifest = out.parent / MANIFEST
+    if not manifest.exists():  # a folder of its own, which the library reads below like any folder of weights
+        manifest.write_text(Manifest(cards=(CARD_NAME,)).model_dump_json(indent=2) + "\n")
     crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb")
     files: dict[Variant, Path] = {"fp32": out / "spoofnet.onnx", "int8": out / "spoofnet.int8.onnx"}
     export_fp32(load_network(weights), files["fp32"])
@@ -169,8 +172,7 @@ def _report(variant: Variant, out: Path, rows: Sequence[Row], split: str) -> Eva
 def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Row]) -> MeasuredRate:
     backend = _backend(variant, out)
     threshold = backend_threshold(backend).value
-    refused = np.array([float(s.p_live or 0) < threshold for s in score_rows(portraits, backend)])
-    return measured_rate(refused, np.array([str(row.path) for row in portraits]))
+    return measured_rate(np.array([float(s.p_live or 0) < threshold for s in score_rows(portraits, backend)]))
 
 
 def _calibration_rows(rows: Sequence[Row]) -> list[Row]:

@@ -24,13 +24,14 @@ def find_photos(arguments: Sequence[str]) -> list[Path]:
     Raises:
         ConfigError: an argument means no photo, or a folder cannot be read.
     """
-    found: dict[Path, None] = {}
+    found: dict[str, Path] = {}
     for argument in arguments:
         photos = [photo for path in _expanded(argument) for photo in _photos_at(path)]
         if not photos:
             raise ConfigError(f"{argument} holds no picture ({', '.join(SUFFIXES)}).")
-        found |= dict.fromkeys(photos)
-    return list(found)
+        for photo in photos:
+            found.setdefault(os.path.abspath(photo), photo)
+    return list(found.values())
 
 
 def drawn_paths(photos: Sequence[Path], target: Path) -> dict[Path, Path]:

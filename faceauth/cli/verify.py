@@ -93,7 +93,10 @@ def _draw(photo: Path, target: Path, result: Verification, limits: ImageLimits) 
         image = load_image(photo, limits)
     except ImageError:  # the result says so already, and there is nothing to draw on
         return
-    encoded, content = cv2.imencode(target.suffix, drawing.draw(image, result))
+    try:
+        encoded, content = cv2.imencode(target.suffix, drawing.draw(image, result))
+    except cv2.error:  # a suffix that it does not know, or none
+        encoded = False
     if not encoded:
-        raise ConfigError(f"OpenCV cannot write {photo} as {target.suffix}: name a .png file.")
+        raise ConfigError(f"OpenCV cannot draw {photo} to {target}: name a .png file.")
     output.write(target, content.tobytes())

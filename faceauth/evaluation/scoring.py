@@ -97,7 +97,8 @@ def score_rows(
         progress: told after each batch.
 
     Raises:
-        ConfigError: a row has no face box, or the backend wants an aligned face, which a box does not give.
+        ConfigError: a row has no face box or one outside its picture, or the backend wants an aligned face, which a
+            box does not give.
         ImageError: a picture cannot be used.
         ScoreError: the backend does not return one number in [0, 1] for each crop.
     """
@@ -181,7 +182,11 @@ def _cut(row: Row, backend: LivenessBackend, change: Change | None) -> tuple[Ima
     if change is not None:
         image, box = change(image, box)
     longer = max(box[2] - box[0], box[3] - box[1])
-    return context_crop(image, box, backend.crop).pixels, max(image.shape[:2]) / longer
+    try:
+        crop = context_crop(image, box, backend.crop)
+    except ValueError as error:
+        raise ConfigError(f"{row.path}: {error} Correct its box in the manifest.") from error
+    return crop.pixels, max(image.shape[:2]) / longer
 
 
 def _context(row: Row) -> float | None:

@@ -47,6 +47,7 @@ def test_file_whose_name_looks_like_a_glob_is_that_file(tree: Path) -> None:
 
 def test_photo_that_is_named_twice_is_verified_once(tree: Path) -> None:
     assert names("in/b.png", "in") == ["in/b.png", "in/a.jpg", "in/sub/c.png", "in/sub/deep/d.PNG"]
+    assert names("in/b.png", str(tree / "in/b.png"), "in/sub/../b.png") == ["in/b.png"]
 
 
 @pytest.mark.parametrize("argument", ["none.png", "in/*.bmp", "in/.git/empty"])

@@ -153,6 +153,12 @@ def test_draw_never_overwrites_a_photo(run: Run, photo: Photo, tmp_path: Path) -
     assert path.read_bytes() == before
 
 
+def test_draw_of_a_photo_without_a_suffix_needs_a_named_file(run: Run, photo: Photo, tmp_path: Path) -> None:
+    path = photo("a.png").rename(tmp_path / "a")
+    ran = run("verify", path, "--draw", tmp_path / "out")
+    assert ran.exit_code == 2 and "name a .png file" in ran.stderr and ran.stderr.count("\n") == 1
+
+
 def test_draw_to_a_place_that_cannot_be_written_is_a_usage_error(run: Run, photo: Photo, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     ran = run("verify", photo("a.png"), "--draw", tmp_path / "file/out.png")

@@ -105,6 +105,12 @@ def test_a_row_without_a_box_needs_the_pipeline(tmp_path: Path) -> None:
         score_rows(rows, FakeLiveness())
 
 
+def test_a_box_outside_its_picture_is_an_error_of_the_manifest(tmp_path: Path) -> None:
+    rows = grey_rows(tmp_path, [1], box_xyxy=(100.0, 10.0, 120.0, 20.0))
+    with pytest.raises(ConfigError, match=r"0\.png: The face box .* lies outside the 60 x 40 picture"):
+        score_rows(rows, FakeLiveness())
+
+
 def test_a_backend_that_wants_aligned_faces_needs_the_pipeline(tmp_path: Path) -> None:
     backend = FakeLiveness(crop=CropSpec(size_wh=(112, 112), scale=1.0, kind="arcface", color="bgr"))
     with pytest.raises(ConfigError, match="not arcface"):
