@@ -1,7 +1,8 @@
 """Watch a camera (by number) or a video file: ``python examples/camera_loop.py 0``.
 
-Lets in after five accepted frames in a row, and ends at the first one that is rejected: a loop that waits for one good
-frame would give an attacker as many tries as there are frames.
+Lets in after five accepted frames in a row, and ends at the first one that is rejected or after 300 frames: a loop that
+waits for one good frame would give an attacker as many tries as there are frames. It does not prove that the five
+frames show one person (pass a reference for that), and counts no tries from one run to the next: that is your part.
 """
 
 import sys
@@ -12,7 +13,7 @@ from faceauth import Pipeline, Verdict
 
 source = sys.argv[1]
 video, pipeline, streak = cv2.VideoCapture(int(source) if source.isdigit() else source), Pipeline(), 0
-while streak < 5:
+for _ in range(300):
     arrived, frame = video.read()
     if not arrived:
         sys.exit("No entry: no more frames.")
@@ -21,4 +22,7 @@ while streak < 5:
     if result.verdict is Verdict.REJECT:
         sys.exit("No entry.")
     streak = streak + 1 if result.accepted else 0
-print("Welcome.")
+    if streak == 5:
+        print("Welcome.")
+        sys.exit()
+sys.exit("No entry: no decision within 300 frames.")

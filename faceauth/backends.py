@@ -10,8 +10,7 @@ from typing import Generic, TypeVar
 
 from faceauth.alignment import FivePointAligner
 from faceauth.config import PipelineConfig
-from faceauth.contracts import BackendStage, contract_violations
-from faceauth.errors import BackendBroken
+from faceauth.contracts import BackendStage, Facts, checked_facts
 from faceauth.guard import Guard
 from faceauth.registry import LoadedBackend, load_backend
 from faceauth.results import Provenance
@@ -22,9 +21,10 @@ BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder)
 
 @dataclass(frozen=True)
 class Stage(Generic[BackendT]):
-    """A backend, where it comes from, and the guard that all its calls go through."""
+    """A backend, what it says of itself, where it comes from, and the guard that all its calls go through."""
 
     backend: BackendT
+    facts: Facts
     provenance: Provenance
     guard: Guard
 
@@ -92,13 +92,12 @@ class Backends:
     def _stage(self, loaded: LoadedBackend[BackendT]) -> Stage[BackendT]:
         origin = loaded.provenance
         guard = Guard(origin.stage, origin.name, timeout_s=self._config.policy.stage_timeout_s)
-        return Stage(loaded.backend, origin, guard)
+        return Stage(loaded.backend, loaded.facts, origin, guard)
 
 
 def _given(stage: BackendStage, backend: BackendT) -> LoadedBackend[BackendT]:
     name = type(backend).__name__
-    if violations := contract_violations(stage, backend):
-        raise BackendBroken(f"The {stage} backend {name} breaks its contract: {'; '.join(violations)}.", name=name)
-    weights = dict(backend.weights_sha256)
+    facts = checked_facts(stage, backend, called=f"The {stage} backend {name}", name=name)
+    weights = dict(facts.weights_sha256)
     provenance = Provenance(stage=stage, name=name, distribution="injected", version="injected", weights_sha256=weights)
-    return LoadedBackend(backend, provenance)
+    return LoadedBackend(backend, facts, provenance)

@@ -66,7 +66,7 @@ def load_config(
 
     Args:
         path: TOML file; its tables and keys are the attributes of ``PipelineConfig``.
-        arguments: nested like the file; None as a value means "not given".
+        arguments: nested like the file, of mappings, not of models; None as a value means "not given".
         environ: the process environment when None.
 
     Raises:
@@ -131,6 +131,12 @@ def _refuse_near_miss(variable: str, key: str) -> None:
 
 
 def _given(arguments: Mapping[str, Any]) -> Layer:
+    for key, value in arguments.items():
+        if isinstance(value, BaseModel):  # which of its values were meant to go before the file's is not known
+            raise ConfigError(
+                f"{key} is a {type(value).__name__}: load_config merges mappings, such as {{'{key}': {{...}}}}. Put a "
+                f"finished {type(value).__name__} into a PipelineConfig."
+            )
     nested = {key: _given(value) if isinstance(value, Mapping) else value for key, value in arguments.items()}
     return {key: value for key, value in nested.items() if value is not None}
 

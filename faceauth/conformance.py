@@ -6,22 +6,21 @@ function that raises :class:`Broken`; :mod:`faceauth.testing` offers the same ru
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from faceauth.contracts import BackendStage, contract_violations
-from faceauth.guard import UNIT_LENGTH_TOLERANCE
+from faceauth.guard import ContractBroken, check_embeddings, check_faces, check_p_live
 from faceauth.results import Face
-from faceauth.stages import Crops, CropSpec, Detector, Embedder, Image, LivenessBackend
+from faceauth.stages import Crops, CropSpec, Detector, Embedder, Image, LivenessBackend, Scores
 
 TOLERANCE = 1e-4
 """Largest difference that neighbours, order or memory layout may make: chosen; float32 sums in another order stay
 below it."""
 
-Rows = npt.NDArray[np.float32]
 SubjectT = TypeVar("SubjectT")
 
 
@@ -45,47 +44,40 @@ class CropStage:
     Attributes:
         crop: what its crops look like.
         call: the backend's method.
-        check_row: raises ``Broken`` for a finite row that is out of range.
-        dimensions: of an answer: 1 for P(live), 2 for embeddings.
+        check: what the pipeline checks its answer to N crops with.
     """
 
     crop: CropSpec
-    call: Callable[[Crops], Any]
-    check_row: Callable[[Rows], None]
-    dimensions: int
+    call: Callable[[Crops], object]
+    check: Callable[[object, int], Scores]
 
-    def rows(self, crops: Crops) -> Rows:
-        """The answer to ``crops``, or ``Broken`` where it is not float32, N (x D), finite and in range."""
+    def rows(self, crops: Crops) -> Scores:
+        """The answer to ``crops``, or ``Broken`` where the pipeline would refuse it."""
         answer = self.call(crops)
-        if not isinstance(answer, np.ndarray) or answer.dtype != np.float32:
-            raise Broken(f"returned {_described(answer)}, expected a float32 array")
-        if answer.ndim != self.dimensions or len(answer) != len(crops) or 0 in answer.shape[1:]:
-            raise Broken(f"returned shape {answer.shape} for {len(crops)} crops, expected {self.dimensions} axes")
-        if not np.isfinite(answer).all():
-            raise Broken("returned NaN or infinity")
-        for row in answer:
-            self.check_row(row)
-        return answer
+        try:
+            return self.check(answer, len(crops))
+        except ContractBroken as refused:
+            raise Broken(str(refused)) from None
 
 
 def liveness_stage(backend: LivenessBackend) -> CropStage:
     """``backend`` as the rules see it."""
-    return CropStage(backend.crop, backend.score, _check_probability, dimensions=1)
+    return CropStage(backend.crop, backend.score, check_p_live)
 
 
 def embedding_stage(backend: Embedder) -> CropStage:
     """``backend`` as the rules see it."""
-    return CropStage(backend.crop, backend.embed, _check_unit_length, dimensions=2)
+    return CropStage(backend.crop, backend.embed, check_embeddings)
 
 
 def check_liveness_backend(backend: LivenessBackend) -> list[Finding]:
     """Whether ``backend`` keeps the promises of :class:`faceauth.stages.LivenessBackend`, as a list; raises nothing."""
-    return _findings("liveness", backend, lambda: run_rules(CROP_RULES, liveness_stage(backend)))
+    return _findings("liveness", backend, lambda: _run_on_crops(liveness_stage, backend))
 
 
 def check_embedder(backend: Embedder) -> list[Finding]:
     """Whether ``backend`` keeps the promises of :class:`faceauth.stages.Embedder`, as a list; raises nothing."""
-    return _findings("embedding", backend, lambda: run_rules(CROP_RULES, embedding_stage(backend)))
+    return _findings("embedding", backend, lambda: _run_on_crops(embedding_stage, backend))
 
 
 def check_detector(backend: Detector, *, portrait: Image | None = None) -> list[Finding]:
@@ -135,6 +127,15 @@ def survives_flat_crops(stage: CropStage) -> None:
     stage.rows(crops)
 
 
+def tells_crops_apart(stage: CropStage) -> None:
+    """Noise, black and white do not all get one and the same row: such a backend looks at nothing."""
+    crops = np.concatenate([_noise(stage.crop, 2), np.zeros_like(_noise(stage.crop, 2))])
+    crops[3] = 255
+    rows = stage.rows(crops)
+    if (rows == rows[0]).all():
+        raise Broken("gave noise, black and white the same answer: it does not look at its crops")
+
+
 def ignores_neighbours(stage: CropStage) -> None:
     """A crop's row is the same alone and in a batch."""
     crops = _noise(stage.crop, 4)
@@ -177,6 +178,7 @@ CROP_RULES: Mapping[str, Callable[[CropStage], None]] = MappingProxyType(
         "answers an empty batch": answers_an_empty_batch,
         "answers every crop with float32 in range": answers_every_crop,
         "stays finite and in range on flat crops": survives_flat_crops,
+        "tells different crops apart": tells_crops_apart,
         "gives a crop the same row whatever its neighbours": ignores_neighbours,
         "keeps the order of the crops": keeps_the_order,
         "gives the same rows again": repeats_itself,
@@ -240,6 +242,16 @@ def _findings(stage: BackendStage, backend: object, rules: Callable[[], list[Fin
     return [contract, *rules()] if contract.passed else [contract]
 
 
+def _run_on_crops(stage_of: Callable[[SubjectT], CropStage], backend: SubjectT) -> list[Finding]:
+    """The rules for crops; each reads the backend's attributes once more, which may raise."""
+    rules = ((name, partial(_on_crops, stage_of, rule)) for name, rule in CROP_RULES.items())
+    return [_run(name, rule, backend) for name, rule in rules]
+
+
+def _on_crops(stage_of: Callable[[SubjectT], CropStage], rule: Callable[[CropStage], None], backend: SubjectT) -> None:
+    rule(stage_of(backend))
+
+
 def _run(name: str, rule: Callable[[SubjectT], None], subject: SubjectT) -> Finding:
     try:
         rule(subject)
@@ -251,29 +263,17 @@ def _run(name: str, rule: Callable[[SubjectT], None], subject: SubjectT) -> Find
 
 
 def _faces(detector: Detector, picture: Image) -> list[Face]:
-    faces: object = detector.detect(picture)
-    if not isinstance(faces, list) or not all(isinstance(face, Face) for face in faces):
-        raise Broken(f"returned {_described(faces)}, expected a list of faceauth.results.Face")
-    for face in faces:
-        if face.width <= 0 or face.height <= 0:
-            raise Broken(f"returned an empty box: {face.box_xyxy}")
+    answer: object = detector.detect(picture)
+    try:
+        faces = check_faces(answer, picture)
+    except ContractBroken as refused:
+        raise Broken(str(refused)) from None
     if [face.score for face in faces] != sorted((face.score for face in faces), reverse=True):
         raise Broken(f"faces are not sorted from the best score down: {[face.score for face in faces]}")
     return faces
 
 
-def _check_probability(row: Rows) -> None:
-    if not 0 <= row <= 1:
-        raise Broken(f"returned {float(row)}, expected P(live) in [0, 1]")
-
-
-def _check_unit_length(row: Rows) -> None:
-    length = float(np.linalg.norm(row))
-    if abs(length - 1) > UNIT_LENGTH_TOLERANCE:
-        raise Broken(f"returned an embedding of length {length:.4f}, expected 1")
-
-
-def _same(found: Rows, expected: Rows, when: str) -> None:
+def _same(found: Scores, expected: Scores, when: str) -> None:
     if found.shape != expected.shape:
         raise Broken(f"answered with shape {found.shape} instead of {expected.shape} {when}")
     difference = float(np.abs(found - expected).max())
@@ -288,9 +288,3 @@ def _noise(crop: CropSpec, n: int) -> Crops:
 
 def _picture(height: int, width: int) -> Image:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def _described(value: object) -> str:
-    if isinstance(value, np.ndarray):
-        return f"an array of {value.dtype}, shape {value.shape}"
-    return f"{type(value).__name__} {value!r:.60}"

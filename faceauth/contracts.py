@@ -1,14 +1,16 @@
-"""A constructed backend in, the promises of its stage that it breaks out, as sentences.
+"""A constructed backend in, what it says of itself out, or the promises of its stage that it breaks, as sentences.
 
-Looks at attributes only: it never calls a backend. What a backend answers is checked by the pipeline on every call,
-and by :mod:`faceauth.testing` beforehand.
+Looks at attributes only, each once: it never calls a backend. What a backend answers is checked by the pipeline on
+every call, and by :mod:`faceauth.testing` beforehand.
 """
 
 import math
 import re
 from collections.abc import Mapping
-from typing import Literal, TypeGuard, get_args
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeGuard, get_args
 
+from faceauth.errors import BackendBroken
 from faceauth.results import OperatingPoints
 from faceauth.stages import API_VERSION, CropSpec
 
@@ -27,18 +29,73 @@ ARCFACE_SIZE_WH = (112, 112)
 """The only size of an ``arcface`` crop: that of its template."""
 
 
+class _Absent:
+    def __repr__(self) -> str:
+        return "absent"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a backend said of itself when it was loaded; nobody reads its attributes a second time.
+
+    An attribute may be code of a plugin, which answers differently or raises later. Those that the protocol of its
+    stage does not have are not to be used.
+    """
+
+    weights_sha256: Mapping[str, str]
+    crop: CropSpec
+    operating_points: OperatingPoints | None
+    model_id: str
+    match_threshold: float | None
+
+
+def checked_facts(stage: BackendStage, backend: object, *, called: str, name: str) -> Facts:
+    """What ``backend`` says of itself, if it keeps its contract.
+
+    Args:
+        stage: which one it fills.
+        backend: constructed.
+        called: what an error calls it, such as "The liveness backend 'mine'".
+        name: for the error.
+
+    Raises:
+        BackendBroken: it breaks its contract, or reading an attribute raises.
+    """
+    try:
+        facts = _read(backend)
+        violations = _violations(stage, backend, facts)
+    except (Exception, SystemExit) as error:  # an attribute of a foreign class can be a property that raises
+        raise BackendBroken(
+            f"{called} breaks its contract: reading its attributes raised {type(error).__name__}: {error}.", name=name
+        ) from error
+    if violations:
+        raise BackendBroken(f"{called} breaks its contract: {'; '.join(violations)}.", name=name)
+    return facts
+
+
 def contract_violations(stage: BackendStage, backend: object) -> list[str]:
     """What is wrong with the attributes of ``backend``, one sentence each; empty when it keeps its contract."""
+    return _violations(stage, backend, _read(backend))
+
+
+def _read(backend: object) -> Facts:
+    said: dict[str, Any] = {field.name: getattr(backend, field.name, _Absent()) for field in fields(Facts)}
+    if isinstance(said["weights_sha256"], Mapping):
+        said["weights_sha256"] = dict(said["weights_sha256"])
+    return Facts(**said)
+
+
+def _violations(stage: BackendStage, backend: object, facts: Facts) -> list[str]:
     found = api_version_violations(backend)
     if not callable(getattr(backend, METHOD[stage], None)):
         found.append(f"it has no method {METHOD[stage]}()")
-    found += _weights_violations(getattr(backend, "weights_sha256", None))
+    found += _weights_violations(facts.weights_sha256)
+    if stage in ("liveness", "embedding"):
+        found += crop_violations(facts.crop)
     if stage == "liveness":
-        found += crop_violations(getattr(backend, "crop", None))
-        found += operating_point_violations(getattr(backend, "operating_points", "nothing"))
+        found += operating_point_violations(facts.operating_points)
     if stage == "embedding":
-        found += crop_violations(getattr(backend, "crop", None))
-        found += _model_violations(backend)
+        found += _model_violations(facts.model_id, facts.match_threshold)
     return found
 
 
@@ -88,12 +145,10 @@ def _weights_violations(digests: object) -> list[str]:
     return [f"weights_sha256[{name!r}] is {digests[name]!r}, not 64 hexadecimal digits" for name in wrong]
 
 
-def _model_violations(embedder: object) -> list[str]:
+def _model_violations(model_id: object, threshold: object) -> list[str]:
     found = []
-    model_id = getattr(embedder, "model_id", None)
     if not isinstance(model_id, str) or not model_id:
         found.append(f"model_id is {model_id!r}, not a text that identifies the embedding space")
-    threshold = getattr(embedder, "match_threshold", "nothing")
     if threshold is not None and not (_is_real(threshold) and -1 <= threshold <= 1):
         found.append(f"match_threshold is {threshold!r}, not None or a cosine similarity in [-1, 1]")
     return found

@@ -34,6 +34,8 @@ ImageSource: TypeAlias = (
 _UNNAMED = "The picture"
 _READ_BYTES = 2**18
 """Asked of a file at once: Python sets the memory aside before it reads, so asking for 32 MiB each time costs time."""
+_PIL_FORMATS = frozenset((None, "JPEG", "MPO", "PNG", "WEBP", "BMP"))
+"""None: made or copied in memory, decoded already."""
 _PIL_OPAQUE = frozenset(("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"))
 _PIL_ALPHA = frozenset(("RGBA", "LA", "PA", "RGBa", "La"))
 _PIL_16_BIT = frozenset(("I;16", "I;16L", "I;16B", "I;16N"))
@@ -45,7 +47,7 @@ class ImageLimits(BaseModel):
     """Largest and smallest picture that is decoded. Chosen, not measured: a phone's photo passes, a bomb does not.
 
     Attributes:
-        max_bytes: size of the file.
+        max_bytes: size of the file; a PIL picture and an array have none.
         max_pixels: width times height; each costs 3 bytes decoded, 7 while transparency is flattened.
         min_side_px: shorter side; no face that can be judged fits into less.
     """
@@ -65,7 +67,8 @@ def load_image(source: ImageSource, limits: ImageLimits = DEFAULT_LIMITS) -> Ima
 
     Args:
         source: a path; the bytes of a JPEG, PNG, WebP or BMP file; a binary file object, read from where it stands;
-            a PIL picture, whose Exif orientation is applied; or an array, uint8, H x W x 3 in BGR order or H x W in
+            a PIL picture of such a file or made in memory, whose Exif orientation is applied and whose bytes PIL does
+            not tell, so that ``max_bytes`` cannot hold; or an array, uint8, H x W x 3 in BGR order or H x W in
             grey, taken as upright. A contiguous array is returned itself, not a copy.
         limits: largest and smallest picture; see :class:`ImageLimits`.
 
@@ -104,19 +107,25 @@ def _whole(data: bytes | bytearray | memoryview, name: str, limits: ImageLimits)
 def _read_path(path: str | os.PathLike[str], limits: ImageLimits) -> bytes:
     name = os.fspath(path)
     try:
-        facts = os.stat(path)
-        if not stat.S_ISREG(facts.st_mode):
-            found = "a folder" if stat.S_ISDIR(facts.st_mode) else "no regular file"
-            raise ImageUnreadable(f"{name} is {found}: expected an image file. Give the path of one picture.")
-        if facts.st_size > limits.max_bytes:
-            raise _too_many_bytes(name, facts.st_size, limits)
-        with open(path, "rb") as file:
+        with open(name, "rb", opener=_open_without_waiting) as file:
+            facts = os.fstat(file.fileno())  # of what is open, whatever lies under that name by now
+            if not stat.S_ISREG(facts.st_mode):
+                raise ImageUnreadable(f"{name} is no regular file: expected an image file. Give one picture's path.")
+            if facts.st_size > limits.max_bytes:
+                raise _too_many_bytes(name, facts.st_size, limits)
             return _read_file(file, name, limits)
+    except IsADirectoryError:
+        raise ImageUnreadable(f"{name} is a folder: expected an image file. Give the path of one picture.") from None
     except FileNotFoundError:
         raise ImageUnreadable(f"{name} does not exist: expected an image file. Check the path.") from None
     except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the path
         reason = getattr(error, "strerror", None) or error
         raise ImageUnreadable(f"{name!r} cannot be opened ({reason}): expected a readable image file.") from error
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    """A pipe without a writer would otherwise be waited for; a regular file is read as ever."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 def _read_file(file: BinaryIO, name: str, limits: ImageLimits) -> bytes:
@@ -182,6 +191,10 @@ def _from_array(array: npt.NDArray[np.generic], limits: ImageLimits) -> Image:
 
 
 def _from_pil(picture: "PilImage", limits: ImageLimits) -> Image:
+    if picture.format not in _PIL_FORMATS:  # PIL decodes dozens of formats, some through other programs
+        raise ImageUnreadable(
+            f"The PIL picture comes from a {picture.format} file: expected JPEG, PNG, WebP or BMP. Convert the file."
+        )
     _check_size(picture.size, _UNNAMED, limits)  # a PIL picture of a file is not decoded before `convert`
     try:
         frames = getattr(picture, "n_frames", 1)
@@ -191,6 +204,7 @@ def _from_pil(picture: "PilImage", limits: ImageLimits) -> Image:
             )
         orientation = picture.getexif().get(0x0112, 1)
         pixels = _pil_pixels(picture)
+        _check_size(pixels.shape[1::-1], _UNNAMED, limits)  # PIL may find another size while it decodes
     except _PIL_DECODE_ERRORS as error:
         raise ImageUnreadable(
             f"The PIL picture cannot be decoded ({error}): expected an intact picture. Check the file behind it."

@@ -2,6 +2,9 @@
 
 Knows no picture. It never downloads: insightface fetches a pack that is not there, so nothing is handed to it that is
 not on disk. The package is imported when the first model is opened, not before.
+
+insightface opens a path, so the digest is taken before and after. What remains: a file that is swapped and swapped back
+in between, and weights that an ONNX file keeps in other files, pass. Keep models where only trusted users can write.
 """
 
 import hashlib
@@ -99,7 +102,7 @@ def open_model(task: Task, source: ModelSource, *, providers: Sequence[str] = CP
     Raises:
         BackendBroken: insightface is not installed, too old, or cannot read the file; or no file is of that task.
         ConfigError, WeightsMissing: as in :meth:`ModelSource.files`; a pack whose manifest sets the preprocessing.
-        WeightsMismatch: the file does not have the digest asked for.
+        WeightsMismatch: the file does not have the digest asked for, or was changed while it was opened.
         ProviderUnavailable: a provider is not installed or does not start.
     """
     zoo = _model_zoo()
@@ -114,6 +117,8 @@ def open_model(task: Task, source: ModelSource, *, providers: Sequence[str] = CP
             raise _mismatch(path, sha256, str(source.sha256))
         model = _get_model(zoo, path, {"providers": list(providers), "sess_options": options})
         if model is not None and model.taskname == task:
+            if (now := _sha256(path)) != sha256:
+                raise _mismatch(path, now, f"{sha256}, as before insightface opened it")
             _check_started(model, providers)
             return OpenedModel(model, path, sha256)
     raise BackendBroken(
@@ -192,7 +197,7 @@ def _sha256(path: Path) -> str:
 
 def _mismatch(path: Path, found: str, expected: str) -> WeightsMismatch:
     return WeightsMismatch(
-        f"{path} has sha256 {found}, the option sha256 asks for {expected}. Name the right file, or its digest.",
+        f"{path} has sha256 {found}, expected {expected}. Name the right file, or its digest in the option sha256.",
         path=path,
         found=found,
         expected=expected,

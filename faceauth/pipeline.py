@@ -52,7 +52,9 @@ class Pipeline:
 
         Args:
             config: None takes the defaults and the environment (:func:`faceauth.load_config`);
-                ``PipelineConfig()`` takes the defaults alone.
+                ``PipelineConfig()`` takes the default settings. Two variables hold for every configuration:
+                ``FACEAUTH_WEIGHTS``, from which backends take their weight files, and
+                ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD``.
             detector: an instance to use in place of the one that ``config`` names.
             liveness: likewise.
             embedder: likewise.
@@ -65,7 +67,7 @@ class Pipeline:
         self._backends = Backends(self.config, Given(detector, liveness, embedder, aligner))
         self._gate_guard = Guard("gate", "faceauth", timeout_s=self.config.policy.stage_timeout_s)
         scorer = self._backends.liveness
-        self._limits = thresholds(self.config.policy, None if scorer is None else scorer.backend.operating_points)
+        self._limits = thresholds(self.config.policy, None if scorer is None else scorer.facts.operating_points)
         if self.config.policy.require_match:
             self._match_limits()
 
@@ -100,7 +102,10 @@ class Pipeline:
 
         Raises:
             ImageError, TemplateMismatch, ConfigError: as for :meth:`verify`, for the reference and the settings.
+            ConfigError: ``images`` is one picture.
         """
+        if isinstance(images, str | bytes | bytearray | memoryview | os.PathLike):
+            raise ConfigError(f"{type(images).__name__} is one picture: use verify(), or give a list of pictures.")
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}, expected at least 1.")
         limits, enrolled = self._prepare(reference)
@@ -193,7 +198,7 @@ class Pipeline:
                 crop = cast(Crop, one.crop)
                 one.liveness = LivenessResult(p_live=value, crop_outside=crop.outside, crop_scale=crop.scale)
 
-        self._align(presentations, stage.backend.crop)
+        self._align(presentations, stage.facts.crop)
         _in_batch(still_open(presentations), score, stage)
         for one in still_open(presentations):
             reason = decide_liveness(cast(LivenessResult, one.liveness).p_live, self._limits)
@@ -231,9 +236,9 @@ class Pipeline:
             with timed("embedding", batch):
                 rows = stage.guard.call(lambda: check_embeddings(stage.backend.embed(crops), len(crops)))
             for one, row in zip(batch, rows.tolist(), strict=True):
-                one.template = Template(model_id=stage.backend.model_id, vector=tuple(row))
+                one.template = Template(model_id=stage.facts.model_id, vector=tuple(row))
 
-        self._align(presentations, stage.backend.crop)
+        self._align(presentations, stage.facts.crop)
         _in_batch(still_open(presentations), embed, stage)
 
     def _align(self, presentations: Sequence[Presentation], spec: CropSpec) -> None:
@@ -259,13 +264,13 @@ class Pipeline:
         limits = self._match_limits()
         if not isinstance(reference, Template):
             return limits, Presentation(self._decode(reference))
-        model_id = self._backends.embedding().backend.model_id
+        model_id = self._backends.embedding().facts.model_id
         if reference.model_id != model_id:
             raise mismatch(found=reference.model_id, expected=model_id)
         return limits, Presentation(None, template=reference)
 
     def _match_limits(self) -> Thresholds:
-        own = self._backends.embedding().backend.match_threshold
+        own = self._backends.embedding().facts.match_threshold
         return Thresholds.model_validate({**dict(self._limits), "match": match_threshold(self.config.policy, own)})
 
 

@@ -22,7 +22,7 @@ from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, d
 from types import MappingProxyType
 from typing import Generic, Literal, TypeVar, cast, overload
 
-from faceauth.contracts import STAGES, BackendStage, api_version_violations, contract_violations
+from faceauth.contracts import STAGES, BackendStage, Facts, api_version_violations, checked_facts
 from faceauth.errors import (
     BackendBroken,
     BackendConflict,
@@ -63,23 +63,11 @@ class BackendEntry:
 
 @dataclass(frozen=True)
 class LoadedBackend(Generic[BackendT]):
-    """A constructed backend that keeps the contract of its stage, and where it comes from."""
+    """A constructed backend that keeps the contract of its stage, what it says of itself, and where it comes from."""
 
     backend: BackendT
+    facts: Facts
     provenance: Provenance
-
-
-@dataclass(frozen=True)
-class BackendStatus:
-    """What a check of one entry found; ``error`` is None for a usable backend and says why not otherwise."""
-
-    entry: BackendEntry
-    error: FaceAuthError | None
-
-    @property
-    def usable(self) -> bool:
-        """Whether loading it succeeded."""
-        return self.error is None
 
 
 def list_backends(stage: BackendStage | None = None) -> list[BackendEntry]:
@@ -140,26 +128,16 @@ def load_backend(
     """
     entry, line = _select(stage, name, allowed)
     backend = _construct(entry, _import(entry, line), options)
+    facts = checked_facts(stage, backend, called=_named(entry), name=name)
     provenance = Provenance(
         stage=stage,
         name=name,
         distribution=entry.distribution,
         version=entry.version,
-        weights_sha256=_checked_weights(entry, backend),
+        weights_sha256=dict(facts.weights_sha256),
     )
     # The overloads tie the stage to its protocol, and the contract has just been checked.
-    return LoadedBackend(cast(LivenessBackend, backend), provenance)
-
-
-def check_backend(
-    entry: BackendEntry, *, allowed: Collection[str] | None = None, options: Mapping[str, object] = NO_OPTIONS
-) -> BackendStatus:
-    """Load the backend of ``entry`` and say what stands in the way of using it."""
-    try:
-        load_backend(entry.stage, entry.name, allowed=allowed, options=options)
-    except FaceAuthError as error:
-        return BackendStatus(entry, error)
-    return BackendStatus(entry, None)
+    return LoadedBackend(cast(LivenessBackend, backend), facts, provenance)
 
 
 def _select(stage: BackendStage, name: str, allowed: Collection[str] | None) -> tuple[BackendEntry, EntryPoint]:
@@ -210,18 +188,6 @@ def _construct(entry: BackendEntry, factory: Callable[..., object], options: Map
         raise BackendBroken(
             f"{_named(entry)} cannot be constructed: {type(error).__name__}: {error}.", name=entry.name
         ) from error
-
-
-def _checked_weights(entry: BackendEntry, backend: object) -> dict[str, str]:
-    """The digests of a backend that keeps its contract."""
-    try:
-        violations = contract_violations(entry.stage, backend)
-        digests = {} if violations else dict(cast(Detector, backend).weights_sha256)
-    except Exception as error:  # an attribute of a foreign class can be a property that raises
-        violations = [f"reading its attributes raised {type(error).__name__}: {error}"]
-    if violations:
-        raise BackendBroken(f"{_named(entry)} breaks its contract: {'; '.join(violations)}.", name=entry.name)
-    return digests
 
 
 def _accepted(signature: inspect.Signature) -> str:

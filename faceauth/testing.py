@@ -211,6 +211,9 @@ class _CropConformance:
     def test_stays_finite_and_in_range_on_flat_crops(self, backend: LivenessBackend | Embedder) -> None:
         rules.survives_flat_crops(self.stage(backend))
 
+    def test_tells_different_crops_apart(self, backend: LivenessBackend | Embedder) -> None:
+        rules.tells_crops_apart(self.stage(backend))
+
     def test_gives_a_crop_the_same_row_whatever_its_neighbours(self, backend: LivenessBackend | Embedder) -> None:
         rules.ignores_neighbours(self.stage(backend))
 

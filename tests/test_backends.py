@@ -80,3 +80,36 @@ def test_the_built_in_aligner_cuts_unless_another_is_given() -> None:
     assert isinstance(Backends(LIVENESS_ONLY, given()).aligner, FivePointAligner)
     other = FivePointAligner()
     assert Backends(LIVENESS_ONLY, given(aligner=other)).aligner is other
+
+
+class Changeable(FakeEmbedder):
+    """An embedder one of whose attributes is code."""
+
+    answers: list[object]
+
+    @property  # type: ignore[override]
+    def model_id(self) -> object:
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @model_id.setter
+    def model_id(self, _: str) -> None: ...
+
+
+MATCH = PipelineConfig(policy=Policy(require_match=True, live_threshold=0.5))
+
+
+def test_an_instance_whose_attribute_raises_is_refused_at_load() -> None:
+    embedder = Changeable()
+    embedder.answers = [RuntimeError("no device")]
+    with pytest.raises(BackendBroken, match=r"embedding backend Changeable .* RuntimeError: no device"):
+        Backends(MATCH, given(embedder=embedder))
+
+
+def test_attributes_are_read_once_so_that_a_backend_cannot_change_its_mind() -> None:
+    embedder = Changeable()
+    embedder.answers = ["first"]
+    assert Backends(MATCH, given(embedder=embedder)).embedding().facts.model_id == "first"
+    assert embedder.answers == []

@@ -7,6 +7,8 @@ import pytest
 
 from faceauth.config import PipelineConfig, load_config
 from faceauth.errors import ConfigError
+from faceauth.gate import GatePolicy
+from faceauth.policy import Policy
 
 
 @pytest.fixture
@@ -173,3 +175,11 @@ class TestErrors:
 def test_a_configuration_survives_json() -> None:
     config = load_config(environ={"FACEAUTH_POLICY__LIVE_THRESHOLD": "0.7", "FACEAUTH_ALLOWED_PLUGINS": "[]"})
     assert PipelineConfig.model_validate_json(config.model_dump_json()) == config
+
+
+def test_a_model_among_the_arguments_is_refused_instead_of_hiding_the_file(write) -> None:  # type: ignore[no-untyped-def]
+    path = write("[policy]\nrequire_match = true")
+    with pytest.raises(ConfigError, match="policy is a Policy: load_config merges mappings"):
+        load_config(path, arguments={"policy": Policy(faces="largest")}, environ={})
+    with pytest.raises(ConfigError, match="gate is a GatePolicy"):
+        load_config(arguments={"policy": {"gate": GatePolicy()}}, environ={})

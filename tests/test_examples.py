@@ -112,6 +112,12 @@ def test_camera_loop_does_not_welcome_before_the_fifth_frame(tmp_path: Path) -> 
     assert (done.returncode, done.stderr) == (1, "No entry: no more frames.\n")
 
 
+def test_camera_loop_gives_up_after_300_undecided_frames(tmp_path: Path) -> None:
+    done = run("examples/camera_loop.py", video(tmp_path / "nobody.avi", np.full((64, 64, 3), 127, np.uint8), 301))
+    assert (done.returncode, done.stderr) == (1, "No entry: no decision within 300 frames.\n")
+    assert done.stdout.count("uncertain") == 300
+
+
 def test_camera_loop_never_welcomes_a_phone(tmp_path: Path) -> None:
     done = run("examples/camera_loop.py", video(tmp_path / "phone.avi", load_image(PHONE), 6))
     assert done.returncode == 1 and done.stderr.startswith("No entry"), done.stdout + done.stderr

@@ -97,6 +97,9 @@ DETECTION: dict[str, Callable[[Image], object]] = {
     "nan score": lambda _: [unchecked_face(score=np.nan)],
     "score above one": lambda _: [unchecked_face(score=7.0)],
     "nan landmark": lambda _: [with_landmark(np.nan)],
+    "landmarks of another face": lambda image: [
+        face_in(image).model_copy(update={"landmarks_px": tuple((x - 130, y) for x, y in face_in(image).landmarks_px)})
+    ],
     "four landmarks": lambda _: [unchecked_face(landmarks_px=face_in(picture()).landmarks_px[:4])],
 }
 
@@ -279,7 +282,7 @@ def test_a_subclass_of_face_cannot_lie_to_the_gate() -> None:
 
 
 def test_landmarks_in_one_point_deny() -> None:
-    degenerate = FakeDetector(lambda _: [unchecked_face(landmarks_px=((9.0, 9.0),) * 5)])
+    degenerate = FakeDetector(lambda _: [unchecked_face(landmarks_px=((160.0, 120.0),) * 5)])
     result = pipeline({**spoilt("liveness", lambda crops: None), "detector": degenerate}).verify(picture(), picture())
     assert not result.accepted and result.match is None
 

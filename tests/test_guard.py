@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from faceauth.errors import ScoreError, StageTimeout
-from faceauth.guard import HUNG_CALLS_ALLOWED, Guard
+from faceauth.guard import HUNG_CALLS_ALLOWED, LANDMARKS_WITHIN, ContractBroken, Guard, check_faces
+from faceauth.results import Face
+from faceauth.testing import face_in
 
 
 def test_returns_what_the_call_returns() -> None:
@@ -89,3 +91,22 @@ def test_works_in_a_forked_child() -> None:
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def shifted(face: Face, x_px: float, y_px: float) -> Face:
+    points = tuple((x + x_px, y + y_px) for x, y in face.landmarks_px)
+    return face.model_copy(update={"landmarks_px": points})
+
+
+@pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
+def test_landmarks_belong_to_the_box_that_they_come_with(direction: tuple[int, int]) -> None:
+    image = np.zeros((400, 400, 3), np.uint8)
+    face = face_in(image, share=0.25)  # its landmarks are centred a tenth of its height below its middle
+    to_limit = LANDMARKS_WITHIN * face.width / 2
+    inside, outside = (
+        shifted(face, direction[0] * reach, direction[1] * reach - 0.1 * face.height)
+        for reach in (to_limit - 2, to_limit + 2)
+    )
+    assert check_faces([inside], image) == [inside]
+    with pytest.raises(ContractBroken, match="landmarks around"):
+        check_faces([face, outside], image)

@@ -590,3 +590,39 @@ def test_opencvs_own_exception_never_escapes() -> None:
     struct.pack_into("<I", encoded, 10, 0xFFFF)
     with pytest.raises(ImageError):
         load_image(bytes(encoded))
+
+
+def test_a_file_is_judged_once_it_is_open_and_not_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "scene.png"
+    path.write_bytes(encode(scene(), "PNG"))
+
+    def stat(*_: object, **__: object) -> None:
+        raise AssertionError("what lies under a path may be another file when it is opened")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "stat", stat)
+        loaded = load_image(path)
+    assert_close(loaded, bgr(scene()))
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
+def test_a_device_is_refused_without_reading_it() -> None:
+    assert "no regular file" in refusal("/dev/zero")
+
+
+@pytest.mark.parametrize("image_format", ["GIF", "TIFF", "PPM"])
+def test_a_pil_picture_of_another_format_is_refused_by_name(image_format: str) -> None:
+    with Pil.open(io.BytesIO(encode(scene(), image_format))) as opened:
+        assert image_format in refusal(opened)
+        assert_close(load_image(opened.convert("RGB")), bgr(opened.convert("RGB")))  # a copy is the caller's decision
+
+
+def test_a_pil_picture_that_grows_while_it_is_decoded_is_refused() -> None:
+    class Growing(Pil.Image):
+        def convert(self, *_: object, **__: object) -> Pil.Image:
+            return scene().resize((400, 400))
+
+    growing = Growing()
+    growing._mode, growing._size = "L", (48, 48)
+    with pytest.raises(ImageTooLarge):
+        load_image(growing, ImageLimits(max_pixels=10_000))

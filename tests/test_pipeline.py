@@ -402,3 +402,9 @@ def test_the_built_in_detector_and_embedder_know_a_mirrored_portrait_again(astro
     assert result.reason is Reason.LIVE_AND_MATCHED and result.faces_found == 1
     assert result.match is not None and result.match.similarity < 0.9999
     assert all(len(stage.weights_sha256) == 1 for stage in result.stages if stage.name != "FakeLiveness")
+
+
+@pytest.mark.parametrize("one", ["photo.jpg", Path("photo.jpg"), b"photo", bytearray(b"photo")])
+def test_verify_many_refuses_one_picture_instead_of_taking_it_apart(one: object) -> None:
+    with pytest.raises(ConfigError, match=r"one picture: use verify\(\), or give a list"):
+        pipeline().verify_many(one)  # type: ignore[arg-type]

@@ -27,7 +27,7 @@ from faceauth.testing import (
 class TestFakeLivenessConforms(LivenessConformance):
     @pytest.fixture
     def backend(self) -> FakeLiveness:
-        return FakeLiveness()
+        return FakeLiveness(mean_brightness)
 
 
 class TestFakeEmbedderConforms(EmbedderConformance):
@@ -48,6 +48,10 @@ class TestFakeDetectorConforms(DetectorConformance):
 
 def broken(findings: list[Finding]) -> dict[str, str]:
     return {finding.rule: finding.detail for finding in findings if not finding.passed}
+
+
+class Subclass(np.ndarray):
+    """Can redefine every comparison, so the pipeline refuses it."""
 
 
 def mean_brightness(crops: Crops) -> Scores:
@@ -87,8 +91,14 @@ def ever_changing() -> Callable[[Crops], Scores]:
         (
             lambda crops: (crops.mean(axis=(1, 2, 3)) / crops.std(axis=(1, 2, 3)) / 9).astype(np.float32),
             "stays finite and in range on flat crops",
-            "NaN",
+            "[nan, inf",
         ),
+        (
+            lambda crops: mean_brightness(crops).view(Subclass),
+            "answers every crop with float32 in range",
+            "expected a numpy array",
+        ),
+        (lambda crops: np.full(len(crops), 0.9, np.float32), "tells different crops apart", "same answer"),
         (relative_to_the_batch, "gives a crop the same row whatever its neighbours", "differ"),
         (lambda crops: np.sort(mean_brightness(crops)), "keeps the order of the crops", "differ"),
         (ever_changing(), "gives the same rows again", "second call"),
@@ -122,10 +132,10 @@ def test_backend_that_breaks_its_contract_is_not_called() -> None:
 @pytest.mark.parametrize(
     ("answer", "detail"),
     [
-        (lambda crops: 2 * brightness_pattern(crops), "length 2.0000"),
-        (lambda crops: np.float32(1.0008) * brightness_pattern(crops), "length 1.0008"),  # the pipeline refuses it
-        (lambda crops: brightness_pattern(crops)[:, 0], "expected 2 axes"),
-        (lambda crops: np.zeros((len(crops), 0), np.float32), "expected 2 axes"),
+        (lambda crops: 2 * brightness_pattern(crops), "of length ["),
+        (lambda crops: np.float32(1.0008) * brightness_pattern(crops), "length [1.0008"),  # the pipeline refuses it
+        (lambda crops: brightness_pattern(crops)[:, 0], "expected float32 of shape 1 x D"),
+        (lambda crops: np.zeros((len(crops), 0), np.float32), "length [0.0]"),
     ],
 )
 def test_embedder_without_unit_rows_is_broken(answer: Callable[[Crops], object], detail: str) -> None:
@@ -157,7 +167,12 @@ def mirrored(image: Image) -> list[Face]:
         (
             lambda image: [face_in(image).model_copy(update={"box_xyxy": (9.0, 9.0, 9.0, 9.0)})],
             "answers any picture with faces, best first",
-            "empty box",
+            "holds nothing",
+        ),
+        (
+            lambda image: [face_in(image).model_copy(update={"landmarks_px": ((-500.0, 0.0),) * 5})],
+            "answers any picture with faces, best first",
+            "landmarks around",
         ),
         (overwriting_picture, "does not write into its input", "wrote into"),
         ((), "finds the face of a portrait", "no face"),
@@ -190,6 +205,29 @@ def test_equal_crops_match_and_different_ones_do_not() -> None:
     same, other = brightness_pattern(crops[[0, 0]]), brightness_pattern(crops)
     assert same[0] @ same[1] == pytest.approx(1, abs=1e-6)
     assert other[0] @ other[1] < 0.9
+
+
+def test_embedder_that_gives_everybody_the_same_template_is_broken() -> None:
+    same = FakeEmbedder(lambda crops: np.full((len(crops), 16), 0.25, np.float32))
+    assert set(broken(check_embedder(same))) == {"tells different crops apart"}
+
+
+def test_backend_whose_attribute_raises_later_is_reported() -> None:
+    class Changing(FakeLiveness):
+        reads = 0
+
+        @property  # type: ignore[override]
+        def crop(self) -> CropSpec:
+            self.reads += 1
+            if self.reads > 1:
+                raise RuntimeError("gone")
+            return CropSpec(size_wh=(32, 32), scale=2.0, kind="context", color="bgr")
+
+        @crop.setter
+        def crop(self, spec: CropSpec) -> None: ...
+
+    findings = check_liveness_backend(Changing(mean_brightness))
+    assert [finding.passed for finding in findings] == [True] + [False] * (len(findings) - 1)
 
 
 def test_rules_run_one_by_one() -> None:

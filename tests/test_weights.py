@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
-from faceauth.weights import Card, Weights, WeightStore, list_weights
+from faceauth.weights import Card, Weights, WeightStore
 
 TERMS = {"licence": "MIT", "origin": "a test", "use": "testing"}
 CONTENT = b"weights"
@@ -47,7 +47,7 @@ def test_built_in_file_is_the_pinned_one(name: str) -> None:
 
 def test_every_file_of_the_package_is_the_pinned_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("FACEAUTH_WEIGHTS", raising=False)
-    listed = list_weights()
+    listed = tuple(WeightStore().every_file())
     assert {"yunet_2023mar.onnx", "sface_2021dec.onnx", "spoofnet/spoofnet.onnx"} <= {file.name for file in listed}
     assert all(len(file.read()) == file.size for file in listed)
 
@@ -138,7 +138,7 @@ def test_card_of_ones_own_replaces_the_built_in_card_with_all_its_files(tmp_path
     card = {**TERMS, "files": {"fp32": {"name": "only.onnx", **pin()}}}
     (tmp_path / "spoofnet" / "card.json").write_text(json.dumps(card))
     write_manifest(tmp_path, cards=["spoofnet/card.json"])
-    assert [file.name for file in list_weights(tmp_path)] == [
+    assert [file.name for file in WeightStore(tmp_path).every_file()] == [
         "spoofnet/only.onnx",
         "yunet_2023mar.onnx",
         "sface_2021dec.onnx",

@@ -11,13 +11,16 @@ import click
 from faceauth.cli import output
 from faceauth.cli.options import chosen_config, pipeline_options
 from faceauth.config import PipelineConfig
+from faceauth.errors import ConfigError
 from faceauth.pipeline import Pipeline
 from faceauth.registry import load_backend
 
 if TYPE_CHECKING:
     from faceauth.evaluation.manifest import Row
-    from faceauth.evaluation.report import EvaluationReport
+    from faceauth.evaluation.report import EvaluationReport, RobustnessPoint
     from faceauth.evaluation.scoring import Scored, Threshold
+
+    Curves = dict[str, tuple[RobustnessPoint, ...]]
 
 File = click.Path(dir_okay=False, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)
@@ -48,6 +51,12 @@ Folder = click.Path(file_okay=False, path_type=Path)
     type=File,
     help="Write a page with tables, curves and the worst errors. It holds pictures of people: keep it to yourself.",
 )
+@click.option(
+    "--robustness",
+    "with_robustness",
+    is_flag=True,
+    help="Add curves of the network under worse pictures to the page; scores about 30 times: give a small manifest.",
+)
 @pipeline_options
 def evaluate(
     manifest: Path,
@@ -57,6 +66,7 @@ def evaluate(
     json_file: Path | None,
     plot_folder: Path | None,
     html_file: Path | None,
+    with_robustness: bool,
 ) -> None:
     """Measure a liveness backend on the labelled pictures of MANIFEST, by domain and by attack species.
 
@@ -67,9 +77,14 @@ def evaluate(
     from faceauth.evaluation.evaluate import evaluate as measure
     from faceauth.evaluation.manifest import read_manifest
 
+    if with_robustness and (html_file is None or mode != "network"):
+        raise ConfigError("--robustness draws curves of the network into a page: give --html OUT and --mode network.")
     config = chosen_config()
     rows = read_manifest(manifest, splits=splits or None)
-    scored, threshold = _network(rows, config) if mode == "network" else _pipeline(rows, config)
+    if mode == "network":
+        scored, threshold, curves = _network(rows, config, with_robustness=with_robustness)
+    else:
+        (scored, threshold), curves = _pipeline(rows, config), None
     report = measure(
         scored,
         threshold,
@@ -86,19 +101,27 @@ def evaluate(
     if html_file is not None:
         from faceauth.evaluation.html import html_page
 
-        output.write(html_file, html_page(report, scored).encode())
+        output.write(html_file, html_page(report, scored, robustness=curves, limits=config.limits).encode())
 
 
-def _network(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
+def _network(
+    rows: "list[Row]", config: PipelineConfig, *, with_robustness: bool
+) -> "tuple[list[Scored], Threshold, Curves | None]":
+    from faceauth.evaluation.robustness import CHANGES, robustness
     from faceauth.evaluation.scoring import backend_threshold, score_rows
 
     loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
-    policy = config.policy
+    backend, policy = loaded.backend, config.policy
     threshold = backend_threshold(
-        loaded.backend, threshold=policy.live_threshold, point=policy.operating_point or "balanced"
+        loaded.facts, threshold=policy.live_threshold, point=policy.operating_point or "balanced"
     )
     with output.progress("Scoring", len(rows)) as advance:
-        return score_rows(rows, loaded.backend, progress=lambda done, _: advance(done)), threshold
+        scored = score_rows(rows, backend, config=config, progress=lambda done, _: advance(done))
+    if not with_robustness:
+        return scored, threshold, None
+    with output.progress("Scoring worse pictures", sum(len(levels) for _, levels in CHANGES.values())) as advance:
+        curves = robustness(rows, backend, threshold.value, config=config, progress=lambda done, _: advance(done))
+    return scored, threshold, curves
 
 
 def _pipeline(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":

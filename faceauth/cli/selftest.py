@@ -101,16 +101,16 @@ def _detect(config: PipelineConfig) -> str:
 
 def _score(config: PipelineConfig) -> str:
     loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
-    crops = _crop(loaded.backend.crop)
+    crops = _crop(loaded.facts.crop)
     (p_live,) = _guarded("liveness", config.liveness, lambda: check_p_live(loaded.backend.score(crops), 1), config)
     return f"{config.liveness} answers, P(live) {p_live:.4f} for a drawing"
 
 
 def _embed(config: PipelineConfig) -> str:
     loaded = load_backend("embedding", config.embedder, allowed=config.allowed_plugins, options=config.embedder_options)
-    crops = np.concatenate([_crop(loaded.backend.crop)] * 2)
+    crops = np.concatenate([_crop(loaded.facts.crop)] * 2)
     rows = _guarded("embedding", config.embedder, lambda: check_embeddings(loaded.backend.embed(crops), 2), config)
-    first, second = (Template(model_id=loaded.backend.model_id, vector=tuple(row)) for row in rows.tolist())
+    first, second = (Template(model_id=loaded.facts.model_id, vector=tuple(row)) for row in rows.tolist())
     return (
         f"{config.embedder} answers with {rows.shape[1]} numbers, similarity to itself {similarity(first, second):.4f}"
     )

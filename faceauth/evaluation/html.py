@@ -16,7 +16,7 @@ import numpy as np
 from faceauth.evaluation import plots
 from faceauth.evaluation.report import Estimate, EvaluationReport, RobustnessPoint, Summary
 from faceauth.evaluation.scoring import Scored
-from faceauth.imaging import load_image
+from faceauth.imaging import DEFAULT_LIMITS, ImageLimits, load_image
 from faceauth.metrics import LIVE, ErrorCurve, accepted, error_curve
 from faceauth.results import MeasuredRate
 
@@ -53,6 +53,7 @@ def html_page(
     scored: Sequence[Scored],
     *,
     robustness: Mapping[str, Sequence[RobustnessPoint]] | None = None,
+    limits: ImageLimits = DEFAULT_LIMITS,
 ) -> str:
     """The page.
 
@@ -60,6 +61,7 @@ def html_page(
         report: what ``evaluate`` made of ``scored``.
         scored: the presentations; the pictures of the worst errors are read from their paths.
         robustness: curves of :func:`faceauth.evaluation.robustness.robustness`, if there are any.
+        limits: of the pictures that are read.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -77,8 +79,8 @@ def html_page(
         _section("As a classifier", _reference(report)),
         _section("Curves and scores", _curves(report, scored)),
         _section("Worse pictures", _robustness(robustness)),
-        _section("Attacks accepted, the worst first", _pictures(_worst_accepted(report, scored))),
-        _section("Live people refused, the worst first", _pictures(_worst_refused(report, scored))),
+        _section("Attacks accepted, the worst first", _pictures(_worst_accepted(report, scored), limits)),
+        _section("Live people refused, the worst first", _pictures(_worst_refused(report, scored), limits)),
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
@@ -226,7 +228,7 @@ def _where(scored: Sequence[Scored], rows: Iterable[bool]) -> list[Scored]:
     return [s for s, keep in zip(scored, rows, strict=True) if keep]
 
 
-def _pictures(errors: Sequence[Scored]) -> _Markup:
+def _pictures(errors: Sequence[Scored], limits: ImageLimits) -> _Markup:
     if not errors:
         return _Markup("<p>None.</p>")
     shown: Counter[str] = Counter()
@@ -236,11 +238,11 @@ def _pictures(errors: Sequence[Scored]) -> _Markup:
             shown[one.row.domain] += 1
             chosen.append(one)
     note = f"<p>{len(chosen)} of {len(errors):,}, at most {PICTURES_OF_A_DOMAIN} of one domain.</p>"
-    return _Markup(note + f'<div class="pictures">{"".join(map(_picture, chosen))}</div>')
+    return _Markup(note + f'<div class="pictures">{"".join(_picture(one, limits) for one in chosen)}</div>')
 
 
-def _picture(one: Scored) -> str:
-    image = load_image(one.row.path)
+def _picture(one: Scored, limits: ImageLimits) -> str:
+    image = load_image(one.row.path, limits)
     scale = min(1.0, THUMBNAIL_PX / max(image.shape[:2]))
     size_wh = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     _, data = cv2.imencode(".jpg", cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA))

@@ -10,12 +10,16 @@ from types import MappingProxyType
 import cv2
 import numpy as np
 
+from faceauth.config import PipelineConfig
+from faceauth.errors import ConfigError
 from faceauth.evaluation.manifest import Row
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.evaluation.scoring import Box, Change, Progress, score_rows
 from faceauth.intervals import measured_rate
 from faceauth.metrics import accepted
 from faceauth.stages import Image, LivenessBackend
+
+_DEFAULTS = PipelineConfig()
 
 
 def face_size(side_px: float) -> Change:
@@ -89,7 +93,12 @@ CHANGES: Mapping[str, tuple[Callable[[float], Change], tuple[float, ...]]] = Map
 
 
 def robustness(
-    rows: Sequence[Row], backend: LivenessBackend, threshold: float, *, progress: Progress | None = None
+    rows: Sequence[Row],
+    backend: LivenessBackend,
+    threshold: float,
+    *,
+    config: PipelineConfig = _DEFAULTS,
+    progress: Progress | None = None,
 ) -> dict[str, tuple[RobustnessPoint, ...]]:
     """Kind of change -> BPCER and pooled APCER at each of its levels, at one fixed threshold.
 
@@ -99,20 +108,21 @@ def robustness(
         rows: live and spoof, each with a face box.
         backend: any that looks at context crops.
         threshold: on P(live).
+        config: as in :func:`faceauth.evaluation.scoring.score_rows`.
         progress: told after each level, with the number of all levels.
 
     Raises:
-        ValueError: live or spoof is missing.
+        ConfigError: live or spoof is missing.
         ConfigError, ImageError, ScoreError: as :func:`faceauth.evaluation.scoring.score_rows`.
     """
     live = np.array([row.is_live for row in rows])
     if live.all() or not live.any():
-        raise ValueError("Robustness is measured on live and spoof pictures; one of them is missing.")
+        raise ConfigError("Robustness is measured on live and spoof pictures; one of them is missing.")
     domains = np.array([row.domain for row in rows])
     plan = [(name, change, level) for name, (change, levels) in CHANGES.items() for level in levels]
     curves: dict[str, tuple[RobustnessPoint, ...]] = {}
     for number, (name, change, level) in enumerate(plan):
-        scored = score_rows(rows, backend, change=change(level))
+        scored = score_rows(rows, backend, config=config, change=change(level))
         took = accepted([s.p_live for s in scored if s.p_live is not None], threshold)
         point = RobustnessPoint(
             level=level,

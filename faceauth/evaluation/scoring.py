@@ -5,18 +5,26 @@ Knows no error rate. What drew no response is said so with its reason, and never
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from faceauth.config import PipelineConfig
+from faceauth.contracts import Facts
 from faceauth.crop import context_crop
 from faceauth.errors import ConfigError, ImageError, ScoreError
 from faceauth.evaluation.manifest import Row
-from faceauth.imaging import load_image
-from faceauth.metrics import checked_scores
+from faceauth.guard import Guard, check_p_live
+from faceauth.imaging import ImageLimits, load_image
 from faceauth.results import OperatingPoint, OperatingPointName, Reason, Thresholds, Verification
-from faceauth.stages import Image, LivenessBackend
+from faceauth.stages import Crops, CropSpec, Image, LivenessBackend, Scores
+
+BATCH = 32
+"""Crops a call: chosen, not measured."""
+
+_DEFAULTS = PipelineConfig()
 
 Box = tuple[float, float, float, float]
 Progress = Callable[[int, int], None]
@@ -58,7 +66,7 @@ class Scored:
 
 
 def backend_threshold(
-    backend: LivenessBackend, *, threshold: float | None = None, point: OperatingPointName = "balanced"
+    backend: LivenessBackend | Facts, *, threshold: float | None = None, point: OperatingPointName = "balanced"
 ) -> Threshold:
     """The explicit threshold where one is given, else the backend's named operating point.
 
@@ -83,7 +91,7 @@ def score_rows(
     rows: Sequence[Row],
     backend: LivenessBackend,
     *,
-    batch: int = 32,
+    config: PipelineConfig = _DEFAULTS,
     change: Change | None = None,
     progress: Progress | None = None,
 ) -> list[Scored]:
@@ -92,7 +100,7 @@ def score_rows(
     Args:
         rows: each with a face box.
         backend: any that looks at context crops.
-        batch: crops a call.
+        config: the limits of a picture and the time limit of a call; nothing else of it is used.
         change: applied to picture and box before the crop is cut.
         progress: told after each batch.
 
@@ -100,25 +108,29 @@ def score_rows(
         ConfigError: a row has no face box or one outside its picture, or the backend wants an aligned face, which a
             box does not give.
         ImageError: a picture cannot be used.
-        ScoreError: the backend does not return one number in [0, 1] for each crop.
+        ScoreError: the backend raises, hangs, or does not return one number in [0, 1] for each crop.
     """
-    if backend.crop.kind != "context":
-        raise ConfigError(f"A manifest's boxes give context crops, not {backend.crop.kind}: evaluate the pipeline.")
+    guard = Guard("liveness", type(backend).__name__, timeout_s=config.policy.stage_timeout_s)
+    spec = guard.call(lambda: backend.crop)
+    if spec.kind != "context":
+        raise ConfigError(f"A manifest's boxes give context crops, not {spec.kind}: evaluate the pipeline.")
     boxless = [row for row in rows if row.box_xyxy is None]
     if boxless:
         raise ConfigError(
             f"{len(boxless)} rows have no face box, the first is {boxless[0].path}: evaluate the whole pipeline."
         )
     scored: list[Scored] = []
-    for part in _batches(rows, batch):
-        cut = [_cut(row, backend, change) for row in part]
-        p_live = checked_scores(backend.score(np.stack([pixels for pixels, _ in cut])))
-        if len(p_live) != len(part):
-            raise ScoreError(f"{len(p_live)} scores came back for {len(part)} crops.", stage="liveness")
+    for part in _batches(rows, BATCH):
+        cut = [_cut(row, spec, change, config.limits) for row in part]
+        p_live = guard.call(partial(_score, backend, np.stack([pixels for pixels, _ in cut])))
         scored += [Scored(row, float(p), None, context) for row, p, (_, context) in zip(part, p_live, cut, strict=True)]
         if progress is not None:
             progress(len(scored), len(rows))
     return scored
+
+
+def _score(backend: LivenessBackend, crops: Crops) -> Scores:
+    return check_p_live(backend.score(crops), len(crops))
 
 
 def verify_rows(
@@ -175,15 +187,15 @@ def _origin(name: OperatingPointName, point: OperatingPoint) -> str:
     return f"operating point {name}, measured on {point.measured_on}"
 
 
-def _cut(row: Row, backend: LivenessBackend, change: Change | None) -> tuple[Image, float]:
+def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -> tuple[Image, float]:
     """The crop of one row, and its context."""
-    image, box = load_image(row.path), row.box_xyxy
+    image, box = load_image(row.path, limits), row.box_xyxy
     assert box is not None  # checked for all rows before the first is opened
     if change is not None:
         image, box = change(image, box)
     longer = max(box[2] - box[0], box[3] - box[1])
     try:
-        crop = context_crop(image, box, backend.crop)
+        crop = context_crop(image, box, spec)
     except ValueError as error:
         raise ConfigError(f"{row.path}: {error} Correct its box in the manifest.") from error
     return crop.pixels, max(image.shape[:2]) / longer

@@ -227,11 +227,6 @@ class WeightStore:
             )
 
 
-def list_weights(folder: Path | str | None = None) -> tuple[Weights, ...]:
-    """Every weight file that faceauth would use; call ``read()`` on each to verify it. ``folder`` as in WeightStore."""
-    return tuple(WeightStore(folder).every_file())
-
-
 def _without(manifest: Manifest, replaced_by: Manifest) -> Manifest:
     files = {name: entry for name, entry in manifest.files.items() if name not in replaced_by.files}
     return Manifest(files=files, cards=tuple(name for name in manifest.cards if name not in replaced_by.cards))

@@ -56,6 +56,11 @@ class Silent(FakeLiveness):
         super().__init__(lambda crops: crops.mean(axis=(1, 2, 3)), operating_points=POINTS)
 
 
+class Exiting(FakeLiveness):
+    def __init__(self):
+        super().__init__(error=SystemExit(0), operating_points=POINTS)
+
+
 class Embedder(FakeEmbedder):
     pass
 
@@ -71,6 +76,7 @@ fake = faceauth_fakes:Detector
 [faceauth.liveness]
 fake = faceauth_fakes:Liveness
 silent = faceauth_fakes:Silent
+exiting = faceauth_fakes:Exiting
 absent = faceauth_no_such_module:Liveness
 [faceauth.embedding]
 fake = faceauth_fakes:Embedder

@@ -1,6 +1,8 @@
 """``faceauth evaluate``: the figures of a toy manifest, and the files it writes."""
 
 import csv
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from faceauth.evaluation.report import EvaluationReport
 
 from .conftest import ATTACK, LIVE, Photo, Run
 
+Process = Callable[..., "subprocess.CompletedProcess[str]"]
 COLUMNS = ("path", "label", "attack", "domain", "split", "box_x", "box_y", "box_w", "box_h", "width", "height")
 
 
@@ -89,3 +92,30 @@ def test_split_without_rows_is_a_usage_error(run: Run, manifest: Path) -> None:
 def test_report_that_cannot_be_written_is_a_usage_error(run: Run, manifest: Path) -> None:
     ran = run("evaluate", manifest, "--json", manifest / "report.json")
     assert ran.exit_code == 2 and ran.stderr.count("\n") == 1
+
+
+def test_a_backend_that_ends_the_program_is_one_error_and_not_success(process: Process, manifest: Path) -> None:
+    ran = process("evaluate", manifest, "--liveness", "exiting")
+    assert (ran.returncode, ran.stdout) == (4, "")
+    assert ran.stderr.splitlines()[-1].endswith("(Exiting) failed: SystemExit: 0") and "Traceback" not in ran.stderr
+
+
+def test_limits_of_the_configuration_hold_in_network_mode(run: Run, manifest: Path) -> None:
+    ran = run("evaluate", manifest, "--set", "limits.max_pixels=2000")
+    assert ran.exit_code == 2 and "max_pixels" in ran.stderr
+
+
+def test_page_holds_the_curves_of_worse_pictures_on_demand(run: Run, manifest: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    page = tmp_path / "page.html"
+    assert run("evaluate", manifest, "--html", page).exit_code == 0
+    assert "Worse pictures" not in page.read_text()
+    ran = run("evaluate", manifest, "--html", page, "--robustness")
+    assert ran.exit_code == 0, ran.stderr
+    assert "Worse pictures" in page.read_text()
+
+
+@pytest.mark.parametrize("arguments", [(), ("--html", "page.html", "--mode", "pipeline")])
+def test_curves_need_a_page_and_the_network_alone(run: Run, manifest: Path, arguments: tuple[str, ...]) -> None:
+    ran = run("evaluate", manifest, "--robustness", *arguments)
+    assert ran.exit_code == 2 and "--html OUT and --mode network" in ran.stderr

@@ -70,6 +70,24 @@ def test_digest_asked_for_is_obeyed(path: Path) -> None:
         Scrfd(model=str(path), sha256="0" * 64)
 
 
+def test_a_file_that_changes_while_insightface_opens_it_is_refused(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from insightface import model_zoo
+
+    shutil.copy(path, tmp_path)
+    swapped, honest = tmp_path / path.name, model_zoo.get_model
+
+    def swap(*arguments: object, **options: object) -> object:
+        model = honest(*arguments, **options)
+        swapped.write_bytes(swapped.read_bytes() + b"x")
+        return model
+
+    monkeypatch.setattr(model_zoo, "get_model", swap)
+    with pytest.raises(WeightsMismatch, match="as before insightface opened it"):
+        Scrfd(model=str(swapped))
+
+
 def test_pack_is_read_from_the_store(path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "models" / "mine"
     folder.mkdir(parents=True)

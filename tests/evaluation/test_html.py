@@ -10,8 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
+from faceauth.errors import ImageTooLarge
 from faceauth.evaluation.evaluate import evaluate
 from faceauth.evaluation.scoring import Scored, Threshold
+from faceauth.imaging import ImageLimits
 from tests.evaluation.test_scoring import grey_rows
 
 pytest.importorskip("matplotlib")
@@ -137,3 +139,8 @@ def test_attacks_alone_still_make_a_page(tmp_path: Path) -> None:
     page = page_of(scored)
     assert "<td>BPCER</td><td>not defined</td>" in page
     assert page.count("<svg") == 1, "no curve without live people"
+
+
+def test_the_limits_of_a_picture_hold_for_the_page(tmp_path: Path) -> None:
+    with pytest.raises(ImageTooLarge):
+        page_of(scored_rows(tmp_path, [0.1, 0.9]), limits=ImageLimits(max_pixels=2000))

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from faceauth.errors import ConfigError
 from faceauth.evaluation.robustness import CHANGES, blur, brightness, crop_margin, face_size, jpeg_quality, robustness
 from faceauth.stages import Crops, Image
 from faceauth.testing import FakeLiveness
@@ -81,5 +82,5 @@ def test_robustness_needs_both_classes(tmp_path: Path) -> None:
         raise AssertionError("asked although live is missing")
 
     rows = [row for row in grey_rows(tmp_path, [1, 2]) if not row.is_live]
-    with pytest.raises(ValueError, match="one of them is missing"):
+    with pytest.raises(ConfigError, match="one of them is missing"):
         robustness(rows, FakeLiveness(never), 0.5)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from faceauth import PipelineConfig, Policy
-from faceauth.errors import ConfigError, ImageUnreadable, ScoreError
+from faceauth.errors import ConfigError, ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout
 from faceauth.evaluation.manifest import Row
-from faceauth.evaluation.scoring import Threshold, backend_threshold, score_rows, verify_rows
+from faceauth.evaluation.scoring import BATCH, Threshold, backend_threshold, score_rows, verify_rows
+from faceauth.imaging import ImageLimits
 from faceauth.pipeline import Pipeline
 from faceauth.results import LivenessResult, Reason, Thresholds, Verdict, Verification
 from faceauth.stages import Crops, CropSpec
@@ -66,12 +67,13 @@ def judged(p_live: float, *, limits: Thresholds | None = LIMITS, accepted: bool 
 NO_FACE = Verification(accepted=False, verdict=Verdict.UNCERTAIN, reason=Reason.NO_FACE, message="")
 
 
-@pytest.mark.parametrize("batch", [1, 2, 32])
-def test_scores_keep_the_order_of_the_rows_at_any_batch_size(tmp_path: Path, batch: int) -> None:
-    rows = grey_rows(tmp_path, [0, 51, 102, 153, 255])
-    scored = score_rows(rows, FakeLiveness(brightness), batch=batch)
+def test_scores_keep_the_order_of_the_rows_over_several_batches(tmp_path: Path) -> None:
+    levels = [5 * i for i in range(BATCH + 3)]
+    rows, backend = grey_rows(tmp_path, levels), FakeLiveness(brightness)
+    scored = score_rows(rows, backend)
+    assert [len(crops) for crops in backend.seen] == [BATCH, 3]
     assert [one.row for one in scored] == rows
-    assert [one.p_live for one in scored] == pytest.approx([0.0, 0.2, 0.4, 0.6, 1.0])
+    assert [one.p_live for one in scored] == pytest.approx([level / 255 for level in levels])
     assert {one.no_response for one in scored} == {None}
     assert {one.context for one in scored} == {3.0}, "60 px of picture for 20 px of face"
 
@@ -84,10 +86,9 @@ def test_no_rows_give_no_scores_and_ask_no_backend() -> None:
 
 def test_progress_ends_at_all(tmp_path: Path) -> None:
     told: list[tuple[int, int]] = []
-    score_rows(
-        grey_rows(tmp_path, [1, 2, 3]), FakeLiveness(), batch=2, progress=lambda done, of: told.append((done, of))
-    )
-    assert told == [(2, 3), (3, 3)]
+    rows = grey_rows(tmp_path, [1] * (BATCH + 1))
+    score_rows(rows, FakeLiveness(), progress=lambda done, of: told.append((done, of)))
+    assert told == [(BATCH, BATCH + 1), (BATCH + 1, BATCH + 1)]
 
 
 def test_a_change_acts_before_the_crop_is_cut(tmp_path: Path) -> None:
@@ -128,6 +129,21 @@ def test_an_unreadable_picture_is_an_error_of_the_manifest(tmp_path: Path) -> No
 def test_a_backend_that_returns_no_scores_is_refused(tmp_path: Path, answer: list[object]) -> None:
     with pytest.raises(ScoreError):
         score_rows(grey_rows(tmp_path, [1, 2]), FakeLiveness(lambda crops: np.array(answer)))
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no device"), SystemExit(0)])
+def test_a_backend_that_raises_is_a_score_error(tmp_path: Path, error: BaseException) -> None:
+    with pytest.raises(ScoreError, match=type(error).__name__):
+        score_rows(grey_rows(tmp_path, [1]), FakeLiveness(error=error))
+
+
+def test_the_limits_of_the_configuration_hold(tmp_path: Path) -> None:
+    rows = grey_rows(tmp_path, [1])
+    with pytest.raises(ImageTooLarge):
+        score_rows(rows, FakeLiveness(), config=PipelineConfig(limits=ImageLimits(max_pixels=2000)))
+    late = FakeLiveness(delay_s=1.0)
+    with pytest.raises(StageTimeout):
+        score_rows(rows, late, config=PipelineConfig(policy=Policy(stage_timeout_s=0.02)))
 
 
 def test_an_explicit_threshold_is_used_as_given() -> None:
