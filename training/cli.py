@@ -181,7 +181,7 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
     ctx.invoke(train, config=full, packs=run / "packs", out=run / "full", init=run / "low" / "last.safetensors")
     ctx.invoke(
         release,
-        weights=run / "full" / "last.safetensors",
+        weights=run / "full" / "best.safetensors",
         manifest=manifest,
         portraits=portraits,
         terms=CONFIGS / "terms.toml",
