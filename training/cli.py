@@ -184,7 +184,7 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
         weights=run / "full" / "best.safetensors",
         manifest=manifest,
         portraits=portraits,
-        terms=CONFIGS / "terms.toml",
+        terms=CONFIGS.parent / "terms.toml",
         scale=load_config(full).scales[0],
         out=run / "spoofnet",
         reports=run / "reports",

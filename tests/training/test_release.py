@@ -129,5 +129,5 @@ def test_int8_is_the_default_only_where_it_loses_little(
 
 
 def test_the_terms_of_the_shipped_weights_are_complete() -> None:
-    terms = load_terms(Path(__file__).parents[2] / "training" / "configs" / "terms.toml")
+    terms = load_terms(Path(__file__).parents[2] / "training" / "terms.toml")
     assert terms.training and "research" in terms.use
