@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from faceauth.errors import BackendBroken, ConfigError, ProviderUnavailable, WeightsMismatch, WeightsMissing
-from faceauth.sessions import CPU
+from faceauth.errors import BackendBroken, ConfigError, WeightsMismatch, WeightsMissing
+from faceauth.sessions import CPU, refuse_absent
 
 LICENCE_NOTICE = (
     "insightface's pretrained packs (buffalo, antelope, ...) are for non-commercial research only; "
@@ -119,7 +119,7 @@ def open_model(task: Task, source: ModelSource, *, providers: Sequence[str] = CP
         if model is not None and model.taskname == task:
             if (now := _sha256(path)) != sha256:
                 raise _mismatch(path, now, f"{sha256}, as before insightface opened it")
-            _check_started(model, providers)
+            refuse_absent(providers, model.session.get_providers())
             return OpenedModel(model, path, sha256)
     raise BackendBroken(
         f"insightface finds no {task} model in {', '.join(str(path) for path in files)}"
@@ -160,31 +160,12 @@ def _session_options(providers: Sequence[str], threads: int) -> Any:
 
     if threads < 1 or not providers:
         raise ConfigError(f"At least one thread and one provider are needed, not {threads} and {list(providers)}.")
-    available = tuple(onnxruntime.get_available_providers())
-    for provider in providers:
-        if provider not in available:
-            raise _unavailable(provider, available)
+    refuse_absent(providers, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return options
-
-
-def _check_started(model: Any, providers: Sequence[str]) -> None:
-    started = tuple(model.session.get_providers())
-    for provider in providers:
-        if provider not in started:
-            raise _unavailable(provider, started)
-
-
-def _unavailable(provider: str, available: tuple[str, ...]) -> ProviderUnavailable:
-    return ProviderUnavailable(
-        f"The execution provider {provider} is not available; there are: {', '.join(available)}. Install the "
-        "onnxruntime package that brings it, or name another provider.",
-        provider=provider,
-        available=available,
-    )
 
 
 def _sha256(path: Path) -> str:

@@ -63,10 +63,7 @@ def open_session(
 
     if threads < 1 or not providers:
         raise ValueError(f"A session needs at least one thread and one provider, not {threads} and {list(providers)}.")
-    available = tuple(onnxruntime.get_available_providers())
-    for provider in providers:
-        if provider not in available:
-            raise _unavailable(provider, available)
+    refuse_absent(providers, onnxruntime.get_available_providers())
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -76,10 +73,7 @@ def open_session(
     if weight_only:
         options.add_session_config_entry("session.disable_quant_qdq", "1")
     session = _load(weights, options, list(providers))
-    started = tuple(session.get_providers())
-    for provider in providers:
-        if provider not in started:
-            raise _unavailable(provider, started)
+    refuse_absent(providers, session.get_providers())
     _check_signature(weights, "input", signature.inputs, session.get_inputs(), exact=True)
     _check_signature(weights, "output", signature.outputs, session.get_outputs(), exact=False)
     checked: Session = session
@@ -104,13 +98,16 @@ def _load(weights: Weights, options: Any, providers: list[str]) -> Any:
         ) from error
 
 
-def _unavailable(provider: str, available: tuple[str, ...]) -> ProviderUnavailable:
-    return ProviderUnavailable(
-        f"The execution provider {provider} is not available; there are: {', '.join(available)}. Install the "
-        "onnxruntime package that brings it and its drivers, or name another provider.",
-        provider=provider,
-        available=available,
-    )
+def refuse_absent(providers: Sequence[str], there: Sequence[str]) -> None:
+    """Raise ``ProviderUnavailable`` for the first of ``providers`` that is not ``there``; none is replaced."""
+    for provider in providers:
+        if provider not in there:
+            raise ProviderUnavailable(
+                f"The execution provider {provider} is not available; there are: {', '.join(there)}. Install the "
+                "onnxruntime package that brings it and its drivers, or name another provider.",
+                provider=provider,
+                available=tuple(there),
+            )
 
 
 def _check_signature(
