@@ -172,7 +172,7 @@ def release(
 @click.option("--run", required=True, type=NEW_FOLDER, help="Folder for packs, checkpoints, weights and reports.")
 @click.pass_context
 def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], teachers: Path, run: Path) -> None:
-    """Make the shipped weights again, from pictures to ONNX and cards; started again, go on where it stopped."""
+    """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
     from training.config import load_config
 
     low, full = CONFIGS / "low_resolution.toml", CONFIGS / "full_resolution.toml"
