@@ -19,14 +19,19 @@ class DataSettings(Settings):
     Attributes:
         sampling: ``epoch`` shows every real training frame once an epoch; ``balanced`` draws class and domain evenly.
         pairs: share of a batch that is simulated attacks together with their own live sources (``balanced`` only).
-        teacher_weight: share of the teachers' soft score in the target of a real frame, in [0, 1].
+        frames_per_class: at most so many real frames of a class and domain are ever drawn; None draws all.
+        teacher_weight: share of the teachers' soft score in the target, in [0, 1], where a picture has one.
+        teacher_weight_wide: the same for a real frame that shows what is around the face (``packs.WIDE``), where the
+            teachers are at their best and the room gives the label away.
         teacher_temperature: the teachers' mean logit is divided by it before the sigmoid.
         hold_out: training domains to leave out (validated on beside ``val``); empty for a release.
     """
 
     sampling: Literal["epoch", "balanced"] = "balanced"
     pairs: float = Field(0.5, ge=0, le=1)
+    frames_per_class: int | None = Field(None, ge=1)
     teacher_weight: float = Field(0.5, ge=0, le=1)
+    teacher_weight_wide: float = Field(0.5, ge=0, le=1)
     teacher_temperature: float = Field(2.0, gt=0)
     hold_out: tuple[str, ...] = ()
 

@@ -13,9 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from faceauth.errors import ConfigError
+from faceauth.headers import read_header
 from faceauth.stages import Image
 
 JPEG_QUALITY = 95
+WIDE = 1.6  # context from which a picture shows a device, a sheet or a room; between the collections' 1.0 and 1.9
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,12 @@ class Pack:
         """Picture ``index``: uint8, H x W x 3, BGR."""
         encoded = self.blob[self.offsets[index] : self.offsets[index + 1]]
         return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+
+    def context(self, index: int) -> float:
+        """Longer side of picture ``index`` over the longer side of its face box; reads the header only."""
+        encoded = self.blob[self.offsets[index] : self.offsets[index + 1]].tobytes()
+        left, top, right, bottom = self.box(index)
+        return max(read_header(encoded, str(self.key[index])).size_wh) / max(right - left, bottom - top)
 
     def box(self, index: int) -> tuple[float, float, float, float]:
         """Face box of picture ``index`` in its pixels."""

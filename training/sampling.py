@@ -36,8 +36,9 @@ class BalancedBatches:
 
     def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
         usable = (content.split == "train") & ~np.isin(content.domain, settings.hold_out)
+        real = _thinned(content, usable & (content.origin == "real"), settings.frames_per_class, seed)
         self.batch_size, self.seed = batch_size, seed
-        self._real = [_by_domain(content, usable & (content.origin == "real"), label) for label in (LIVE, SPOOF)]
+        self._real = [_by_domain(content, real, label) for label in (LIVE, SPOOF)]
         place = {key: i for i, key in enumerate(content.key)}
         recaptures = np.flatnonzero(usable & (content.origin == "recapture"))
         self._pairs = np.array([(i, place[content.source[i]]) for i in recaptures], np.int64).reshape(-1, 2)
@@ -93,6 +94,19 @@ class EpochBatches:
         """How many batches ``batches`` yields; a last one of a single frame is dropped: it has no batch statistics."""
         whole, rest = divmod(len(self._frames) // self.processes, self.batch_size)
         return min(count, whole + (rest > 1))
+
+
+def _thinned(content: Pack, usable: npt.NDArray[np.bool_], most: int | None, seed: int) -> npt.NDArray[np.bool_]:
+    """At most ``most`` pictures of each class and domain of ``usable``: few leave little to learn by heart."""
+    if most is None:
+        return usable
+    rng = np.random.default_rng(seed)
+    kept = np.zeros_like(usable)
+    for domain in np.unique(content.domain[usable]):
+        for label in (LIVE, SPOOF):
+            frames = np.flatnonzero(usable & (content.domain == domain) & (content.label == label))
+            kept[rng.permutation(frames)[:most]] = True
+    return kept
 
 
 def _by_domain(

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from training.config import TrainConfig
+from training.memory import keep_freed_memory
 from training.network import SpoofNet
 from training.packs import Pack
 from training.sampling import BalancedBatches, EpochBatches
@@ -42,13 +43,15 @@ def train(config: TrainConfig, content: Pack, out: Path, *, init: Path | None = 
     logger = TensorBoardLogger(out, name="log")
     fabric = Fabric(devices=devices, num_nodes=nodes, precision="bf16-mixed", loggers=logger)
     fabric.launch()
+    keep_freed_memory()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
     network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
     if init is not None:
         network.load_state_dict(load_file(init))
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = deepcopy(network).eval().requires_grad_(False)
-    optimiser = AdamW(network.parameters(), lr=config.optimiser.lr, weight_decay=config.optimiser.weight_decay)
+    settings = config.optimiser
+    optimiser = AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     schedule = _schedule(optimiser, config)
     model, optimiser = fabric.setup(network, optimiser)
     averaged = averaged.to(fabric.device)

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset, Sampler
 
 from training.augment import batch_of, degrade, draw_framing, exchange_background, frame
 from training.config import TrainConfig
-from training.packs import Pack
+from training.packs import WIDE, Pack
 from training.sampling import BalancedBatches, Draw, EpochBatches
 
 EXCHANGE_FROM_SCALE = 1.4  # below it nothing but the face is in view
@@ -55,10 +55,13 @@ def soft_targets(content: Pack, config: TrainConfig) -> np.ndarray[tuple[int], n
     """P(spoof) to learn, for each picture: the smoothed label, mixed with the teachers' score where there is one.
 
     Distillation after Hinton et al. (2015): within a domain the label can be told from the room, the score cannot.
+    Real frames with their surroundings have a share of their own.
     """
     smoothing = config.optimiser.label_smoothing
     hard = content.label * (1 - smoothing) + smoothing / 2
     mean_logit = content.teacher.mean(axis=1) / config.data.teacher_temperature
-    weight = np.where(np.isnan(mean_logit), 0.0, config.data.teacher_weight)
+    wide = np.array([content.context(i) >= WIDE for i in range(len(content))]) & (content.origin == "real")
+    weight = np.where(wide, config.data.teacher_weight_wide, config.data.teacher_weight)
+    weight = np.where(np.isnan(mean_logit), 0.0, weight)
     soft = 1 / (1 + np.exp(np.nan_to_num(mean_logit)))
     return np.asarray((1 - weight) * hard + weight * soft, np.float32)

@@ -18,6 +18,10 @@ def test_a_saved_pack_is_the_same_when_loaded(tmp_path: Path, tiny_pack: Pack) -
     assert loaded.box(3) == (14.0, 12.0, 34.0, 36.0)
 
 
+def test_context_is_the_picture_over_the_face(tiny_pack: Pack) -> None:
+    assert tiny_pack.context(3) == 48 / 24
+
+
 def test_joined_packs_keep_each_picture_with_its_facts(tmp_path: Path, tiny_pack: Pack) -> None:
     paths = [tmp_path / "a.npz", tmp_path / "b.npz"]
     for path in paths:

@@ -44,6 +44,18 @@ def test_a_one_class_domain_weighs_a_quarter(tiny_pack: Pack) -> None:
     assert abs(count["large"] / len(live) - 8 / 11) < 0.02
 
 
+def test_a_bound_on_frames_leaves_the_same_few_of_each_class_and_domain(tiny_pack: Pack) -> None:
+    def seen(most: int | None) -> set[int]:
+        batches = BalancedBatches(tiny_pack, DataSettings(pairs=0, frames_per_class=most), batch_size=32, seed=0)
+        return {draw.index for draw in drawn(batches)}
+
+    few = seen(3)
+    cells = Counter((str(tiny_pack.domain[index]), int(tiny_pack.label[index])) for index in few)
+    assert cells == {(d, c): 3 for d, c in [("large", 0), ("large", 1), ("small", 0), ("small", 1), ("live-only", 0)]}
+    assert seen(3) == few
+    assert len(seen(None)) == 64 + 64 + 4 + 4 + 16
+
+
 def test_pairs_are_an_attack_and_its_own_source_with_one_seed(tiny_pack: Pack) -> None:
     for batch in balanced(tiny_pack, pairs=0.5).batches(0, 20):
         for attack, source in zip(batch[:16:2], batch[1:16:2], strict=True):

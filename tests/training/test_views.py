@@ -45,10 +45,23 @@ def test_a_target_is_the_smoothed_label_where_no_teacher_was_asked(tiny_pack: Pa
 
 def test_a_teacher_moves_the_target_towards_its_own_score(tiny_pack: Pack, smoke: TrainConfig) -> None:
     sure_live = replace(tiny_pack, teacher=np.full_like(tiny_pack.teacher, 8.0))
-    config = smoke.model_copy(update={"data": DataSettings(teacher_weight=0.25, teacher_temperature=2.0)})
+    settings = DataSettings(teacher_weight=0.25, teacher_weight_wide=0.25, teacher_temperature=2.0)
+    config = smoke.model_copy(update={"data": settings})
     hard = soft_targets(tiny_pack, config)
     expected = 0.75 * hard + 0.25 / (1 + np.exp(4.0))
     np.testing.assert_allclose(soft_targets(sure_live, config), expected, rtol=1e-5)
+
+
+def test_a_real_frame_with_its_surroundings_has_a_teacher_share_of_its_own(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    """A picture of the tiny pack is two face boxes wide."""
+    sure_live = replace(tiny_pack, teacher=np.full_like(tiny_pack.teacher, 8.0))
+    settings = DataSettings(teacher_weight=0.0, teacher_weight_wide=1.0, teacher_temperature=2.0)
+    config = smoke.model_copy(update={"data": settings})
+    targets, real = soft_targets(sure_live, config), tiny_pack.origin == "real"
+    np.testing.assert_allclose(targets[real], 1 / (1 + np.exp(4.0)), rtol=1e-5)
+    np.testing.assert_array_equal(targets[~real], soft_targets(tiny_pack, config)[~real])
+    tight = replace(sure_live, box_xyxy=np.tile([4.0, 4.0, 44.0, 44.0], (len(tiny_pack), 1)))
+    np.testing.assert_array_equal(soft_targets(tight, config), soft_targets(tiny_pack, config))
 
 
 def test_the_sampler_knows_how_many_batches_it_gives(tiny_pack: Pack) -> None:
