@@ -55,7 +55,7 @@ Folder = click.Path(file_okay=False, path_type=Path)
     "--robustness",
     "with_robustness",
     is_flag=True,
-    help="Add curves of the network under worse pictures to the page; scores about 30 times: give a small manifest.",
+    help="Add the network's rates under worse pictures; scores about 30 times: give a small manifest.",
 )
 @pipeline_options
 def evaluate(
@@ -71,14 +71,16 @@ def evaluate(
     """Measure a liveness backend on the labelled pictures of MANIFEST, by domain and by attack species.
 
     MANIFEST is a CSV file with the columns path (relative to it), label (live or spoof), attack (none or a species),
-    domain and split; box_x, box_y, box_w, box_h for the network mode; recording where intervals should count videos.
+    domain and split; box_x, box_y, box_w, box_h for the network mode; recording where intervals should count videos;
+    reference for the pipeline mode, another picture (its path) of the person who is there or whom the attack shows: it
+    then matches too, and IAPAR (attacks let in by liveness and match together), FRR and RIAPAR are reported.
     """
     from faceauth.cli import tables
     from faceauth.evaluation.evaluate import evaluate as measure
     from faceauth.evaluation.manifest import read_manifest
 
-    if with_robustness and (html_file is None or mode != "network"):
-        raise ConfigError("--robustness draws curves of the network into a page: give --html OUT and --mode network.")
+    if with_robustness and mode != "network":
+        raise ConfigError("--robustness measures the network alone: give it with --mode network.")
     config = chosen_config()
     rows = read_manifest(manifest, splits=splits or None)
     if mode == "network":
@@ -91,6 +93,7 @@ def evaluate(
         backend=config.liveness,
         data=" ".join((manifest.name, *splits)),
         mode="network" if mode == "network" else "pipeline",
+        robustness=curves,
     )
     for table in tables.all_tables(report):
         output.show(table)
@@ -101,7 +104,7 @@ def evaluate(
     if html_file is not None:
         from faceauth.evaluation.html import html_page
 
-        output.write(html_file, html_page(report, scored, robustness=curves, limits=config.limits).encode())
+        output.write(html_file, html_page(report, scored, limits=config.limits).encode())
 
 
 def _network(

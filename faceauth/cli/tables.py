@@ -7,7 +7,7 @@ from rich.text import Text
 
 from faceauth.cli.output import readable
 from faceauth.cli.summary import facts, percent
-from faceauth.evaluation.report import Estimate, EvaluationReport, Summary
+from faceauth.evaluation.report import Estimate, EvaluationReport, FullSystem, ReferenceReport, Summary
 from faceauth.results import MeasuredRate
 
 ABSENT = "-"
@@ -15,7 +15,7 @@ ABSENT = "-"
 
 
 def all_tables(report: EvaluationReport) -> Iterator[Table | Text]:
-    """What was measured, the headline, each domain, each species, and what drew no response."""
+    """What was measured, the headline, each species and domain; then what there is of the other parts of the report."""
     yield _header(report)
     yield _title("All domains")
     yield facts(_headline(report))
@@ -26,6 +26,15 @@ def all_tables(report: EvaluationReport) -> Iterator[Table | Text]:
     if report.no_response.reasons:
         yield _title("No response: beside the rates above, never in them")
         yield facts(_no_response(report))
+    if report.full_system is not None:
+        yield _title("Liveness and match together, where there is a reference; no response counts as refused")
+        yield facts(_full_system(report.full_system))
+    if report.reference is not None:
+        yield _title(f"As a classifier: accuracy {100 * report.reference.accuracy:.1f} %")
+        yield _reference(report.reference)
+    if report.robustness is not None:
+        yield _title("Worse pictures, rates in % with 95 % intervals")
+        yield _robustness(report)
 
 
 def _header(report: EvaluationReport) -> Table:
@@ -62,7 +71,8 @@ def _headline(report: EvaluationReport) -> list[tuple[str, Text | str]]:
         ]
     for name, part in (("tight crops", report.tight), ("whole frames", report.whole_frames)):
         if part is not None and report.tight is not None and report.whole_frames is not None:
-            rows.append((name, f"APCER, pooled {_rate(part.apcer_pooled)}; BPCER {_rate(part.bpcer)}"))
+            rates = f"APCER, pooled {_rate(part.apcer_pooled)}; BPCER {_rate(part.bpcer)}"
+            rows.append((name, f"macro AUC {_number(part.macro_auc)}; {rates}"))
     return rows
 
 
@@ -93,6 +103,39 @@ def _no_response(report: EvaluationReport) -> Sequence[tuple[str, Text | str]]:
     rows += [(f"APNRR {readable(name)}", percent(rate)) for name, rate in answer.apnrr.items()]
     reasons = ", ".join(f"{count:,} {readable(reason)}" for reason, count in answer.reasons.items())
     return [*rows, ("reasons", reasons)]
+
+
+def _full_system(found: FullSystem) -> Sequence[tuple[str, Text | str]]:
+    rows: list[tuple[str, Text | str]] = [
+        (f"IAPAR {readable(name)}", percent(rate)) for name, rate in found.iapar.items()
+    ]
+    riapar = ABSENT if found.riapar is None else f"{100 * found.riapar:.1f} %, IAPAR of the worst species + FRR"
+    rows += [("FRR", _rate(found.frr)), ("RIAPAR", riapar)]
+    if found.match_threshold is not None:
+        rows.append(("match", f"the same person from similarity {found.match_threshold:.3f} on"))
+    return rows
+
+
+def _reference(found: ReferenceReport) -> Table:
+    """Classification report, confusion matrix and mean confidence, a row a true class."""
+    head = ("class", "precision", "recall", "F1", "mean confidence", "called live", "called spoof", "pictures")
+    table = Table(*head, box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for name, one in found.classes.items():
+        figures = (one.precision, one.recall, one.f1, one.mean_confidence)
+        counts = (found.confusion[name]["live"], found.confusion[name]["spoof"], one.support)
+        shown = [ABSENT if figure is None else f"{figure:.3f}" for figure in figures]
+        table.add_row(name, *shown, *(f"{count:,}" for count in counts))
+    return table
+
+
+def _robustness(report: EvaluationReport) -> Table:
+    table = Table("change", "level", "APCER, pooled", "BPCER", box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for name, points in (report.robustness or {}).items():
+        for point in points:
+            table.add_row(name, f"{point.level:g}", _short(point.apcer_pooled), _short(point.bpcer))
+    return table
 
 
 def _title(text: str) -> Text:

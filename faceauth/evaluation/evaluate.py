@@ -4,7 +4,7 @@ Opens no picture and knows no model; :mod:`faceauth.evaluation.scoring` makes th
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from faceauth.evaluation.report import (
     DomainResult,
     Estimate,
     EvaluationReport,
+    FullSystem,
     Mode,
     NonResponse,
     Ranking,
     ReferenceReport,
+    RobustnessPoint,
     Summary,
 )
 from faceauth.evaluation.scoring import Scored, Threshold
@@ -89,10 +91,11 @@ def evaluate(
     backend: str,
     data: str,
     mode: Mode,
+    robustness: Mapping[str, tuple[RobustnessPoint, ...]] | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> EvaluationReport:
-    """The report of one model on one set of presentations.
+    """The report of one model on one set of presentations, with the curves of ``robustness`` where there are any.
 
     Intervals resample domains over several domains, and within one domain recordings where the manifest names
     them; otherwise they are Wilson's. ``draws`` is at least 1,000 and, with ``seed``, named beside each interval.
@@ -122,6 +125,8 @@ def evaluate(
         ranking=_ranking(table) if table.has_both else None,
         no_response=_no_response(scored, draws=draws, seed=seed),
         reference=_reference(table) if table.has_both else None,
+        full_system=_full_system(scored, threshold.match, draws=draws, seed=seed),
+        robustness=None if robustness is None else dict(robustness),
     )
 
 
@@ -220,6 +225,29 @@ def _no_response(scored: Sequence[Scored], *, draws: int, seed: int) -> NonRespo
         bpnrr=rate(live) if live.any() else None,
         reasons=dict(sorted(Counter(s.no_response for s in scored if s.no_response is not None).items())),
     )
+
+
+def _full_system(
+    scored: Sequence[Scored], match_threshold: float | None, *, draws: int, seed: int
+) -> FullSystem | None:
+    claimed = [s for s in scored if s.accepted is not None]
+    if not claimed:
+        return None
+    let_in = np.array([s.accepted for s in claimed], np.bool_)
+    live = np.array([s.row.is_live for s in claimed])
+    species = np.array([s.row.species for s in claimed], np.str_)
+    domains = np.array([s.row.domain for s in claimed], np.str_)
+
+    def rate(errors: Bools, rows: Bools) -> MeasuredRate:
+        return measured_rate(errors[rows], domains[rows], draws=draws, seed=seed)
+
+    iapar = {str(kind): rate(let_in, ~live & (species == kind)) for kind in np.unique(species[~live])}
+    frr = rate(~let_in, live) if live.any() else None
+    riapar = None
+    if iapar and frr is not None:
+        worst = max(iapar.values(), key=lambda found: found.value)
+        riapar = metrics.riapar(metrics.Rate(worst.errors, worst.n), metrics.Rate(frr.errors, frr.n))
+    return FullSystem(match_threshold=match_threshold, iapar=iapar, frr=frr, riapar=riapar)
 
 
 def _reference(table: _Table) -> ReferenceReport:

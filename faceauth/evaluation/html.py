@@ -6,7 +6,7 @@ from a manifest or a report is escaped.
 
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from faceauth.evaluation import plots
-from faceauth.evaluation.report import Estimate, EvaluationReport, RobustnessPoint, Summary
+from faceauth.evaluation.report import Estimate, EvaluationReport, FullSystem, Summary
 from faceauth.evaluation.scoring import Scored
 from faceauth.imaging import DEFAULT_LIMITS, ImageLimits, load_image
 from faceauth.metrics import LIVE, ErrorCurve, accepted, error_curve
@@ -52,7 +52,6 @@ def html_page(
     report: EvaluationReport,
     scored: Sequence[Scored],
     *,
-    robustness: Mapping[str, Sequence[RobustnessPoint]] | None = None,
     limits: ImageLimits = DEFAULT_LIMITS,
 ) -> str:
     """The page.
@@ -60,7 +59,6 @@ def html_page(
     Args:
         report: what ``evaluate`` made of ``scored``.
         scored: the presentations; the pictures of the worst errors are read from their paths.
-        robustness: curves of :func:`faceauth.evaluation.robustness.robustness`, if there are any.
         limits: of the pictures that are read.
 
     Raises:
@@ -76,9 +74,10 @@ def html_page(
         _section("Domains", _domains(report)),
         _section("Tight crops and whole frames", _slices(report)),
         _section("No response", _no_response(report)),
+        _section("Liveness and match together", _full_system(report.full_system)),
         _section("As a classifier", _reference(report)),
         _section("Curves and scores", _curves(report, scored)),
-        _section("Worse pictures", _robustness(robustness)),
+        _section("Worse pictures", _robustness(report)),
         _section("Attacks accepted, the worst first", _pictures(_worst_accepted(report, scored), limits)),
         _section("Live people refused, the worst first", _pictures(_worst_refused(report, scored), limits)),
     ]
@@ -169,6 +168,19 @@ def _no_response(report: EvaluationReport) -> _Markup:
     return _Markup(_table(("share without a response", ""), rates) + reasons)
 
 
+def _full_system(found: FullSystem | None) -> _Markup:
+    if found is None:
+        return _Markup("")
+    rows = [(f"IAPAR {name}", _rate(rate), "attacks let in") for name, rate in found.iapar.items()]
+    rows += [
+        ("FRR", _rate(found.frr), "live people refused, as attacks or as somebody else"),
+        ("RIAPAR", _absent() if found.riapar is None else _points(found.riapar), "worst IAPAR + FRR"),
+        ("similarity", _absent() if found.match_threshold is None else f"{found.match_threshold:.3f}", "to match"),
+    ]
+    note = "<p>Presentations with a reference. What drew no response counts as refused.</p>"
+    return _Markup(note + _table(("figure", "value", "meaning"), rows))
+
+
 def _reference(report: EvaluationReport) -> _Markup:
     if report.reference is None:
         return _Markup("")
@@ -208,8 +220,8 @@ def _curves(report: EvaluationReport, scored: Sequence[Scored]) -> _Markup:
     return _Markup(f'<div class="figures">{"".join(map(plots.svg, figures(report, scored).values()))}</div>')
 
 
-def _robustness(curves: Mapping[str, Sequence[RobustnessPoint]] | None) -> _Markup:
-    return _Markup(plots.svg(plots.robustness_figure(curves))) if curves else _Markup("")
+def _robustness(report: EvaluationReport) -> _Markup:
+    return _Markup(plots.svg(plots.robustness_figure(report.robustness))) if report.robustness else _Markup("")
 
 
 def _worst_accepted(report: EvaluationReport, scored: Sequence[Scored]) -> list[Scored]:

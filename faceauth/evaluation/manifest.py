@@ -34,6 +34,8 @@ class Row:
         recording: the video or session that the picture comes from; None where the manifest does not say.
         box_xyxy: face box in pixels; None where the manifest has none.
         size_wh: size of the picture in pixels; None where the manifest has none.
+        reference: another picture of the person who is there or whom the attack shows, to be matched with; None where
+            the manifest has none.
     """
 
     path: Path
@@ -44,6 +46,7 @@ class Row:
     recording: str | None = None
     box_xyxy: tuple[float, float, float, float] | None = None
     size_wh: tuple[int, int] | None = None
+    reference: Path | None = None
 
     @property
     def is_live(self) -> bool:
@@ -56,21 +59,23 @@ def read_manifest(path: Path, *, splits: Collection[str] | None = None) -> list[
 
     Args:
         path: CSV with a header and the columns ``COLUMNS``: ``label`` is live or spoof; ``attack`` is the species,
-            none for a live picture. Optional: ``recording``, ``BOX_COLUMNS``, ``SIZE_COLUMNS``; others are ignored.
+            none for a live picture. Optional: ``recording``, ``reference``, ``BOX_COLUMNS``, ``SIZE_COLUMNS``; others
+            are ignored.
         splits: the splits to keep; None for all.
 
     Raises:
-        ConfigError: the file or a column is missing, a value makes no sense, a picture is not there, or no row is
-            left. The message names the line.
+        ConfigError: the file or a column is missing, a value makes no sense, a picture or a reference is not there,
+            or no row is left. The message names the line.
     """
     rows = [row for line, row in _rows(path) if splits is None or row.split in splits]
     if not rows:
         wanted = "" if splits is None else f" of the splits {', '.join(sorted(splits))}"
         raise ConfigError(f"{path} holds no row{wanted}.")
-    missing = [row.path for row in rows if not row.path.is_file()]
+    pictures = [row.path for row in rows] + [row.reference for row in rows if row.reference is not None]
+    missing = [picture for picture in pictures if not picture.is_file()]
     if missing:
         raise ConfigError(
-            f"{len(missing)} of {len(rows)} pictures of {path} are not there; the first is {missing[0]}. "
+            f"{len(missing)} of {len(pictures)} pictures of {path} are not there; the first is {missing[0]}. "
             "Paths are relative to the manifest's folder."
         )
     return rows
@@ -108,8 +113,12 @@ def _row(manifest: Path, line: int, record: dict[str, str | None]) -> Row:
     box, size = _numbers(value, BOX_COLUMNS, where), _numbers(value, SIZE_COLUMNS, where)
     if box is not None and (box[2] <= 0 or box[3] <= 0):
         raise ConfigError(f"{where}: a face box of {box[2]:g} x {box[3]:g} pixels.")
+    picture = manifest.parent / value["path"]
+    reference = manifest.parent / value["reference"] if value.get("reference") else None
+    if reference == picture:
+        raise ConfigError(f"{where}: a picture matches itself: name another one of the person as its reference.")
     return Row(
-        path=manifest.parent / value["path"],
+        path=picture,
         label=_LABELS[value["label"]],
         species=value["attack"],
         domain=value["domain"],
@@ -117,6 +126,7 @@ def _row(manifest: Path, line: int, record: dict[str, str | None]) -> Row:
         recording=value.get("recording") or None,
         box_xyxy=None if box is None else (box[0], box[1], box[0] + box[2], box[1] + box[3]),
         size_wh=None if size is None else (int(size[0]), int(size[1])),
+        reference=reference,
     )
 
 

@@ -86,6 +86,24 @@ class NonResponse(Frozen):
     reasons: dict[str, int]
 
 
+class FullSystem(Frozen):
+    """Liveness and match together, over the presentations whose row names a reference.
+
+    What drew no response counts as refused here: nobody got in. What was refused as an attack was never matched.
+
+    Attributes:
+        match_threshold: cosine similarity; None where no presentation came so far.
+        iapar: species -> attacks let in / all attacks of the species, each matched with the person whom it shows.
+        frr: live people refused, as attacks or as somebody else / all live; None without any.
+        riapar: IAPAR of the worst species + FRR; None where one of them is missing.
+    """
+
+    match_threshold: float | None
+    iapar: dict[str, MeasuredRate]
+    frr: MeasuredRate | None
+    riapar: float | None
+
+
 class ClassReport(Frozen):
     """One class as a classifier sees it.
 
@@ -134,6 +152,8 @@ class EvaluationReport(Frozen):
             or the context is unknown.
         worst_domain: the domain of the lowest AUC; None where no domain holds both classes.
         ranking, reference: None where only one class drew responses.
+        full_system: None where no row names a reference, or nothing was matched with it.
+        robustness: kind of change -> the rates at each of its levels; None where it was not asked for.
     """
 
     schema_version: Literal[1] = 1
@@ -150,3 +170,5 @@ class EvaluationReport(Frozen):
     ranking: Ranking | None
     no_response: NonResponse
     reference: ReferenceReport | None
+    full_system: FullSystem | None = None
+    robustness: dict[str, tuple[RobustnessPoint, ...]] | None = None

@@ -4,7 +4,7 @@ Knows no error rate. What drew no response is said so with its reason, and never
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ from faceauth.errors import ConfigError, ImageError, ScoreError
 from faceauth.evaluation.manifest import Row
 from faceauth.guard import Guard, check_p_live
 from faceauth.imaging import ImageLimits, load_image
-from faceauth.results import OperatingPoint, OperatingPointName, Reason, Thresholds, Verification
+from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification
 from faceauth.stages import Crops, CropSpec, Image, LivenessBackend, Scores
 
 BATCH = 32
@@ -36,17 +36,26 @@ Change = Callable[[Image, Box], tuple[Image, Box]]
 class Verifier(Protocol):
     """The part of the pipeline that an evaluation needs."""
 
-    def verify(self, image: Path, /) -> Verification:
-        """The answer to one picture."""
+    def verify(self, image: Path, reference: Template | None = None, /) -> Verification:
+        """The answer to one picture, matched with ``reference`` where there is one."""
+        ...
+
+    def embed(self, image: Path, /) -> Template:
+        """The template of a reference."""
         ...
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """A threshold on P(live) and where it comes from, for example "operating point balanced, measured on ..."."""
+    """A threshold on P(live) and where it comes from, for example "operating point balanced, measured on ...".
+
+    Attributes:
+        match: cosine similarity to a reference, from which on it is the same person; None where nothing is matched.
+    """
 
     value: float
     origin: str
+    match: float | None = None
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,15 @@ class Scored:
         p_live: in [0, 1]; None for a presentation that drew no response.
         no_response: why there is no ``p_live``, as a reason code; None where there is one.
         context: longer side of the picture / longer side of the face box; None where a size is unknown.
+        accepted: whether the whole system, match included, let the presentation in, which it never does without a
+            response; None where the row has no reference to match.
     """
 
     row: Row
     p_live: float | None
     no_response: str | None
     context: float | None
+    accepted: bool | None = None
 
 
 def backend_threshold(
@@ -136,51 +148,75 @@ def _score(backend: LivenessBackend, crops: Crops) -> Scores:
 def verify_rows(
     rows: Sequence[Row], verifier: Verifier, *, progress: Progress | None = None
 ) -> tuple[list[Scored], Threshold]:
-    """P(live) of the whole pipeline with its detector and gate, and the threshold that it says was in force.
+    """P(live) of the whole pipeline with its detector and gate, and the thresholds that it says were in force.
+
+    A row with a reference is matched too. What keeps a live face from being matched ends the evaluation: counted as a
+    refusal it would flatter IAPAR. References are therefore looked at before anything is judged.
 
     Raises:
-        ConfigError: no picture came to a threshold, or the pipeline does not judge liveness.
-        ScoreError: the pipeline changed its threshold on the way, or accepted against it.
+        ConfigError: a reference cannot be used, no picture came to a threshold, or liveness is not judged.
+        ScoreError: the pipeline changed a threshold on the way, accepted against it, or failed to match.
     """
-    scored, thresholds = [], set()
+    templates = {reference: _enrol(reference, verifier) for reference in dict.fromkeys(row.reference for row in rows)}
+    scored: list[Scored] = []
+    live: set[Threshold] = set()
+    match: set[float] = set()
     for row in rows:
-        answer = _verify(row, verifier)
+        answer = _verify(row, templates[row.reference], verifier)
+        let_in = None if row.reference is None else answer is not None and answer.accepted
         if answer is None or answer.liveness is None:
             reason = Reason.IMAGE_UNUSABLE if answer is None else answer.reason
-            scored.append(Scored(row, None, str(reason), _context(row)))
+            scored.append(Scored(row, None, str(reason), _context(row), let_in))
         else:
-            thresholds.add(_in_force(answer))
-            scored.append(Scored(row, answer.liveness.p_live, None, _context(row)))
+            limits = _in_force(answer, row)
+            live.add(replace(limits, match=None))
+            match |= set() if limits.match is None else {limits.match}
+            scored.append(Scored(row, answer.liveness.p_live, None, _context(row), let_in))
         if progress is not None:
             progress(len(scored), len(rows))
-    if not thresholds:
+    if not live:
         raise ConfigError(f"None of {len(rows)} pictures came to a liveness score: look at the reasons, or the gate.")
-    if len(thresholds) > 1:
-        raise ScoreError(f"The pipeline's threshold changed on the way: {thresholds}.", stage="liveness")
-    return scored, thresholds.pop()
+    if len(live) > 1 or len(match) > 1:
+        raise ScoreError(f"The pipeline's threshold changed on the way: {live}, {match}.", stage="liveness")
+    return scored, replace(live.pop(), match=match.pop() if match else None)
 
 
-def _verify(row: Row, verifier: Verifier) -> Verification | None:
+def _enrol(reference: Path | None, verifier: Verifier) -> Template | None:
+    if reference is None:
+        return None
+    try:
+        return verifier.embed(reference)
+    except ImageError as error:
+        raise ConfigError(
+            f"The reference {reference} cannot be used: {error} Name another picture of the person in the manifest."
+        ) from error
+
+
+def _verify(row: Row, reference: Template | None, verifier: Verifier) -> Verification | None:
     """The pipeline's answer; None for a picture that it refuses to read."""
     try:
-        return verifier.verify(row.path)
+        return verifier.verify(row.path, reference)
     except ImageError:
         return None
 
 
-def _in_force(answer: Verification) -> Threshold:
+def _in_force(answer: Verification, row: Row) -> Threshold:
+    """The thresholds that decided, after a check that they did."""
     limits: Thresholds | None = answer.thresholds
     if limits is None or limits.live is None or answer.liveness is None:
         raise ConfigError("The pipeline's policy does not judge liveness: nothing can be measured.")
-    if answer.accepted != (answer.liveness.p_live >= limits.live):
+    if answer.failed is not None:
+        raise ScoreError(f"{row.path} could not be matched: {answer.message}", stage=answer.failed)
+    matched = limits.match is None or (answer.match is not None and answer.match.similarity >= limits.match)
+    if answer.accepted != (answer.liveness.p_live >= limits.live and matched):
         raise ScoreError(
             f"The pipeline says accepted = {answer.accepted} ({answer.reason}) at P(live) {answer.liveness.p_live} "
             f"and threshold {limits.live}.",
             stage="liveness",
         )
     if limits.operating_point is None or limits.measured is None:
-        return Threshold(limits.live, "explicit")
-    return Threshold(limits.live, _origin(limits.operating_point, limits.measured))
+        return Threshold(limits.live, "explicit", limits.match)
+    return Threshold(limits.live, _origin(limits.operating_point, limits.measured), limits.match)
 
 
 def _origin(name: OperatingPointName, point: OperatingPoint) -> str:

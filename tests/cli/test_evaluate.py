@@ -115,7 +115,57 @@ def test_page_holds_the_curves_of_worse_pictures_on_demand(run: Run, manifest: P
     assert "Worse pictures" in page.read_text()
 
 
-@pytest.mark.parametrize("arguments", [(), ("--html", "page.html", "--mode", "pipeline")])
-def test_curves_need_a_page_and_the_network_alone(run: Run, manifest: Path, arguments: tuple[str, ...]) -> None:
-    ran = run("evaluate", manifest, "--robustness", *arguments)
-    assert ran.exit_code == 2 and "--html OUT and --mode network" in ran.stderr
+def test_worse_pictures_are_measured_with_the_network_alone(run: Run, manifest: Path) -> None:
+    ran = run("evaluate", manifest, "--robustness", "--mode", "pipeline")
+    assert ran.exit_code == 2 and "--mode network" in ran.stderr
+
+
+def test_worse_pictures_are_in_the_table_and_in_the_json(run: Run, manifest: Path) -> None:
+    report = figures(run, manifest, "--robustness")
+    assert report.robustness is not None
+    assert [name.split(",")[0] for name in report.robustness] == [
+        "face size", "blur", "brightness", "JPEG quality", "crop margin",
+    ]  # fmt: skip
+    lines = run("evaluate", manifest, "--robustness").stdout.splitlines()
+    assert sum(line.startswith("JPEG quality") for line in lines) == len(report.robustness["JPEG quality"])
+
+
+def test_the_reference_report_follows_the_rates(run: Run, manifest: Path) -> None:
+    said = run("evaluate", manifest, "--split", "test").stdout
+    assert "As a classifier: accuracy 87.5 %" in said
+    (live,) = (line.split() for line in said.splitlines() if line.startswith("live "))
+    (spoof,) = (line.split() for line in said.splitlines() if line.startswith("spoof "))
+    assert live[1:4] == ["0.800", "1.000", "0.889"] and live[5:] == ["4", "0", "4"], "4 of 5 called live are"
+    assert spoof[1:4] == ["1.000", "0.750", "0.857"] and spoof[5:] == ["1", "3", "4"]
+
+
+@pytest.fixture
+def claiming(photo: Photo, tmp_path: Path) -> Path:
+    """A live person, a replay of her and a print of her that both pass for live, of which the print shows her badly."""
+    photo("enrolled.png", seed=1)
+    rows = []
+    for name, species, seed in (("live", "none", 1), ("replay", "replay", 1), ("print", "print", 5)):
+        path = photo(f"{name}.png", LIVE, seed=seed)
+        label = "live" if species == "none" else "spoof"
+        rows.append((path.name, label, species, "cam", "test", "enrolled.png"))
+    rows.append((photo("dark.png", ATTACK, seed=1).name, "spoof", "replay", "cam", "test", "enrolled.png"))
+    rows.append((photo("other.png", LIVE, seed=2).name, "live", "none", "cam", "test", ""))
+    file = tmp_path / "claiming.csv"
+    with file.open("w", newline="") as stream:
+        csv.writer(stream).writerows([(*COLUMNS[:5], "reference"), *rows])
+    return file
+
+
+def test_references_bring_the_rates_of_liveness_and_match_together(run: Run, claiming: Path) -> None:
+    report = figures(run, claiming, "--mode", "pipeline")
+    system = report.full_system
+    assert system is not None and system.frr is not None and system.match_threshold == 0.5
+    assert {name: (rate.errors, rate.n) for name, rate in system.iapar.items()} == {"print": (0, 1), "replay": (1, 2)}
+    assert (system.frr.errors, system.frr.n, system.riapar) == (0, 1, 0.5), "the row without a reference is not in it"
+    assert report.overall.apcer["print"].errors == 1, "the match changes nothing in the rates of liveness"
+    said = run("evaluate", claiming, "--mode", "pipeline").stdout
+    assert "IAPAR replay  50.0 % [" in said and "RIAPAR        50.0 %, IAPAR of the worst species + FRR" in said
+
+
+def test_without_references_nothing_is_matched(run: Run, manifest: Path) -> None:
+    assert figures(run, manifest, "--mode", "pipeline", "--embedder", "falling").full_system is None

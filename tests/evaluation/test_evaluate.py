@@ -1,5 +1,6 @@
 """The report of an evaluation: hand-worked figures, what it leaves open, and what it never mixes."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from faceauth import metrics
 from faceauth.errors import ScoreError
 from faceauth.evaluation.evaluate import evaluate
 from faceauth.evaluation.manifest import Row
-from faceauth.evaluation.report import EvaluationReport
+from faceauth.evaluation.report import EvaluationReport, RobustnessPoint
 from faceauth.evaluation.scoring import Scored, Threshold
 
 HALF = Threshold(0.5, "explicit")
@@ -191,6 +192,39 @@ def test_the_threshold_decides_and_a_tie_is_accepted() -> None:
     assert at.bpcer is not None and above.bpcer is not None
     assert (at.bpcer.errors, at.apcer["print"].errors) == (0, 1)
     assert (above.bpcer.errors, above.apcer["print"].errors) == (1, 0)
+
+
+def test_liveness_and_match_together_by_hand() -> None:
+    scored = [
+        replace(one, accepted=accepted)
+        for one, accepted in zip(
+            [*two_domains(), presentation(None), presentation(None, "print")],
+            [True, False, True, False, True, None, False, False, False, False],
+            strict=True,
+        )
+    ]
+    found = report(scored, threshold=Threshold(0.5, "explicit", match=0.3)).full_system
+    assert found is not None and found.frr is not None and found.match_threshold == 0.3
+    assert (found.frr.errors, found.frr.n) == (2, 4), "no response is a refusal here, no reference is nothing"
+    counts = {name: (rate.errors, rate.n) for name, rate in found.iapar.items()}
+    assert counts == {"print": (1, 3), "replay": (0, 2)}
+    assert found.riapar == pytest.approx(1 / 3 + 2 / 4), "IAPAR of the worst species + FRR"
+
+
+def test_without_references_or_without_one_class_there_is_no_riapar() -> None:
+    assert report(two_domains()).full_system is None
+    live_only = [replace(presentation(0.9), accepted=True)]
+    found = report([*live_only, presentation(0.1, "print")]).full_system
+    assert found is not None and (found.iapar, found.riapar, found.match_threshold) == ({}, None, None)
+
+
+def test_rates_under_worse_pictures_are_kept_as_given() -> None:
+    rate = report(two_domains()).overall.bpcer
+    assert rate is not None
+    curves = {"blur": (RobustnessPoint(level=1, bpcer=rate, apcer_pooled=rate),)}
+    found = evaluate(two_domains(), HALF, backend="fake", data="toy", mode="network", robustness=curves, draws=1000)
+    assert found.robustness == curves
+    assert EvaluationReport.model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.mark.parametrize("scored", [[], [presentation(None)]])

@@ -12,6 +12,7 @@ import pytest
 
 from faceauth.errors import ImageTooLarge
 from faceauth.evaluation.evaluate import evaluate
+from faceauth.evaluation.report import RobustnessPoint
 from faceauth.evaluation.scoring import Scored, Threshold
 from faceauth.imaging import ImageLimits
 from tests.evaluation.test_scoring import grey_rows
@@ -58,9 +59,16 @@ def scored_rows(folder: Path, scores: list[float | None], **fields: object) -> l
     ]
 
 
-def page_of(scored: list[Scored], *, backend: str = "fake", **options: object) -> str:
+def page_of(
+    scored: list[Scored],
+    *,
+    backend: str = "fake",
+    robustness: dict[str, tuple[RobustnessPoint, ...]] | None = None,
+    **options: object,
+) -> str:
     """The page of a report at 0.5."""
-    report = evaluate(scored, Threshold(0.5, "explicit"), backend=backend, data="toy", mode="network", draws=1000)
+    half = Threshold(0.5, "explicit", match=0.4)
+    report = evaluate(scored, half, backend=backend, data="toy", mode="network", robustness=robustness, draws=1000)
     return html_page(report, scored, **options)
 
 
@@ -72,7 +80,7 @@ def captions(page: str, heading: str) -> list[str]:
 
 
 def test_the_page_is_well_formed_and_loads_nothing(tmp_path: Path) -> None:
-    page = page_of(scored_rows(tmp_path, [0.9, 0.8, 0.2, 0.1, None]), robustness={"blur": [point(1, 2), point(2, 3)]})
+    page = page_of(scored_rows(tmp_path, [0.9, 0.8, 0.2, 0.1, None]), robustness={"blur": (point(1, 2), point(2, 3))})
     parser = Balanced()
     parser.feed(page)
     assert parser.open == []
@@ -93,6 +101,14 @@ def test_no_response_is_shown_with_its_reasons(tmp_path: Path) -> None:
     page = page_of(scored_rows(tmp_path, [0.9, 0.8, 0.2, 0.1, None]))
     assert "<td>BPNRR</td><td>33.3 %" in page
     assert "<td>no_face</td><td>1</td>" in page
+
+
+def test_liveness_and_match_together_are_shown_where_something_was_matched(tmp_path: Path) -> None:
+    scored = scored_rows(tmp_path, [0.9, 0.8, 0.2, 0.1])
+    assert "IAPAR" not in page_of(scored)
+    page = page_of([replace(one, accepted=(one.p_live or 0) > 0.5) for one in scored])
+    assert "<td>IAPAR print</td><td>50.0 % [9.5, 90.5] (1 of 2)</td>" in page
+    assert "<td>RIAPAR</td><td>100.0 %</td>" in page and "<td>similarity</td><td>0.400</td>" in page
 
 
 def test_worst_errors_come_first_and_only_errors_come(tmp_path: Path) -> None:

@@ -34,6 +34,13 @@ def test_boxes_recordings_and_sizes_are_read_and_other_columns_ignored(tmp_path:
     assert (row.recording, row.size_wh, row.is_live) == ("r1", (64, 48), True)
 
 
+def test_a_reference_is_a_picture_beside_the_manifest_or_unknown(tmp_path: Path) -> None:
+    lines = [f"{HEAD},reference", "a.png,live,none,cam,test,id/b.png", "a.png,live,none,cam,test,"]
+    (tmp_path / "id").mkdir()
+    rows = read_manifest(write(tmp_path, *lines, pictures=("a.png", "id/b.png")))
+    assert [row.reference for row in rows] == [tmp_path / "id/b.png", None]
+
+
 def test_an_empty_box_is_unknown_not_zero(tmp_path: Path) -> None:
     head = f"{HEAD},recording,box_x,box_y,box_w,box_h"
     (row,) = read_manifest(write(tmp_path, head, "a.png,live,none,cam,test,,,,,"))
@@ -58,6 +65,11 @@ def test_splits_are_kept_as_asked(tmp_path: Path) -> None:
         ([HEAD, "a.png,spoof,none,cam,val"], "a spoof names its species"),
         ([HEAD, "a.png,live,none,,val"], "line 2: the column domain is empty"),
         ([HEAD, "a.png,live"], "the column attack is empty"),
+        ([HEAD + ",reference", "a.png,live,none,cam,val,./a.png"], "line 2: a picture matches itself"),
+        (
+            [HEAD + ",reference", "a.png,live,none,cam,val,b.png"],
+            "1 of 2 pictures .* are not there; the first is .*b.png",
+        ),
         ([HEAD, "b.png,live,none,cam,val"], "1 of 1 pictures .* are not there; the first is .*b.png"),
         ([HEAD + ",box_x,box_y,box_w,box_h", "a.png,live,none,cam,val,1,2,x,4"], "must be numbers, found 1, 2, x, 4"),
         ([HEAD + ",box_x,box_y,box_w,box_h", "a.png,live,none,cam,val,1,2,,4"], "must be numbers"),

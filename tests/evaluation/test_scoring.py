@@ -13,11 +13,21 @@ from faceauth.evaluation.manifest import Row
 from faceauth.evaluation.scoring import BATCH, Threshold, backend_threshold, score_rows, verify_rows
 from faceauth.imaging import ImageLimits
 from faceauth.pipeline import Pipeline
-from faceauth.results import LivenessResult, Reason, Thresholds, Verdict, Verification
+from faceauth.results import (
+    VERDICT_OF,
+    LivenessResult,
+    MatchResult,
+    Reason,
+    Template,
+    Thresholds,
+    Verdict,
+    Verification,
+)
 from faceauth.stages import Crops, CropSpec
-from faceauth.testing import FakeDetector, FakeLiveness
+from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
 from faceauth.thresholds import operating_points
 
+TEMPLATE = Template(model_id="toy", vector=(1.0, 0.0))
 LIMITS = Thresholds(live=0.5, attack=0.5, operating_point=None, measured=None, match=None)
 
 
@@ -39,16 +49,23 @@ def brightness(crops: Crops) -> np.ndarray:
 
 
 class Scripted:
-    """A pipeline that answers from a list."""
+    """A pipeline that answers from a list, and remembers the references that it was given."""
 
     def __init__(self, *answers: Verification | Exception) -> None:
         self.answers = list(answers)
+        self.embedded: list[Path] = []
+        self.references: list[Template | None] = []
 
-    def verify(self, image: Path, /) -> Verification:
+    def verify(self, image: Path, reference: Template | None = None, /) -> Verification:
+        self.references.append(reference)
         answer = self.answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def embed(self, image: Path, /) -> Template:
+        self.embedded.append(image)
+        return TEMPLATE
 
 
 def judged(p_live: float, *, limits: Thresholds | None = LIMITS, accepted: bool | None = None) -> Verification:
@@ -61,6 +78,20 @@ def judged(p_live: float, *, limits: Thresholds | None = LIMITS, accepted: bool 
         message="",
         liveness=LivenessResult(p_live=p_live, crop_outside=0.0, crop_scale=2.0),
         thresholds=limits,
+    )
+
+
+def matched(similarity: float | None, reason: Reason, **fields: object) -> Verification:
+    """An answer of a pipeline that found the face live at 0.9 and was to match it from 0.4 on."""
+    return Verification(
+        accepted=VERDICT_OF[reason] is Verdict.ACCEPT,
+        verdict=VERDICT_OF[reason],
+        reason=reason,
+        message="Said so.",
+        liveness=LivenessResult(p_live=0.9, crop_outside=0.0, crop_scale=2.0),
+        match=None if similarity is None else MatchResult(similarity=similarity, model_id="toy"),
+        thresholds=LIMITS.model_copy(update={"match": 0.4}),
+        **fields,
     )
 
 
@@ -180,6 +211,47 @@ def test_what_drew_no_response_has_a_reason_and_no_score(tmp_path: Path) -> None
         (None, "image_unusable"),
     ]
     assert threshold == Threshold(0.5, "explicit")
+    assert {one.accepted for one in scored} == {None}, "nothing was matched"
+
+
+def test_a_row_with_a_reference_says_whether_the_whole_system_let_it_in(tmp_path: Path) -> None:
+    rows = grey_rows(tmp_path, [1, 2, 3, 4], reference=tmp_path / "enrolled.png")
+    rows.append(replace(rows[0], reference=None))
+    answers = Scripted(
+        matched(0.4, Reason.LIVE_AND_MATCHED),
+        matched(0.39, Reason.NOT_MATCHED),
+        NO_FACE,
+        ImageUnreadable("broken"),
+        judged(0.9),
+    )
+    scored, threshold = verify_rows(rows, answers)
+    assert answers.embedded == [tmp_path / "enrolled.png"], "once for all its rows"
+    assert answers.references == [TEMPLATE] * 4 + [None]
+    assert [one.accepted for one in scored] == [True, False, False, False, None]
+    assert [one.p_live for one in scored] == [0.9, 0.9, None, None, 0.9], "the match does not change the score"
+    assert threshold == Threshold(0.5, "explicit", match=0.4)
+
+
+def test_a_match_that_could_not_be_made_is_not_counted_as_a_refusal(tmp_path: Path) -> None:
+    rows = grey_rows(tmp_path, [1], reference=tmp_path / "enrolled.png")
+    with pytest.raises(ScoreError, match=r"0.png could not be matched"):
+        verify_rows(rows, Scripted(matched(None, Reason.STAGE_FAILED, failed="embedding")))
+
+
+@pytest.mark.parametrize(("reference", "said"), [("no picture", "enrolled.png cannot be used"), (None, "No face")])
+def test_a_reference_that_cannot_be_used_is_an_error_of_the_manifest(
+    tmp_path: Path, reference: str | None, said: str
+) -> None:
+    rows = grey_rows(tmp_path, [1, 2], reference=tmp_path / "enrolled.png")
+    rows[0].path.rename(tmp_path / "enrolled.png")
+    if reference is not None:
+        (tmp_path / "enrolled.png").write_text(reference)
+    liveness = FakeLiveness()
+    config = PipelineConfig(policy=Policy(live_threshold=0.5))
+    pipeline = Pipeline(config, detector=FakeDetector([]), liveness=liveness, embedder=FakeEmbedder())
+    with pytest.raises(ConfigError, match=said):
+        verify_rows(rows[1:], pipeline)
+    assert liveness.seen == [], "found before anything is judged"
 
 
 def test_the_pipelines_operating_point_is_named_as_the_origin(tmp_path: Path) -> None:
