@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -132,6 +133,73 @@ def train(config: Path, packs: Path, out: Path, init: Path | None) -> None:
 
 @main.command()
 @click.argument("weights", type=FILE)
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures with face boxes.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    type=click.Choice(("train", "val", "test")),
+    default=("val",),
+    show_default=True,
+    help="Only this split; may be repeated. Look at test once, when everything is chosen.",
+)
+@click.option(
+    "--scale",
+    "scales",
+    multiple=True,
+    type=click.FloatRange(min=0, min_open=True),
+    default=(2.0,),
+    show_default=True,
+    help="Context scale of the crop, one of the recipe's; may be repeated: the logits of several are averaged.",
+)
+@click.option("--size", default=224, show_default=True, type=click.IntRange(32), help="Side of the crop in pixels.")
+@click.option("--json", "json_file", type=NEW_FILE, help="Write the whole report as JSON.")
+@click.option(
+    "--html", "html_file", type=NEW_FILE, help="Write a page with the worst errors' pictures; never commit it."
+)
+@click.option("--robustness", "with_robustness", is_flag=True, help="Also under worse pictures; scores about 30 times.")
+def evaluate(
+    weights: Path,
+    manifest: Path,
+    splits: tuple[str, ...],
+    scales: tuple[float, ...],
+    size: int,
+    json_file: Path | None,
+    html_file: Path | None,
+    with_robustness: bool,
+) -> None:
+    """Measure the network of WEIGHTS alone: a training's .safetensors or a released fp32 .onnx, uncalibrated.
+
+    Shows the epochs of its training where epochs.jsonl lies beside WEIGHTS, and all tables of `faceauth evaluate`.
+    """
+    from faceauth.cli import output, tables
+    from faceauth.evaluation.html import html_page
+    from faceauth.evaluation.manifest import read_manifest
+    from training.evaluate import epoch_table, evaluate_network, load
+
+    rows = read_manifest(manifest, splits=splits)
+    with Bar() as bar:
+        report, scored = evaluate_network(
+            load(weights),
+            rows,
+            scales=scales,
+            size=size,
+            name=weights.name,
+            data=" ".join((manifest.name, *splits)),
+            with_robustness=with_robustness,
+            progress=bar,
+        )
+    epochs = weights.parent / "epochs.jsonl"
+    for table in (*([epoch_table(epochs)] if epochs.exists() else []), *tables.all_tables(report)):
+        output.show(table)
+    if json_file is not None:
+        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n")
+    if html_file is not None:
+        output.write(html_file, html_page(report, scored).encode())
+
+
+@main.command()
+@click.argument("weights", type=FILE)
 @click.option("--manifest", required=True, type=FILE, help="Labelled pictures with the splits train, val and test.")
 @click.option(
     "--portraits", required=True, multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated."
@@ -161,6 +229,31 @@ def release(
         for split, content in (("val", report.val), ("test", report.test)):
             (reports / f"{split}.{variant}.json").write_text(content.model_dump_json(indent=2) + "\n")
     click.echo(f"Released into {out}; reports in {reports}.")
+
+
+@main.command()
+@click.argument("weights", type=FILE)
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures; some of train calibrate int8.")
+@click.option("--scale", required=True, type=float, help="Context scale of the crop, as in the card of the weights.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for spoofnet.tflite and spoofnet.int8.tflite.")
+def export(weights: Path, manifest: Path, scale: float, out: Path) -> None:
+    """Export WEIGHTS (.safetensors or .onnx) to LiteRT, in fp32 and int8; needs the extra litert."""
+    from faceauth.errors import ConfigError
+    from faceauth.liveness.card import CropFacts
+    from training.crops import calibration_rows, cut
+    from training.export import load_network
+    from training.records import manifest_records
+
+    try:
+        from training.litert import export_litert_fp32, export_litert_int8
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"LiteRT files need a converter ({error}): `pip install -e '.[litert]'`.") from error
+
+    out.mkdir(parents=True, exist_ok=True)
+    fp32, int8 = out / "spoofnet.tflite", out / "spoofnet.int8.tflite"
+    export_litert_fp32(load_network(weights), fp32)
+    export_litert_int8(fp32, int8, cut(calibration_rows(manifest_records(manifest)), CropFacts(scale=scale).spec()))
+    click.echo(f"{fp32.name} and {int8.name} in {out}.")
 
 
 @main.command()

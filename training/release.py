@@ -16,25 +16,23 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from faceauth.calibration import fit_platt
-from faceauth.crop import context_crop
 from faceauth.evaluation.evaluate import evaluate
 from faceauth.evaluation.manifest import Row
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.scoring import backend_threshold, score_rows
-from faceauth.imaging import load_image
 from faceauth.intervals import measured_rate
 from faceauth.liveness.card import CARD_NAME, Calibration, CropFacts, DataSource, SpoofNetCard, Variant
 from faceauth.liveness.spoofnet import INPUT, SpoofNet
 from faceauth.results import MeasuredRate, OperatingPoints
-from faceauth.stages import Crops, CropSpec
+from faceauth.stages import Crops
 from faceauth.thresholds import operating_points
 from faceauth.weights import MANIFEST, Manifest, PinnedFile
 from training.config import Settings
+from training.crops import calibration_rows, cut
 from training.export import export_fp32, export_int8, load_network
 from training.network import INPUT_SIZE, MEAN, STD
 
 BATCH = 32
-INT8_CALIBRATION = 320  # pictures, chosen, not measured
 INT8_MAX_AUC_LOSS = 0.003  # of the macro AUC on val
 INT8_MAX_ACER_LOSS = 0.003  # at the balanced point, on val
 
@@ -83,10 +81,10 @@ def release(
     crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb")
     files: dict[Variant, Path] = {"fp32": out / "spoofnet.onnx", "int8": out / "spoofnet.int8.onnx"}
     export_fp32(load_network(weights), files["fp32"])
-    export_int8(files["fp32"], files["int8"], _cut(_calibration_rows(rows), crop.spec()))
+    export_int8(files["fp32"], files["int8"], cut(calibration_rows(rows), crop.spec()))
 
     val = [row for row in rows if row.split == "val"]
-    crops = _cut(val, crop.spec())
+    crops = cut(val, crop.spec())
     chosen = {variant: _choose(path, crops, val) for variant, path in files.items()}
     card = _card(files, crop, terms, chosen, default="fp32")
     _write(card, out)
@@ -173,16 +171,6 @@ def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Row]) ->
     backend = _backend(variant, out)
     threshold = backend_threshold(backend).value
     return measured_rate(np.array([float(s.p_live or 0) < threshold for s in score_rows(portraits, backend)]))
-
-
-def _calibration_rows(rows: Sequence[Row]) -> list[Row]:
-    """Training pictures for int8, spread evenly over the manifest and so over its domains."""
-    train = [row for row in rows if row.split == "train"]
-    return train[:: max(1, len(train) // INT8_CALIBRATION)]
-
-
-def _cut(rows: Sequence[Row], spec: CropSpec) -> Crops:
-    return np.stack([context_crop(load_image(row.path), row.box_xyxy, spec).pixels for row in rows if row.box_xyxy])
 
 
 def _logits(path: Path, crops: Crops) -> npt.NDArray[np.float32]:

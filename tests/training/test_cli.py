@@ -1,5 +1,6 @@
 """The commands say what they do, and do it from the command line."""
 
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,7 +11,7 @@ from click.testing import CliRunner
 from faceauth.stages import Image
 from training.cli import main
 
-COMMANDS = ("prepare", "train", "audit", "check-leakage", "sheets")
+COMMANDS = ("prepare", "train", "evaluate", "audit", "check-leakage", "sheets", "export")
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -72,3 +73,12 @@ def test_training_without_packs_says_what_to_run(tmp_path: Path) -> None:
     config = Path(__file__).parents[2] / "training" / "configs" / "reference.toml"
     code, text = run("train", config, "--packs", tmp_path, "--out", tmp_path / "run")
     assert code == 1 and "python -m training prepare" in text
+
+
+def test_an_export_without_its_extra_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "training.litert", raising=False)
+    monkeypatch.setitem(sys.modules, "litert_torch", None)  # as where it is not installed
+    weights = tmp_path / "weights.safetensors"
+    weights.touch()
+    code, text = run("export", weights, "--manifest", weights, "--scale", 2, "--out", tmp_path / "out")
+    assert code == 1 and "pip install -e '.[litert]'" in text and not (tmp_path / "out").exists()

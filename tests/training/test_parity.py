@@ -1,24 +1,117 @@
-"""The pipeline of the library and the scoring of training give the same P(live) on the same photo."""
+"""A picture has one P(live): in training, in the library's pipeline, and in every file that weights are exported to."""
 
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+import pytest
 import torch
 
-from faceauth import Pipeline, PipelineConfig
+from faceauth import Pipeline, PipelineConfig, metrics
 from faceauth.crop import context_crop
-from faceauth.evaluation.manifest import read_manifest
+from faceauth.evaluation.manifest import Row, read_manifest
 from faceauth.imaging import load_image
 from faceauth.liveness.card import CARD_NAME, SpoofNetCard
 from faceauth.results import Verification
-from faceauth.weights import WeightStore
+from faceauth.stages import Crops, Scores
+from faceauth.weights import PlacedCard, WeightStore
+from training.crops import calibration_rows, cut
 from training.export import Exported, load_network
+from training.records import manifest_records
+from training.release import INT8_MAX_ACER_LOSS, INT8_MAX_AUC_LOSS
 
 PHOTOS = 200
 ENOUGH = 170  # the gate and the detector leave some of the photos without a score
+EVERY = 40  # picture of val where each file runs on the same few crops
+
+Logits = npt.NDArray[np.float32]
+Run = Callable[[Path, Crops], Logits]
 
 
-def test_verify_gives_the_score_of_training_on_200_photos(shared: Path) -> None:
+@pytest.fixture(scope="module")
+def shipped() -> PlacedCard[SpoofNetCard]:
+    return WeightStore().card(SpoofNetCard, CARD_NAME)
+
+
+@pytest.fixture(scope="module")
+def val(shared: Path) -> list[Row]:
+    return list(manifest_records(shared / "data" / "pad" / "manifest.csv", ("val",)))
+
+
+@pytest.fixture(scope="module")
+def crops(val: list[Row], shipped: PlacedCard[SpoofNetCard]) -> Crops:
+    """Crops of all domains of val, live and spoof."""
+    return cut(val[::EVERY], shipped.facts.crop.spec())
+
+
+@pytest.fixture(scope="module")
+def onnx_fp32(shipped: PlacedCard[SpoofNetCard]) -> Path:
+    return shipped.weights("fp32").path
+
+
+@pytest.fixture(scope="module")
+def onnx_int8(shipped: PlacedCard[SpoofNetCard]) -> Path:
+    return shipped.weights("int8").path
+
+
+@pytest.fixture(scope="module")
+def litert_fp32(onnx_fp32: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The shipped weights as LiteRT."""
+    needs_litert("litert_torch")
+    from training.litert import export_litert_fp32
+
+    path = tmp_path_factory.mktemp("litert") / "spoofnet.tflite"
+    export_litert_fp32(load_network(onnx_fp32), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def litert_int8(litert_fp32: Path, shared: Path, shipped: PlacedCard[SpoofNetCard]) -> Path:
+    """The same in int8, calibrated as the command does it."""
+    from training.litert import export_litert_int8
+
+    rows = calibration_rows(manifest_records(shared / "data" / "pad" / "manifest.csv"))
+    path = litert_fp32.with_name("spoofnet.int8.tflite")
+    export_litert_int8(litert_fp32, path, cut(rows, shipped.facts.crop.spec()))
+    return path
+
+
+def needs_litert(module: str) -> ModuleType:
+    """A module of the extra, without which the test is skipped."""
+    return pytest.importorskip(module, reason="needs the extra litert")
+
+
+def torch_logits(path: Path, crops: Crops) -> Logits:
+    """Logits of training's own network with the weights of an ONNX file."""
+    with torch.inference_mode():
+        return np.asarray(Exported(load_network(path))(torch.from_numpy(crops)).numpy())
+
+
+def onnx_logits(path: Path, crops: Crops) -> Logits:
+    """Logits of an ONNX file."""
+    return np.asarray(ort.InferenceSession(path).run(None, {"crops": crops})[0])
+
+
+def litert_logits(path: Path, crops: Crops) -> Logits:
+    """Logits of a LiteRT file, which takes one crop a call."""
+    run = needs_litert("ai_edge_litert.interpreter").Interpreter(str(path), num_threads=1).get_signature_runner()
+    return np.concatenate([run(crops=crop[None])["logits"] for crop in crops])
+
+
+def macro_auc_and_acer(p_live: Scores, rows: list[Row], threshold: float) -> tuple[float, float]:
+    """The two figures by which int8 is judged."""
+    labels, domains = np.array([row.label for row in rows]), np.array([row.domain for row in rows])
+    spoof, species = labels == metrics.SPOOF, np.array([row.species for row in rows])
+    _, apcer = metrics.worst(metrics.apcer_by_species(p_live[spoof], species[spoof], threshold))
+    bpcer = metrics.bpcer(p_live[~spoof], threshold)
+    macro_auc = metrics.macro(metrics.auc_by_domain(p_live, labels, domains))
+    return macro_auc, metrics.acer(apcer.value, bpcer.value)
+
+
+def test_verify_gives_the_score_of_training_on_200_photos(shared: Path, shipped: PlacedCard[SpoofNetCard]) -> None:
     rows = read_manifest(shared / "data" / "pad" / "manifest.csv", splits=("val", "test"))
     photos = [row.path for row in rows[:: len(rows) // PHOTOS][:PHOTOS]]
     pipeline = Pipeline(PipelineConfig(liveness_options={"variant": "fp32"}))
@@ -26,17 +119,66 @@ def test_verify_gives_the_score_of_training_on_200_photos(shared: Path) -> None:
     assert len(results) >= ENOUGH
     p_live = np.array([result.liveness.p_live for result in results if result.liveness is not None])
     assert np.ptp(p_live) > 0.5  # live and spoof are among them
-    np.testing.assert_allclose(p_live, _in_torch(results), atol=1e-4)
+    np.testing.assert_allclose(p_live, _in_torch(results, shipped), atol=1e-4)
 
 
-def _in_torch(results: list[Verification]) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _in_torch(results: list[Verification], shipped: PlacedCard[SpoofNetCard]) -> Scores:
     """P(live) by training's own network on the crops of the faces that the pipeline found."""
-    placed = WeightStore().card(SpoofNetCard, CARD_NAME)
-    network, spec = Exported(load_network(placed.weights("fp32").path)), placed.facts.crop.spec()
+    network, spec = Exported(load_network(shipped.weights("fp32").path)), shipped.facts.crop.spec()
     logits = []
     for result in results:
         assert result.face is not None and result.source is not None
         crop = context_crop(load_image(result.source), result.face.box_xyxy, spec)
         with torch.inference_mode():
             logits.append(network(torch.from_numpy(crop.pixels[None])).numpy())
-    return placed.facts.calibration["fp32"].p_live(np.concatenate(logits))
+    return shipped.facts.calibration["fp32"].p_live(np.concatenate(logits))
+
+
+@pytest.mark.parametrize(("file", "run"), [("onnx_fp32", onnx_logits), ("litert_fp32", litert_logits)])
+def test_fp32_files_give_the_score_of_torch(
+    file: str,
+    run: Run,
+    onnx_fp32: Path,
+    crops: Crops,
+    shipped: PlacedCard[SpoofNetCard],
+    request: pytest.FixtureRequest,
+) -> None:
+    p_live = shipped.facts.calibration["fp32"].p_live
+    found, expected = run(request.getfixturevalue(file), crops), torch_logits(onnx_fp32, crops)
+    assert np.ptp(p_live(expected)) > 0.5  # live and spoof are among them
+    np.testing.assert_allclose(p_live(found), p_live(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize(("file", "run"), [("onnx_int8", onnx_logits), ("litert_int8", litert_logits)])
+def test_int8_files_give_nearly_the_score_of_fp32(
+    file: str,
+    run: Run,
+    onnx_fp32: Path,
+    crops: Crops,
+    shipped: PlacedCard[SpoofNetCard],
+    request: pytest.FixtureRequest,
+) -> None:
+    path = request.getfixturevalue(file)
+    assert path.stat().st_size < onnx_fp32.stat().st_size / 3
+    p_live = shipped.facts.calibration["fp32"].p_live
+    apart = np.abs(p_live(run(path, crops)) - p_live(onnx_logits(onnx_fp32, crops)))
+    assert apart.mean() < 0.02 and apart.max() < 0.15
+
+
+def test_int8_in_onnx_loses_little_on_val(shipped: PlacedCard[SpoofNetCard]) -> None:
+    """As the release measured it on all of val, each variant at its own point; the card pins the files."""
+    fp32, int8 = shipped.facts.metrics["fp32/val"], shipped.facts.metrics["int8/val"]
+    assert float(fp32["macro_auc"]) - float(int8["macro_auc"]) <= INT8_MAX_AUC_LOSS  # type: ignore[arg-type]
+    assert float(int8["acer"]) - float(fp32["acer"]) <= INT8_MAX_ACER_LOSS  # type: ignore[arg-type]
+
+
+def test_int8_in_litert_loses_little_on_val(
+    litert_int8: Path, val: list[Row], shipped: PlacedCard[SpoofNetCard]
+) -> None:
+    """On all of val, since fewer pictures cannot show so little, with the calibration and the point of fp32."""
+    card = shipped.facts
+    p_live = card.calibration["fp32"].p_live(litert_logits(litert_int8, cut(val, card.crop.spec())))
+    macro_auc, acer = macro_auc_and_acer(p_live, val, card.operating_points["fp32"].balanced.threshold)
+    fp32 = card.metrics["fp32/val"]
+    assert float(fp32["macro_auc"]) - macro_auc <= INT8_MAX_AUC_LOSS  # type: ignore[arg-type]
+    assert acer - float(fp32["acer"]) <= INT8_MAX_ACER_LOSS  # type: ignore[arg-type]

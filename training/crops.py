@@ -1,0 +1,23 @@
+"""Labelled rows in, crops as the network sees them out, and which rows calibrate int8. Knows no network."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from faceauth.crop import context_crop
+from faceauth.evaluation.manifest import Row
+from faceauth.imaging import load_image
+from faceauth.stages import Crops, CropSpec
+
+INT8_CALIBRATION = 320  # pictures, chosen, not measured
+
+
+def calibration_rows(rows: Sequence[Row]) -> list[Row]:
+    """Training pictures for int8, spread evenly over the manifest and so over its domains."""
+    train = [row for row in rows if row.split == "train"]
+    return train[:: max(1, len(train) // INT8_CALIBRATION)]
+
+
+def cut(rows: Sequence[Row], spec: CropSpec) -> Crops:
+    """Crops of the rows that have a face box: uint8, N x H x W x 3, cut for ``spec``."""
+    return np.stack([context_crop(load_image(row.path), row.box_xyxy, spec).pixels for row in rows if row.box_xyxy])

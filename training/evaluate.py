@@ -1,0 +1,143 @@
+"""Evaluation: trained weights and labelled rows in, the library's report of the network alone out.
+
+Chooses nothing: P(live) is that of the logits as they are, and a presentation is accepted from equal logits on.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from rich.table import Table
+from torch import nn
+
+from faceauth.errors import ConfigError
+from faceauth.evaluation.evaluate import evaluate
+from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.report import EvaluationReport
+from faceauth.evaluation.robustness import robustness
+from faceauth.evaluation.scoring import Scored, Threshold, score_rows
+from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
+from training.export import load_network
+from training.scoring import score
+from training.validate import p_live
+
+Progress = Callable[[str, int, int], None]
+"""Called with the stage, how much of it is done, and all of it."""
+
+EQUAL_LOGITS = Threshold(0.5, "where the two logits are equal: not calibrated, no operating point")
+CLOSEST_TO_CERTAIN = 1e-7
+"""P(live) is kept so far from 0 and 1 where logits are averaged; about the precision of float32 below 1."""
+
+
+class TrainedNetwork:
+    """A network of a training as a liveness backend of the library, without thresholds.
+
+    Args:
+        network: in evaluation mode, on any device; normalised RGB crops -> logits (live, spoof).
+        scale: context scale of its crops.
+        size: side of its crops in pixels.
+    """
+
+    api_version = API_VERSION
+    operating_points = None
+
+    def __init__(self, network: nn.Module, *, scale: float, size: int) -> None:
+        self.crop = CropSpec(size_wh=(size, size), scale=scale, kind="context", color="rgb")
+        self.weights_sha256: Mapping[str, str] = {}
+        self._network = network
+
+    def score(self, crops: Crops) -> Scores:
+        """Uncalibrated P(live) of each crop: float32, N, in the same order; empty for N = 0."""
+        if len(crops) == 0:
+            return np.empty(0, np.float32)
+        return p_live(score(self._network, np.ascontiguousarray(crops))).astype(np.float32)
+
+
+def load(weights: Path) -> nn.Module:
+    """SpoofNet in evaluation mode, on the GPU where there is one.
+
+    Raises:
+        ConfigError: the file does not hold SpoofNet's layers as ``.safetensors`` or fp32 ``.onnx``.
+    """
+    try:
+        network = load_network(weights)
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"{weights} does not hold SpoofNet: give best.safetensors of a training or a released fp32 .onnx "
+            f"({str(error).splitlines()[0]})."
+        ) from error
+    return network.to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def evaluate_network(
+    network: nn.Module,
+    rows: Sequence[Row],
+    *,
+    scales: Sequence[float],
+    size: int,
+    name: str,
+    data: str,
+    with_robustness: bool = False,
+    progress: Progress = lambda stage, done, total: None,
+) -> tuple[EvaluationReport, list[Scored]]:
+    """The report of the network alone on the rows' face boxes, and the scores that it was made of.
+
+    Args:
+        network: as for :class:`TrainedNetwork`.
+        rows: each with a face box.
+        scales: context scales of the crop; the logits of several are averaged.
+        size: side of the crop in pixels.
+        name: of the weights, for the report.
+        data: name of the rows, for the report.
+        with_robustness: also measure it under worse pictures, at one scale.
+        progress: told what is done.
+
+    Raises:
+        ConfigError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
+        ConfigError: ``with_robustness`` with several scales.
+    """
+    if with_robustness and len(scales) > 1:
+        raise ConfigError(f"Worse pictures are measured at one scale, as a release has one; found {len(scales)}.")
+    backends = [TrainedNetwork(network, scale=scale, size=size) for scale in scales]
+    averaged = _mean_of_logits(
+        [score_rows(rows, one, progress=partial(progress, f"scale {one.crop.scale:g}")) for one in backends]
+    )
+    curves = None
+    if with_robustness:
+        curves = robustness(rows, backends[0], EQUAL_LOGITS.value, progress=partial(progress, "worse pictures"))
+    at = " + ".join(f"{scale:g}" for scale in scales)
+    report = evaluate(
+        averaged,
+        EQUAL_LOGITS,
+        backend=f"{name} at {size} px, scale {at}",
+        data=data,
+        mode="network",
+        robustness=curves,
+    )
+    return report, averaged
+
+
+def epoch_table(epochs: Path) -> Table:
+    """The table of a run's ``epochs.jsonl`` without the figures of single domains; a star marks the best epoch."""
+    rows = [json.loads(line) for line in epochs.read_text().splitlines()]
+    names = [name for name in dict.fromkeys(key for row in rows for key in row) if not set(name) & set("/@")]
+    best = max((row["macro_auc"] for row in rows), default=None)
+    table = Table(*names, "best", box=None, header_style="bold", padding=(0, 1, 0, 0))
+    for row in rows:
+        cells = [f"{row[name]:.5g}" if name in row else "-" for name in names]
+        table.add_row(*cells, "*" if row["macro_auc"] == best else "")
+    return table
+
+
+def _mean_of_logits(scored: Sequence[Sequence[Scored]]) -> list[Scored]:
+    """One score a row, of the mean of its logits at all scales."""
+    if len(scored) == 1:
+        return list(scored[0])
+    p = np.array([[one.p_live for one in at_scale] for at_scale in scored], np.float64)
+    p = np.clip(p, CLOSEST_TO_CERTAIN, 1 - CLOSEST_TO_CERTAIN)
+    means: npt.NDArray[np.float64] = p_live((np.log(p) - np.log1p(-p)).mean(axis=0))
+    return [Scored(one.row, float(mean), None, one.context) for one, mean in zip(scored[0], means, strict=True)]
