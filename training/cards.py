@@ -28,7 +28,7 @@ def model_card(card: SpoofNetCard, reports: dict[Variant, Reports]) -> str:
         points=points_table(card, variant),
         summary=summary_table(card),
         domains=domains_table(reports[variant].test),
-        val_domains=domains_table(reports[variant].val),
+        choice_domains=domains_table(reports[variant].choice),
         reference=reference_table(reports[variant].test),
     )
 
@@ -43,7 +43,7 @@ def points_table(card: SpoofNetCard, variant: Variant) -> str:
 
 
 def summary_table(card: SpoofNetCard) -> str:
-    """The headline figures of each variant on ``val``, ``test`` and the portraits."""
+    """The headline figures of each variant where it was chosen, on ``test`` and on the portraits."""
     rows = []
     for name, figures in card.metrics.items():
         cells = [figures.get(key) for key in ("macro_auc", "worst_domain_auc", "macro_hter", "apcer_pooled", "bpcer")]

@@ -37,7 +37,12 @@ class DataSettings(Settings):
 
 
 class ViewSettings(Settings):
-    """What the network sees of a picture: side in pixels, context range, and the probability of each nuisance."""
+    """What the network sees of a picture: side in pixels, context range, and the probability of each nuisance.
+
+    Attributes:
+        blend: share of views laid over another picture's, by any ratio; their target is the teacher's alone, so there
+            are none where no teacher looks at views.
+    """
 
     size: int = 112
     scale_low: float = 1.0
@@ -45,6 +50,7 @@ class ViewSettings(Settings):
     camera: float = Field(0.7, ge=0, le=1)
     recolour: float = Field(0.4, ge=0, le=1)
     exchange: float = Field(0.15, ge=0, le=1)
+    blend: float = Field(0.0, ge=0, le=1)
     greyscale: float = Field(0.1, ge=0, le=1)
     texture: float = Field(0.1, ge=0, le=1)
     occlusion: float = Field(0.25, ge=0, le=1)

@@ -1,12 +1,12 @@
 """Release: trained weights and a manifest in; ONNX files, their cards, reports of ``val`` and ``test`` out.
 
-Everything is chosen on ``val``: calibration, operating points, and whether int8 is the default. ``test`` is scored
-once, last, with everything fixed.
+Everything is chosen on ``val`` and on domains of ``train`` that the training left out: calibration, operating points,
+and whether int8 is the default. ``test`` is scored once, last, with everything fixed.
 """
 
 import hashlib
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -33,8 +33,8 @@ from training.export import export_fp32, export_int8, load_network
 from training.network import INPUT_SIZE, MEAN, STD
 
 BATCH = 32
-INT8_MAX_AUC_LOSS = 0.003  # of the macro AUC on val
-INT8_MAX_ACER_LOSS = 0.003  # at the balanced point, on val
+INT8_MAX_AUC_LOSS = 0.003  # of the macro AUC where everything is chosen
+INT8_MAX_ACER_LOSS = 0.003  # at the balanced point, there
 
 
 class Terms(Settings):
@@ -56,14 +56,21 @@ def load_terms(path: Path) -> Terms:
 class Reports:
     """Reports of one variant with everything fixed."""
 
-    val: EvaluationReport
+    choice: EvaluationReport
     test: EvaluationReport
 
 
 def release(
-    weights: Path, rows: Sequence[Row], portraits: Sequence[Row], scale: float, terms: Terms, *, out: Path
+    weights: Path,
+    rows: Sequence[Row],
+    portraits: Sequence[Row],
+    scale: float,
+    terms: Terms,
+    *,
+    left_out: Collection[str] = (),
+    out: Path,
 ) -> dict[Variant, Reports]:
-    """Export ``weights``, choose on ``val``, write ``out/card.json`` and return the reports of each variant.
+    """Export ``weights``, choose, write ``out/card.json`` and return the reports of each variant.
 
     Args:
         weights: ``.safetensors`` of a training.
@@ -71,6 +78,7 @@ def release(
         portraits: live portraits of people that no training saw, each with a face box.
         scale: context scale of the crop.
         terms: for the card.
+        left_out: domains of ``train`` that the training left out: everything is chosen on them and on ``val``.
         out: folder named ``spoofnet`` for ``spoofnet.onnx``, ``spoofnet.int8.onnx`` and ``card.json``; the
             ``manifest.json`` of the folder above names the card, and is written where there is none.
     """
@@ -83,42 +91,55 @@ def release(
     export_fp32(load_network(weights), files["fp32"])
     export_int8(files["fp32"], files["int8"], cut(calibration_rows(rows), crop.spec()))
 
-    val = [row for row in rows if row.split == "val"]
-    crops = cut(val, crop.spec())
-    chosen = {variant: _choose(path, crops, val) for variant, path in files.items()}
+    choice = choice_rows(rows, left_out)
+    name = " and ".join(["val", *(["left-out domains of train"] if left_out else [])])
+    crops = cut(choice, crop.spec())
+    chosen = {
+        variant: _choose(path, crops, choice, f"{name}, on which it was chosen") for variant, path in files.items()
+    }
     card = _card(files, crop, terms, chosen, default="fp32")
     _write(card, out)
-    on_val = {variant: _report(variant, out, val, "val") for variant in files}
-    if holds_int8(on_val["fp32"], on_val["int8"]):
+    on_choice = {variant: _report(variant, out, choice, name) for variant in files}
+    if holds_int8(on_choice["fp32"], on_choice["int8"]):
         card = card.model_copy(update={"default_variant": "int8"})
         _write(card, out)
 
     test = [row for row in rows if row.split == "test"]
-    reports = {variant: Reports(on_val[variant], _report(variant, out, test, "test")) for variant in files}
+    reports = {variant: Reports(on_choice[variant], _report(variant, out, test, "test")) for variant in files}
     refused = {variant: _portraits_refused(variant, out, portraits) for variant in files}
     metrics: dict[str, dict[str, float | MeasuredRate]] = {}
     for variant, report in reports.items():
-        metrics |= {f"{variant}/val": _figures(report.val), f"{variant}/test": _figures(report.test)}
+        metrics |= {f"{variant}/choice": _figures(report.choice), f"{variant}/test": _figures(report.test)}
         metrics[f"{variant}/portraits"] = {"bpcer": refused[variant]}
     _write(card.model_copy(update={"metrics": metrics}), out)
     return reports
 
 
+def choice_rows(rows: Sequence[Row], left_out: Collection[str]) -> list[Row]:
+    """The rows to choose on: ``val``, and the domains of ``train`` that the training left out.
+
+    Raises:
+        ValueError: a domain is not in ``train``.
+    """
+    absent = sorted(set(left_out) - {row.domain for row in rows if row.split == "train"})
+    if absent:
+        raise ValueError(f"There is no domain {', '.join(absent)} in train: name those of the recipe's hold_out.")
+    return [row for row in rows if row.split == "val" or (row.split == "train" and row.domain in left_out)]
+
+
 def holds_int8(fp32: EvaluationReport, int8: EvaluationReport) -> bool:
-    """Whether int8 loses so little on ``val``, each variant at its own balanced point, that it may be the default."""
+    """Whether int8, at its own balanced point, loses so little where all is chosen that it may be the default."""
     auc_loss = _auc(fp32) - _auc(int8)
     acer_loss = _acer(int8) - _acer(fp32)
     return auc_loss <= INT8_MAX_AUC_LOSS and acer_loss <= INT8_MAX_ACER_LOSS
 
 
-def _choose(path: Path, crops: Crops, rows: Sequence[Row]) -> tuple[Calibration, OperatingPoints]:
+def _choose(path: Path, crops: Crops, rows: Sequence[Row], measured_on: str) -> tuple[Calibration, OperatingPoints]:
     labels, species, domains = _columns(rows)
     logits = _logits(path, crops)
     a, b = fit_platt(logits[:, 0] - logits[:, 1], labels, domains)
     calibration = Calibration(a=a, b=b)
-    points = operating_points(
-        calibration.p_live(logits), labels, species, domains, measured_on="val, on which it was chosen"
-    )
+    points = operating_points(calibration.p_live(logits), labels, species, domains, measured_on=measured_on)
     return calibration, points
 
 

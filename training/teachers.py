@@ -3,6 +3,7 @@
 Each teacher sees the picture as its own project prepares it; only the number leaves this module.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +34,15 @@ class Teacher:
 
     def prepare(self, image: npt.NDArray[np.uint8], box_xyxy: Box) -> npt.NDArray[np.float32]:
         """float32, 3 x side x side, as the model's own project makes it."""
+        return self.input_of((_reflected_square if self.reflect else _inside_box)(image, box_xyxy, self.scale))
+
+    def input_of(self, crop: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """float32, 3 x side x side, of a crop that is made already: uint8, H x W x 3, BGR."""
         if self.reflect:
-            square = _reflected_square(image, box_xyxy, self.scale)
-            shrink = square.shape[0] > self.side
-            interpolation = cv2.INTER_AREA if shrink else cv2.INTER_LANCZOS4
-            square = np.asarray(cv2.resize(square, (self.side,) * 2, interpolation=interpolation), np.uint8)
+            interpolation = cv2.INTER_AREA if crop.shape[0] > self.side else cv2.INTER_LANCZOS4
+            square = np.asarray(cv2.resize(crop, (self.side,) * 2, interpolation=interpolation), np.uint8)
             return np.ascontiguousarray(square[..., ::-1].transpose(2, 0, 1), np.float32) / np.float32(255)
-        square = np.asarray(cv2.resize(_inside_box(image, box_xyxy, self.scale), (self.side,) * 2), np.uint8)
+        square = np.asarray(cv2.resize(crop, (self.side,) * 2), np.uint8)
         return np.ascontiguousarray(square.transpose(2, 0, 1), np.float32)
 
 
@@ -48,6 +51,30 @@ TEACHERS = {
     "minifasnet_v1se": Teacher("MiniFASNetV1SE_4.0_80.onnx", scale=4.0, side=80, live=1, reflect=False),
     "facenox": Teacher("facenox_98.20.onnx", scale=1.5, side=128, live=0, reflect=True),
 }
+
+
+class Panel:
+    """All teachers, asked about views: each view by one of them, drawn at random.
+
+    Distillation by matching functions (Beyer et al. 2022): the teacher sees what the student sees, so that a few
+    thousand pictures say as much about it as millions of views do. One teacher a view costs a third of all three, and
+    over many views the student learns their mean.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._opened = [(teacher, teacher.open(folder)) for teacher in TEACHERS.values()]
+
+    def ask(self, views: Sequence[npt.NDArray[np.uint8]], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+        """Live logits, float32, N, of views: uint8, side x side x 3, BGR."""
+        logits = np.empty(len(views), np.float32)
+        chosen = rng.integers(0, len(self._opened), len(views))
+        for number, (teacher, session) in enumerate(self._opened):
+            mine = np.flatnonzero(chosen == number)
+            if len(mine):
+                crops = np.stack([teacher.input_of(views[int(index)]) for index in mine])
+                outputs = session.run(None, {session.get_inputs()[0].name: crops})[0]
+                logits[mine] = live_logits(outputs, teacher.live)
+        return logits
 
 
 def live_logits(outputs: npt.NDArray[np.float32], live: int) -> npt.NDArray[np.float32]:

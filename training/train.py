@@ -32,8 +32,17 @@ from training.validate import validate
 from training.views import EpochSampler, Views
 
 
-def train(config: TrainConfig, content: Pack, out: Path, *, init: Path | None = None) -> Path:
+def train(
+    config: TrainConfig, content: Pack, out: Path, *, init: Path | None = None, teachers: Path | None = None
+) -> Path:
     """Train, write ``last.ckpt`` after each epoch and the averaged weights of the best one; resume if it exists.
+
+    Args:
+        config: the recipe.
+        content: the pictures.
+        out: folder of checkpoints, weights, epoch table and logs.
+        init: weights to start from.
+        teachers: folder of the teachers' files, to ask them about each view; None takes the pack's scores.
 
     Returns:
         ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val``.
@@ -60,7 +69,7 @@ def train(config: TrainConfig, content: Pack, out: Path, *, init: Path | None = 
     last = out / "last.ckpt"
     if last.exists():
         fabric.load(last, state)
-    loader, sampler = _loader(config, content, fabric)
+    loader, sampler = _loader(config, content, fabric, teachers)
 
     while state["epoch"] < config.epochs:
         sampler.epoch = state["epoch"]
@@ -129,7 +138,7 @@ def _schedule(optimiser: AdamW, config: TrainConfig) -> LRScheduler:
     return LambdaLR(optimiser, factor)
 
 
-def _loader(config: TrainConfig, content: Pack, fabric: Fabric) -> tuple[Any, EpochSampler]:
+def _loader(config: TrainConfig, content: Pack, fabric: Fabric, teachers: Path | None) -> tuple[Any, EpochSampler]:
     size, seed = config.batch_size, config.seed
     batches: BalancedBatches | EpochBatches
     if config.data.sampling == "balanced":
@@ -138,7 +147,7 @@ def _loader(config: TrainConfig, content: Pack, fabric: Fabric) -> tuple[Any, Ep
         batches = EpochBatches(content, config.data, batch_size=size, seed=seed, processes=fabric.world_size)
     sampler = EpochSampler(batches, config.batches_per_epoch, fabric.global_rank)
     loader = DataLoader(
-        Views(content, config),
+        Views(content, config, teachers),
         sampler=sampler,
         batch_size=None,
         num_workers=config.workers,

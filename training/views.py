@@ -1,33 +1,62 @@
 """Views: a pack and the draws of a batch in, tensors for the network out."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from faceauth.stages import Image
 from training.augment import batch_of, degrade, draw_framing, exchange_background, frame
 from training.config import TrainConfig
 from training.packs import WIDE, Pack
 from training.sampling import BalancedBatches, Draw, EpochBatches
+from training.teachers import Panel
+
+Floats = npt.NDArray[np.float32]
 
 EXCHANGE_FROM_SCALE = 1.4  # below it nothing but the face is in view
 
 
-class Views(Dataset[tuple[Tensor, Tensor]]):
-    """Views of a pack's pictures; an item is addressed by a whole batch of draws."""
+@dataclass(frozen=True)
+class Look:
+    """A view before the camera: what the teachers are asked about. ``rng`` goes on to draw the camera."""
 
-    def __init__(self, content: Pack, config: TrainConfig) -> None:
-        self.content, self.config = content, config
-        self.targets = soft_targets(content, config)
+    pixels: Image
+    reference: Image
+    is_blend: bool
+    rng: np.random.Generator
+
+
+class Views(Dataset[tuple[Tensor, Tensor]]):
+    """Views of a pack's pictures; an item is addressed by a whole batch of draws.
+
+    Args:
+        content: the pictures.
+        config: how they are shown.
+        teachers: folder of the teachers' files, to ask them about each view; None takes the pack's scores, which are
+            of the pictures as they are.
+    """
+
+    def __init__(self, content: Pack, config: TrainConfig, teachers: Path | None = None) -> None:
+        self.content, self.config, self.teachers = content, config, teachers
+        self._soft = soft_targets(content, config)
+        self._hard, self._weight = hard_targets(content, config), teacher_weights(content, config)
+        self._panel: Panel | None = None
 
     def __getitem__(self, draws: list[Draw]) -> tuple[Tensor, Tensor]:
         """Crops uint8 (B, size, size, 3) RGB, and the target P(spoof) float32 (B,)."""
-        views = [self._view(draw) for draw in draws]
-        return torch.from_numpy(batch_of(views)), torch.from_numpy(self.targets[[d.index for d in draws]])
+        looks = [self._look(draw) for draw in draws]
+        targets = self._targets(draws, looks)
+        views = [degrade(k.pixels, self.config.view, k.rng, reference=k.reference) for k in looks]
+        return torch.from_numpy(batch_of(views)), torch.from_numpy(targets)
 
-    def _view(self, draw: Draw) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    def _look(self, draw: Draw) -> Look:
         rng = np.random.default_rng(draw.seed)
         settings, content = self.config.view, self.content
         framing = draw_framing(settings, rng)
@@ -35,7 +64,22 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         reference = frame(content.image(draw.partner), content.box(draw.partner), framing, settings.size)
         if framing.scale > EXCHANGE_FROM_SCALE and rng.random() < settings.exchange:
             view = exchange_background(view, reference, rng, framing.scale)
-        return degrade(view, settings, rng, reference=reference)
+        is_blend = self.teachers is not None and rng.random() < settings.blend
+        if is_blend:
+            share = float(rng.uniform(0, 1))
+            view = np.asarray(cv2.addWeighted(view, share, reference, 1 - share, 0), np.uint8)
+        return Look(view, reference, is_blend, rng)
+
+    def _targets(self, draws: list[Draw], looks: list[Look]) -> Floats:
+        chosen = [draw.index for draw in draws]
+        if self.teachers is None:
+            return self._soft[chosen]
+        if self._panel is None:  # opened in the loader's process: sessions do not survive a fork
+            self._panel = Panel(self.teachers)
+        logits = self._panel.ask([look.pixels for look in looks], np.random.default_rng(draws[0].seed))
+        soft = 1 / (1 + np.exp(logits / self.config.data.teacher_temperature))
+        weight = np.where([look.is_blend for look in looks], 1.0, self._weight[chosen])
+        return np.asarray((1 - weight) * self._hard[chosen] + weight * soft, np.float32)
 
 
 class EpochSampler(Sampler[list[Draw]]):
@@ -51,17 +95,24 @@ class EpochSampler(Sampler[list[Draw]]):
         return self.source.length(self.count)
 
 
-def soft_targets(content: Pack, config: TrainConfig) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
+def hard_targets(content: Pack, config: TrainConfig) -> Floats:
+    """P(spoof) by the smoothed label of each picture."""
+    smoothing = config.optimiser.label_smoothing
+    return np.asarray(content.label * (1 - smoothing) + smoothing / 2, np.float32)
+
+
+def teacher_weights(content: Pack, config: TrainConfig) -> Floats:
+    """The teachers' share in the target of each picture; real frames with their surroundings have one of their own."""
+    wide = np.array([content.context(i) >= WIDE for i in range(len(content))]) & (content.origin == "real")
+    return np.where(wide, config.data.teacher_weight_wide, config.data.teacher_weight).astype(np.float32)
+
+
+def soft_targets(content: Pack, config: TrainConfig) -> Floats:
     """P(spoof) to learn, for each picture: the smoothed label, mixed with the teachers' score where there is one.
 
     Distillation after Hinton et al. (2015): within a domain the label can be told from the room, the score cannot.
-    Real frames with their surroundings have a share of their own.
     """
-    smoothing = config.optimiser.label_smoothing
-    hard = content.label * (1 - smoothing) + smoothing / 2
     mean_logit = content.teacher.mean(axis=1) / config.data.teacher_temperature
-    wide = np.array([content.context(i) >= WIDE for i in range(len(content))]) & (content.origin == "real")
-    weight = np.where(wide, config.data.teacher_weight_wide, config.data.teacher_weight)
-    weight = np.where(np.isnan(mean_logit), 0.0, weight)
+    weight = np.where(np.isnan(mean_logit), 0.0, teacher_weights(content, config))
     soft = 1 / (1 + np.exp(np.nan_to_num(mean_logit)))
-    return np.asarray((1 - weight) * hard + weight * soft, np.float32)
+    return np.asarray((1 - weight) * hard_targets(content, config) + weight * soft, np.float32)

@@ -18,7 +18,7 @@ from faceauth.liveness.spoofnet import SpoofNet as Backend
 from training.cards import model_card
 from training.network import SpoofNet
 from training.records import LIVE, SPOOF, Record
-from training.release import Reports, Terms, holds_int8, load_terms, release
+from training.release import Reports, Terms, choice_rows, holds_int8, load_terms, release
 from training.scoring import score
 
 BOX = (12.0, 12.0, 52.0, 52.0)
@@ -95,7 +95,7 @@ def test_the_card_reports_every_split_and_the_portraits(
     released: tuple[Path, dict[Variant, Reports], list[Record]],
 ) -> None:
     metrics = card_of(released[0]).metrics
-    assert set(metrics) == {f"{v}/{part}" for v in ("fp32", "int8") for part in ("val", "test", "portraits")}
+    assert set(metrics) == {f"{v}/{part}" for v in ("fp32", "int8") for part in ("choice", "test", "portraits")}
     assert 0 <= float(metrics["fp32/test"]["macro_auc"]) <= 1  # type: ignore[arg-type]
     assert metrics["fp32/portraits"]["bpcer"].interval == "wilson 95 %"  # type: ignore[union-attr]
 
@@ -120,11 +120,22 @@ def worse(report: EvaluationReport, *, auc: float = 0.0, acer: float = 0.0) -> E
     return report.model_copy(update={"overall": changed})
 
 
+def test_left_out_domains_of_train_are_chosen_on_beside_val_and_nothing_else_is() -> None:
+    rows = [
+        Record(Path(f"{domain}.png"), LIVE, "none", domain, split)
+        for domain, split in (("a", "train"), ("b", "train"), ("v", "val"), ("a", "test"), ("t", "test"))
+    ]
+    assert [(row.domain, row.split) for row in choice_rows(rows, ("a",))] == [("a", "train"), ("v", "val")]
+    assert [row.domain for row in choice_rows(rows, ())] == ["v"]
+    with pytest.raises(ValueError, match="no-such"):
+        choice_rows(rows, ("no-such",))
+
+
 @pytest.mark.parametrize(("auc", "acer", "holds"), [(0.002, 0.002, True), (0.004, 0.0, False), (0.0, 0.004, False)])
 def test_int8_is_the_default_only_where_it_loses_little(
     released: tuple[Path, dict[Variant, Reports], list[Record]], auc: float, acer: float, *, holds: bool
 ) -> None:
-    fp32 = released[1]["fp32"].val
+    fp32 = released[1]["fp32"].choice
     assert holds_int8(fp32, worse(fp32, auc=auc, acer=acer)) is holds
 
 

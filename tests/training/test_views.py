@@ -1,6 +1,7 @@
 """A draw is a view for ever, a pair is framed alike, and a target is what the label and the teachers say."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from training.augment import draw_framing  # noqa: E402
 from training.config import DataSettings, OptimiserSettings, TrainConfig, ViewSettings  # noqa: E402
 from training.packs import Pack  # noqa: E402
 from training.sampling import BalancedBatches, Draw  # noqa: E402
+from training.teachers import Panel  # noqa: E402
 from training.views import EpochSampler, Views, soft_targets  # noqa: E402
 
 PLAIN = ViewSettings(size=32, camera=0, recolour=0, exchange=0, greyscale=0, texture=0, occlusion=0)
@@ -70,3 +72,28 @@ def test_the_sampler_knows_how_many_batches_it_gives(tiny_pack: Pack) -> None:
     first = list(sampler)
     sampler.epoch = 1
     assert list(sampler) != first
+
+
+def test_teachers_asked_about_views_say_what_they_see_and_repeat_it(
+    tiny_pack: Pack, smoke: TrainConfig, shared: Path
+) -> None:
+    taught = smoke.model_copy(update={"data": DataSettings(teacher_weight=1, teacher_weight_wide=1), "view": PLAIN})
+    draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
+    views = Views(tiny_pack, taught, shared / "models")
+    (crops, first), (_, again) = views[draws], views[draws]
+    torch.testing.assert_close(first, again, rtol=0, atol=0)
+    panel, rng = Panel(shared / "models"), np.random.default_rng(draws[0].seed)
+    logits = panel.ask([np.ascontiguousarray(crop.numpy()[..., ::-1]) for crop in crops], rng)
+    np.testing.assert_allclose(first, 1 / (1 + np.exp(logits / taught.data.teacher_temperature)), rtol=1e-5)
+
+
+def test_a_blend_has_the_teachers_word_alone(tiny_pack: Pack, smoke: TrainConfig, shared: Path) -> None:
+    """Without a teacher nobody could say what a blend of two pictures is, so there is none."""
+    untaught = DataSettings(teacher_weight=0, teacher_weight_wide=0)
+    blended = smoke.model_copy(update={"data": untaught, "view": PLAIN.model_copy(update={"blend": 1.0})})
+    plain = smoke.model_copy(update={"data": untaught, "view": PLAIN})
+    draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
+    torch.testing.assert_close(Views(tiny_pack, blended)[draws], Views(tiny_pack, plain)[draws], rtol=0, atol=0)
+    crops, targets = Views(tiny_pack, blended, shared / "models")[draws]
+    assert not torch.equal(crops, Views(tiny_pack, plain)[draws][0])
+    assert not np.isin(targets.numpy().round(4), Views(tiny_pack, plain)[draws][1].numpy().round(4)).any()

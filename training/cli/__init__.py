@@ -1,0 +1,32 @@
+"""``python -m training``: arguments in, one function of the package called a command. Knows no picture.
+
+Commands import what they need when they run, so that ``--help`` waits for no torch.
+"""
+
+from typing import Any
+
+import click
+
+from faceauth.errors import FaceAuthError
+from training.cli.data import audit, check_leakage, prepare, sheets
+from training.cli.weights import evaluate, export, release, reproduce, train
+
+
+class Commands(click.Group):
+    """A group that tells an error of the library in one sentence instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except FaceAuthError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands)
+def main() -> None:
+    """Train SpoofNet: from labelled pictures to the weights that the library ships."""
+
+
+for _command in (prepare, train, evaluate, release, export, reproduce, check_leakage, audit, sheets):
+    main.add_command(_command)

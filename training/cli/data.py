@@ -1,0 +1,111 @@
+"""Commands on data: prepare, check-leakage, audit and sheets. Each imports what it needs when it runs."""
+
+from pathlib import Path
+
+import click
+
+from training.cli.options import FILE, FOLDER, NEW_FOLDER, Bar, records_of, with_sources
+
+
+@click.command()
+@with_sources
+@click.option("--portraits", multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated.")
+@click.option("--recaptures", default=16_000, show_default=True, type=click.IntRange(min=0), help="Simulated attacks.")
+@click.option("--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for soft scores of real frames.")
+@click.option("--frames", default=8, show_default=True, type=click.IntRange(min=1), help="Frames of each video.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the packs; packs in it are kept.")
+def prepare(
+    layouts: tuple[str, ...],
+    manifests: tuple[Path, ...],
+    portraits: tuple[Path, ...],
+    recaptures: int,
+    teachers: Path | None,
+    frames: int,
+    out: Path,
+) -> None:
+    """Make packs of the train and val splits; started again, go on where it stopped.
+
+    Pictures of `test` are not packed: nothing that trains can then read them.
+    """
+    from faceauth.detection.yunet import YuNet
+    from training.frames import sample_videos
+    from training.prepare import Plan
+    from training.prepare import prepare as make_packs
+
+    records = records_of(manifests, layouts, ("train", "val"))
+    with Bar() as bar:
+        records = sample_videos(records, out / "frames", per_video=frames, progress=bar)
+        packs = make_packs(Plan(records, portraits, recaptures, teachers, out), YuNet, bar)
+    click.echo(f"{len(packs)} packs in {out}.")
+
+
+@click.command("check-leakage")
+@with_sources
+@click.option("--allow", "allowed", multiple=True, help="A domain that may stand in two splits. May be repeated.")
+def check_leakage(layouts: tuple[str, ...], manifests: tuple[Path, ...], allowed: tuple[str, ...]) -> None:
+    """Find pictures and domains that stand in more than one split; exit with 1 if there are any."""
+    from training.leakage import find_leaks
+    from training.records import SPLITS
+
+    records = records_of(manifests, layouts, SPLITS)
+    with Bar() as bar:
+        leaks = find_leaks(records, allowed_domains=allowed, progress=bar)
+    for domain, splits in leaks.domains.items():
+        click.echo(f"domain {domain} stands in {' and '.join(splits)}")
+    for twins in leaks.twins:
+        click.echo(f"{twins.first} and {twins.second} differ in {twins.distance} of 256 bits")
+    click.echo(f"{len(leaks.twins)} near-duplicates across splits among {len(records)} pictures.")
+    if leaks:
+        raise SystemExit(1)
+
+
+@click.command()
+@with_sources
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the contact sheets; never commit them.")
+@click.option("--scores", type=FILE, help="CSV with path and p_live, by a model trained without these domains.")
+@click.option("--liveness", help="Score with this installed backend, which must not know these domains either.")
+def audit(
+    layouts: tuple[str, ...], manifests: tuple[Path, ...], out: Path, scores: Path | None, liveness: str | None
+) -> None:
+    """Show each domain as a contact sheet and name those whose labels a model contradicts (exit 1)."""
+    import numpy as np
+
+    from faceauth.evaluation.scoring import score_rows
+    from faceauth.registry import load_backend
+    from training.audit import contradicted_domains, read_scores, write_contact_sheets
+    from training.records import SPLITS
+
+    if scores and liveness:
+        raise click.UsageError("Give --scores or --liveness, not both.")
+    records = records_of(manifests, layouts, SPLITS)
+    with Bar() as bar:
+        written = write_contact_sheets(records, out, progress=bar)
+    click.echo(f"{len(written)} contact sheets in {out}.")
+    if scores:
+        records, p_live = read_scores(scores, records)
+    elif liveness:
+        backend = load_backend("liveness", liveness).backend
+        with Bar() as bar:
+            scored = score_rows(records, backend, progress=lambda done, total: bar("scores", done, total))
+        p_live = np.array([row.p_live for row in scored], np.float64)
+    else:
+        return
+    labels, domains = np.array([r.label for r in records]), np.array([r.domain for r in records])
+    contradicted = contradicted_domains(p_live, labels, domains)
+    for domain, value in contradicted.items():
+        click.echo(f"{domain}: AUC {value:.3f}. Look at {out / domain}.png: are its folders swapped?")
+    click.echo(f"{len(contradicted)} of {len(set(domains))} domains contradict the model.")
+    if contradicted:
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("data", type=FOLDER)
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the sheets; never commit them.")
+@click.option("--seed", default=0, show_default=True, help="Of the pictures and of the simulation.")
+def sheets(data: Path, out: Path, seed: int) -> None:
+    """Show simulated attacks beside real ones, a sheet a family; DATA is the folder with pad/manifest.csv."""
+    from training.recapture.sheets import write_sheets
+
+    for path in write_sheets(out, data, seed=seed):
+        click.echo(path)

@@ -1,0 +1,70 @@
+"""What several commands share: kinds of paths, the options that name collections, and a progress bar."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+if TYPE_CHECKING:
+    from faceauth.evaluation.manifest import Row
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+class Bar:
+    """A progress bar a stage on stderr, with the time left; for a ``with`` block."""
+
+    def __init__(self) -> None:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._stages: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Show ``done`` of ``total``."""
+        if stage not in self._stages:
+            self._stages[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._stages[stage], completed=done)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+
+def with_sources(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that name labelled collections."""
+    for option in (
+        click.option(
+            "--layout",
+            "layouts",
+            multiple=True,
+            metavar="NAME=DIR",
+            help="A standard collection as published, by the name of its layout: casia-fasd, celeba-spoof, folders "
+            "(real/ and spoof/), lcc-fasd, msu-mfsd, nuaa, oulu-npu or replay-attack. May be repeated.",
+        ),
+        click.option("--manifest", "manifests", multiple=True, type=FILE, help="A manifest.csv. May be repeated."),
+    ):
+        command = option(command)
+    return command
+
+
+def records_of(manifests: Sequence[Path], layouts: Sequence[str], splits: Sequence[str]) -> "list[Row]":
+    """Records of all collections named, of ``splits``."""
+    from training.readers import read_layout
+    from training.records import manifest_records
+
+    if not manifests and not layouts:
+        raise click.UsageError("Name data with --manifest or --layout.")
+    records = [record for manifest in manifests for record in manifest_records(manifest, splits)]
+    for layout in layouts:
+        name, _, folder = layout.partition("=")
+        records += [record for record in read_layout(name, Path(folder)) if record.split in splits]
+    return records

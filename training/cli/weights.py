@@ -1,0 +1,201 @@
+"""Commands on weights: train, evaluate, release, export and reproduce. Each imports what it needs when it runs."""
+
+from pathlib import Path
+
+import click
+
+from training.cli.data import prepare
+from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+@click.command()
+@click.argument("config", type=FILE)
+@click.option("--packs", required=True, type=FOLDER, help="Folder that prepare filled.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for checkpoints, logs and weights.")
+@click.option("--init", type=FILE, help="Weights (.safetensors) to start from, for a second stage.")
+@click.option("--teachers", type=FOLDER, help="Folder of other projects' ONNX models, to ask them about each view.")
+def train(config: Path, packs: Path, out: Path, init: Path | None, teachers: Path | None) -> None:
+    """Train as CONFIG says; started again with the same --out, go on after the last whole epoch.
+
+    On several devices: torchrun --nproc-per-node N -m training train CONFIG ...
+    """
+    import cv2
+
+    from training.config import load_config
+    from training.packs import load
+    from training.train import train as run
+
+    cv2.setNumThreads(1)  # the loader's processes are the parallelism
+    out.mkdir(parents=True, exist_ok=True)
+    click.echo(run(load_config(config), load(sorted(packs.glob("*.npz"))), out, init=init, teachers=teachers))
+
+
+@click.command()
+@click.argument("weights", type=FILE)
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures with face boxes.")
+@click.option(
+    "--split",
+    "splits",
+    multiple=True,
+    type=click.Choice(("train", "val", "test")),
+    default=("val",),
+    show_default=True,
+    help="Only this split; may be repeated. Look at test once, when everything is chosen.",
+)
+@click.option(
+    "--scale",
+    "scales",
+    multiple=True,
+    type=click.FloatRange(min=0, min_open=True),
+    default=(2.0,),
+    show_default=True,
+    help="Context scale of the crop, one of the recipe's; may be repeated: the logits of several are averaged.",
+)
+@click.option("--size", default=224, show_default=True, type=click.IntRange(32), help="Side of the crop in pixels.")
+@click.option("--json", "json_file", type=NEW_FILE, help="Write the whole report as JSON.")
+@click.option(
+    "--html", "html_file", type=NEW_FILE, help="Write a page with the worst errors' pictures; never commit it."
+)
+@click.option("--robustness", "with_robustness", is_flag=True, help="Also under worse pictures; scores about 30 times.")
+def evaluate(
+    weights: Path,
+    manifest: Path,
+    splits: tuple[str, ...],
+    scales: tuple[float, ...],
+    size: int,
+    json_file: Path | None,
+    html_file: Path | None,
+    with_robustness: bool,
+) -> None:
+    """Measure the network of WEIGHTS alone: a training's .safetensors or a released fp32 .onnx, uncalibrated.
+
+    Shows the epochs of its training where epochs.jsonl lies beside WEIGHTS, and all tables of `faceauth evaluate`.
+    """
+    from faceauth.cli import output, tables
+    from faceauth.evaluation.html import html_page
+    from faceauth.evaluation.manifest import read_manifest
+    from training.evaluate import epoch_table, evaluate_network, load
+
+    rows = read_manifest(manifest, splits=splits)
+    with Bar() as bar:
+        report, scored = evaluate_network(
+            load(weights),
+            rows,
+            scales=scales,
+            size=size,
+            name=weights.name,
+            data=" ".join((manifest.name, *splits)),
+            with_robustness=with_robustness,
+            progress=bar,
+        )
+    epochs = weights.parent / "epochs.jsonl"
+    for table in (*([epoch_table(epochs)] if epochs.exists() else []), *tables.all_tables(report)):
+        output.show(table)
+    if json_file is not None:
+        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n")
+    if html_file is not None:
+        output.write(html_file, html_page(report, scored).encode())
+
+
+@click.command()
+@click.argument("weights", type=FILE)
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures with the splits train, val and test.")
+@click.option(
+    "--portraits", required=True, multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated."
+)
+@click.option("--terms", required=True, type=FILE, help="TOML: version, licence, origin, use and data of the weights.")
+@click.option("--scale", required=True, type=float, help="Context scale of the crop, chosen on val.")
+@click.option(
+    "--left-out",
+    multiple=True,
+    metavar="DOMAIN",
+    help="A domain of train that training left out, to choose on beside val. May be repeated.",
+)
+@click.option("--out", default="faceauth/weights/spoofnet", show_default=True, type=NEW_FOLDER, help="Their folder.")
+@click.option("--reports", required=True, type=NEW_FOLDER, help="Folder for the reports of the choice and of test.")
+def release(
+    weights: Path,
+    manifest: Path,
+    portraits: tuple[Path, ...],
+    terms: Path,
+    scale: float,
+    left_out: tuple[str, ...],
+    out: Path,
+    reports: Path,
+) -> None:
+    """Export WEIGHTS to ONNX, choose thresholds on val and --left-out, score test once, write cards and reports."""
+    from faceauth.detection.yunet import YuNet
+    from faceauth.liveness.card import SpoofNetCard
+    from training.cards import model_card
+    from training.portraits import held_out_portraits
+    from training.records import manifest_records
+    from training.release import load_terms
+    from training.release import release as make_release
+
+    held_out = list(held_out_portraits(portraits, YuNet()))
+    rows = manifest_records(manifest)
+    made = make_release(weights, rows, held_out, scale, load_terms(terms), left_out=left_out, out=out)
+    card = SpoofNetCard.model_validate_json((out / "card.json").read_text())
+    (out / "MODEL_CARD.md").write_text(model_card(card, made))
+    reports.mkdir(parents=True, exist_ok=True)
+    for variant, report in made.items():
+        for split, content in (("choice", report.choice), ("test", report.test)):
+            (reports / f"{split}.{variant}.json").write_text(content.model_dump_json(indent=2) + "\n")
+    click.echo(f"Released into {out}; reports in {reports}.")
+
+
+@click.command()
+@click.argument("weights", type=FILE)
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures; some of train calibrate int8.")
+@click.option("--scale", required=True, type=float, help="Context scale of the crop, as in the card of the weights.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for spoofnet.tflite and spoofnet.int8.tflite.")
+def export(weights: Path, manifest: Path, scale: float, out: Path) -> None:
+    """Export WEIGHTS (.safetensors or .onnx) to LiteRT, in fp32 and int8; needs the extra litert."""
+    from faceauth.errors import ConfigError
+    from faceauth.liveness.card import CropFacts
+    from training.crops import calibration_rows, cut
+    from training.export import load_network
+    from training.records import manifest_records
+
+    try:
+        from training.litert import export_litert_fp32, export_litert_int8
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"LiteRT files need a converter ({error}): `pip install -e '.[litert]'`.") from error
+
+    out.mkdir(parents=True, exist_ok=True)
+    fp32, int8 = out / "spoofnet.tflite", out / "spoofnet.int8.tflite"
+    export_litert_fp32(load_network(weights), fp32)
+    export_litert_int8(fp32, int8, cut(calibration_rows(manifest_records(manifest)), CropFacts(scale=scale).spec()))
+    click.echo(f"{fp32.name} and {int8.name} in {out}.")
+
+
+@click.command()
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures with the splits train, val and test.")
+@click.option(
+    "--portraits", required=True, multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated."
+)
+@click.option("--teachers", required=True, type=FOLDER, help="Folder of other projects' ONNX models, for soft scores.")
+@click.option("--run", required=True, type=NEW_FOLDER, help="Folder for packs, checkpoints, weights and reports.")
+@click.pass_context
+def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], teachers: Path, run: Path) -> None:
+    """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
+    from training.config import load_config
+
+    packs, low, full = run / "packs", CONFIGS / "low_resolution.toml", CONFIGS / "full_resolution.toml"
+    first = run / "low" / "last.safetensors"
+    ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
+    ctx.invoke(train, config=low, packs=packs, out=run / "low", teachers=teachers)
+    ctx.invoke(train, config=full, packs=packs, out=run / "full", init=first, teachers=teachers)
+    ctx.invoke(
+        release,
+        weights=run / "full" / "best.safetensors",
+        manifest=manifest,
+        portraits=portraits,
+        terms=CONFIGS.parent / "terms.toml",
+        scale=load_config(full).scales[0],
+        left_out=load_config(full).data.hold_out,
+        out=run / "spoofnet",
+        reports=run / "reports",
+    )
