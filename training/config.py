@@ -2,9 +2,9 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class Settings(BaseModel):
@@ -22,8 +22,10 @@ class DataSettings(Settings):
         frames_per_class: at most so many real frames of a class and domain are ever drawn; None draws all.
         teacher_weight: share of the teachers' soft score in the target, in [0, 1], where a picture has one.
         teacher_weight_wide: the same for a real frame that shows what is around the face (``packs.WIDE``), where the
-            teachers are at their best and the room gives the label away.
-        teacher_temperature: the teachers' mean logit is divided by it before the sigmoid.
+            teachers are at their best and the room gives the label away; None gives them no other.
+        teacher_temperature: the teachers' logit is divided by it before the sigmoid.
+        teachers_see: ``pictures`` takes their scores of whole pictures from the packs; ``views`` asks them about each
+            view, which needs their files.
         hold_out: training domains to leave out (validated on beside ``val``); empty for a release.
     """
 
@@ -31,8 +33,9 @@ class DataSettings(Settings):
     pairs: float = Field(0.5, ge=0, le=1)
     frames_per_class: int | None = Field(None, ge=1)
     teacher_weight: float = Field(0.5, ge=0, le=1)
-    teacher_weight_wide: float = Field(0.5, ge=0, le=1)
+    teacher_weight_wide: float | None = Field(None, ge=0, le=1)
     teacher_temperature: float = Field(2.0, gt=0)
+    teachers_see: Literal["pictures", "views"] = "pictures"
     hold_out: tuple[str, ...] = ()
 
 
@@ -40,8 +43,8 @@ class ViewSettings(Settings):
     """What the network sees of a picture: side in pixels, context range, and the probability of each nuisance.
 
     Attributes:
-        blend: share of views laid over another picture's, by any ratio; their target is the teacher's alone, so there
-            are none where no teacher looks at views.
+        blend: share of views laid over another picture's, by any ratio. Their target is the teacher's alone, so only
+            recipes whose teachers see views may have them.
     """
 
     size: int = 112
@@ -57,12 +60,17 @@ class ViewSettings(Settings):
 
 
 class OptimiserSettings(Settings):
-    """AdamW and its schedule; ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once."""
+    """AdamW and its schedule; ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once.
+
+    Attributes:
+        cosine_epochs: over which the cosine falls; None for all. More than there are leave a next stage a high rate.
+    """
 
     lr: float = 1e-3
     weight_decay: float = 0.05
     schedule: Literal["warm_restarts", "cosine"] = "cosine"
     restart_epochs: int = 5
+    cosine_epochs: int | None = Field(None, ge=1)
     warmup_steps: int = 300
     label_smoothing: float = 0.05
     ema_decay: float = Field(0.998, ge=0, lt=1)
@@ -83,6 +91,12 @@ class TrainConfig(Settings):
     data: DataSettings = DataSettings()
     view: ViewSettings = ViewSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
+
+    @model_validator(mode="after")
+    def _somebody_judges_blends(self) -> Self:
+        if self.view.blend and self.data.teachers_see != "views":
+            raise ValueError('view.blend needs data.teachers_see = "views": nobody else can say what a blend is.')
+        return self
 
 
 def load_config(path: Path) -> TrainConfig:

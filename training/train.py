@@ -42,7 +42,7 @@ def train(
         content: the pictures.
         out: folder of checkpoints, weights, epoch table and logs.
         init: weights to start from.
-        teachers: folder of the teachers' files, to ask them about each view; None takes the pack's scores.
+        teachers: folder of the teachers' files, for recipes whose teachers see views.
 
     Returns:
         ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val``.
@@ -127,7 +127,7 @@ def _schedule(optimiser: AdamW, config: TrainConfig) -> LRScheduler:
     settings = config.optimiser
     if settings.schedule == "warm_restarts":
         return CosineAnnealingWarmRestarts(optimiser, T_0=settings.restart_epochs)
-    steps = config.epochs * config.batches_per_epoch
+    steps = (settings.cosine_epochs or config.epochs) * config.batches_per_epoch
 
     def factor(step: int) -> float:
         if step < settings.warmup_steps:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from faceauth.errors import ConfigError
 from faceauth.stages import Image
 from training.augment import batch_of, degrade, draw_framing, exchange_background, frame
 from training.config import TrainConfig
@@ -39,12 +40,17 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
     Args:
         content: the pictures.
         config: how they are shown.
-        teachers: folder of the teachers' files, to ask them about each view; None takes the pack's scores, which are
-            of the pictures as they are.
+        teachers: folder of the teachers' files, for recipes whose teachers see views.
+
+    Raises:
+        ConfigError: such a recipe without the folder.
     """
 
     def __init__(self, content: Pack, config: TrainConfig, teachers: Path | None = None) -> None:
-        self.content, self.config, self.teachers = content, config, teachers
+        if config.data.teachers_see == "views" and teachers is None:
+            raise ConfigError(f"The teachers of {config.name} see views: give the folder of their files (--teachers).")
+        self.content, self.config = content, config
+        self._teachers = teachers if config.data.teachers_see == "views" else None
         self._soft = soft_targets(content, config)
         self._hard, self._weight = hard_targets(content, config), teacher_weights(content, config)
         self._panel: Panel | None = None
@@ -64,7 +70,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         reference = frame(content.image(draw.partner), content.box(draw.partner), framing, settings.size)
         if framing.scale > EXCHANGE_FROM_SCALE and rng.random() < settings.exchange:
             view = exchange_background(view, reference, rng, framing.scale)
-        is_blend = self.teachers is not None and rng.random() < settings.blend
+        is_blend = rng.random() < settings.blend
         if is_blend:
             share = float(rng.uniform(0, 1))
             view = np.asarray(cv2.addWeighted(view, share, reference, 1 - share, 0), np.uint8)
@@ -72,10 +78,10 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
 
     def _targets(self, draws: list[Draw], looks: list[Look]) -> Floats:
         chosen = [draw.index for draw in draws]
-        if self.teachers is None:
+        if self._teachers is None:
             return self._soft[chosen]
         if self._panel is None:  # opened in the loader's process: sessions do not survive a fork
-            self._panel = Panel(self.teachers)
+            self._panel = Panel(self._teachers)
         logits = self._panel.ask([look.pixels for look in looks], np.random.default_rng(draws[0].seed))
         soft = 1 / (1 + np.exp(logits / self.config.data.teacher_temperature))
         weight = np.where([look.is_blend for look in looks], 1.0, self._weight[chosen])
@@ -103,8 +109,12 @@ def hard_targets(content: Pack, config: TrainConfig) -> Floats:
 
 def teacher_weights(content: Pack, config: TrainConfig) -> Floats:
     """The teachers' share in the target of each picture; real frames with their surroundings have one of their own."""
-    wide = np.array([content.context(i) >= WIDE for i in range(len(content))]) & (content.origin == "real")
-    return np.where(wide, config.data.teacher_weight_wide, config.data.teacher_weight).astype(np.float32)
+    settings = config.data
+    weights = np.full(len(content), settings.teacher_weight, np.float32)
+    if settings.teacher_weight_wide is not None:
+        real = np.flatnonzero(content.origin == "real")
+        weights[[i for i in real if content.context(int(i)) >= WIDE]] = settings.teacher_weight_wide
+    return weights
 
 
 def soft_targets(content: Pack, config: TrainConfig) -> Floats:

@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 
+from faceauth.errors import ConfigError  # noqa: E402
 from training.augment import draw_framing  # noqa: E402
 from training.config import DataSettings, OptimiserSettings, TrainConfig, ViewSettings  # noqa: E402
 from training.packs import Pack  # noqa: E402
@@ -47,8 +48,7 @@ def test_a_target_is_the_smoothed_label_where_no_teacher_was_asked(tiny_pack: Pa
 
 def test_a_teacher_moves_the_target_towards_its_own_score(tiny_pack: Pack, smoke: TrainConfig) -> None:
     sure_live = replace(tiny_pack, teacher=np.full_like(tiny_pack.teacher, 8.0))
-    settings = DataSettings(teacher_weight=0.25, teacher_weight_wide=0.25, teacher_temperature=2.0)
-    config = smoke.model_copy(update={"data": settings})
+    config = smoke.model_copy(update={"data": DataSettings(teacher_weight=0.25, teacher_temperature=2.0)})
     hard = soft_targets(tiny_pack, config)
     expected = 0.75 * hard + 0.25 / (1 + np.exp(4.0))
     np.testing.assert_allclose(soft_targets(sure_live, config), expected, rtol=1e-5)
@@ -77,23 +77,34 @@ def test_the_sampler_knows_how_many_batches_it_gives(tiny_pack: Pack) -> None:
 def test_teachers_asked_about_views_say_what_they_see_and_repeat_it(
     tiny_pack: Pack, smoke: TrainConfig, shared: Path
 ) -> None:
-    taught = smoke.model_copy(update={"data": DataSettings(teacher_weight=1, teacher_weight_wide=1), "view": PLAIN})
+    settings = DataSettings(teacher_weight=1, teachers_see="views")
+    config = smoke.model_copy(update={"data": settings, "view": PLAIN})
     draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
-    views = Views(tiny_pack, taught, shared / "models")
+    views = Views(tiny_pack, config, shared / "models")
     (crops, first), (_, again) = views[draws], views[draws]
     torch.testing.assert_close(first, again, rtol=0, atol=0)
     panel, rng = Panel(shared / "models"), np.random.default_rng(draws[0].seed)
     logits = panel.ask([np.ascontiguousarray(crop.numpy()[..., ::-1]) for crop in crops], rng)
-    np.testing.assert_allclose(first, 1 / (1 + np.exp(logits / taught.data.teacher_temperature)), rtol=1e-5)
+    np.testing.assert_allclose(first, 1 / (1 + np.exp(logits / settings.teacher_temperature)), rtol=1e-5)
 
 
 def test_a_blend_has_the_teachers_word_alone(tiny_pack: Pack, smoke: TrainConfig, shared: Path) -> None:
-    """Without a teacher nobody could say what a blend of two pictures is, so there is none."""
-    untaught = DataSettings(teacher_weight=0, teacher_weight_wide=0)
-    blended = smoke.model_copy(update={"data": untaught, "view": PLAIN.model_copy(update={"blend": 1.0})})
-    plain = smoke.model_copy(update={"data": untaught, "view": PLAIN})
+    settings = DataSettings(teacher_weight=0, teachers_see="views")
+    plain = smoke.model_copy(update={"data": settings, "view": PLAIN})
+    blended = smoke.model_copy(update={"data": settings, "view": PLAIN.model_copy(update={"blend": 1.0})})
     draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
-    torch.testing.assert_close(Views(tiny_pack, blended)[draws], Views(tiny_pack, plain)[draws], rtol=0, atol=0)
     crops, targets = Views(tiny_pack, blended, shared / "models")[draws]
-    assert not torch.equal(crops, Views(tiny_pack, plain)[draws][0])
-    assert not np.isin(targets.numpy().round(4), Views(tiny_pack, plain)[draws][1].numpy().round(4)).any()
+    as_they_are, labels = Views(tiny_pack, plain, shared / "models")[draws]
+    assert not torch.equal(crops, as_they_are)
+    assert not np.isin(targets.numpy().round(4), labels.numpy().round(4)).any()
+
+
+def test_teachers_that_shall_see_views_must_be_there(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    config = smoke.model_copy(update={"data": DataSettings(teachers_see="views")})
+    with pytest.raises(ConfigError, match="--teachers"):
+        Views(tiny_pack, config)
+
+
+def test_blends_that_nobody_judges_are_refused(smoke: TrainConfig) -> None:
+    with pytest.raises(ValueError, match="teachers_see"):
+        TrainConfig.model_validate({**smoke.model_dump(), "view": {"blend": 0.3}})

@@ -8,6 +8,7 @@ from training.cli.data import prepare
 from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
 
 CONFIGS = Path(__file__).parents[1] / "configs"
+STAGES = "warm_up", "low_resolution", "full_resolution"  # each from the last weights of the one before
 
 
 @click.command()
@@ -15,7 +16,9 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 @click.option("--packs", required=True, type=FOLDER, help="Folder that prepare filled.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for checkpoints, logs and weights.")
 @click.option("--init", type=FILE, help="Weights (.safetensors) to start from, for a second stage.")
-@click.option("--teachers", type=FOLDER, help="Folder of other projects' ONNX models, to ask them about each view.")
+@click.option(
+    "--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes in which they see views."
+)
 def train(config: Path, packs: Path, out: Path, init: Path | None, teachers: Path | None) -> None:
     """Train as CONFIG says; started again with the same --out, go on after the last whole epoch.
 
@@ -183,19 +186,20 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
     """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
     from training.config import load_config
 
-    packs, low, full = run / "packs", CONFIGS / "low_resolution.toml", CONFIGS / "full_resolution.toml"
-    first = run / "low" / "last.safetensors"
+    packs, init = run / "packs", None
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
-    ctx.invoke(train, config=low, packs=packs, out=run / "low", teachers=teachers)
-    ctx.invoke(train, config=full, packs=packs, out=run / "full", init=first, teachers=teachers)
+    for stage in STAGES:
+        ctx.invoke(train, config=CONFIGS / f"{stage}.toml", packs=packs, out=run / stage, init=init, teachers=teachers)
+        init = run / stage / "last.safetensors"
+    last = load_config(CONFIGS / f"{STAGES[-1]}.toml")
     ctx.invoke(
         release,
-        weights=run / "full" / "best.safetensors",
+        weights=run / STAGES[-1] / "best.safetensors",
         manifest=manifest,
         portraits=portraits,
         terms=CONFIGS.parent / "terms.toml",
-        scale=load_config(full).scales[0],
-        left_out=load_config(full).data.hold_out,
+        scale=last.scales[0],
+        left_out=last.data.hold_out,
         out=run / "spoofnet",
         reports=run / "reports",
     )
