@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from faceauth.stages import Image
 from training.cli import main
 
-COMMANDS = ("prepare", "train", "evaluate", "audit", "check-leakage", "sheets", "export")
+COMMANDS = ("prepare", "train", "evaluate", "audit", "check-leakage", "sheets", "export", "cross-validate")
 
 
 def run(*arguments: object) -> tuple[int, str]:

@@ -9,7 +9,7 @@ import click
 
 from faceauth.errors import FaceAuthError
 from training.cli.data import audit, check_leakage, prepare, sheets
-from training.cli.weights import evaluate, export, release, reproduce, train
+from training.cli.weights import cross_validate, evaluate, export, release, reproduce, train
 
 
 class Commands(click.Group):
@@ -28,5 +28,5 @@ def main() -> None:
     """Train SpoofNet: from labelled pictures to the weights that the library ships."""
 
 
-for _command in (prepare, train, evaluate, release, export, reproduce, check_leakage, audit, sheets):
+for _command in (prepare, train, cross_validate, evaluate, release, export, reproduce, check_leakage, audit, sheets):
     main.add_command(_command)

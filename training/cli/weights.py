@@ -1,4 +1,4 @@
-"""Commands on weights: train, evaluate, release, export and reproduce. Each imports what it needs when it runs."""
+"""Commands that make, measure and release weights. Each imports what it needs when it runs."""
 
 from pathlib import Path
 
@@ -202,4 +202,37 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
         left_out=last.data.hold_out,
         out=run / "spoofnet",
         reports=run / "reports",
+    )
+
+
+@click.command("cross-validate")
+@click.argument("config", type=FILE)
+@click.option("--packs", required=True, type=FOLDER, help="Folder that prepare filled.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for a run a fold; finished ones are kept.")
+@click.option("--folds", "count", default=4, show_default=True, type=click.IntRange(2), help="Groups of domains.")
+@click.option("--together", multiple=True, metavar="A,B", help="Domains that show the same people. May be repeated.")
+@click.option(
+    "--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes in which they see views."
+)
+def cross_validate(
+    config: Path, packs: Path, out: Path, count: int, together: tuple[str, ...], teachers: Path | None
+) -> None:
+    """Train CONFIG once a fold without some domains of train, and show macro AUC on them and on val."""
+    import cv2
+
+    from training.config import load_config
+    from training.crossval import cross_validate as run
+    from training.crossval import folds
+    from training.packs import load
+
+    cv2.setNumThreads(1)  # the loader's processes are the parallelism
+    content = load(sorted(packs.glob("*.npz")))
+    groups = folds(content, count, [group.split(",") for group in together])
+    results = []
+    for group, result in zip(groups, run(load_config(config), content, groups, out, teachers), strict=True):
+        results.append(result)
+        click.echo(f"left out {result.macro_left_out:.4f}, val {result.macro_val:.4f}: without {', '.join(group)}")
+    left_out = sum(result.macro_left_out for result in results) / len(results)
+    click.echo(
+        f"left out {left_out:.4f}, val {sum(r.macro_val for r in results) / len(results):.4f}: mean of the folds"
     )
