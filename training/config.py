@@ -60,17 +60,12 @@ class ViewSettings(Settings):
 
 
 class OptimiserSettings(Settings):
-    """AdamW and its schedule; ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once.
-
-    Attributes:
-        cosine_epochs: over which the cosine falls; None for all. More than there are leave a next stage a high rate.
-    """
+    """AdamW and its schedule; ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once."""
 
     lr: float = 1e-3
     weight_decay: float = 0.05
     schedule: Literal["warm_restarts", "cosine"] = "cosine"
     restart_epochs: int = 5
-    cosine_epochs: int | None = Field(None, ge=1)
     warmup_steps: int = 300
     label_smoothing: float = 0.05
     ema_decay: float = Field(0.998, ge=0, lt=1)

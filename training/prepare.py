@@ -29,7 +29,6 @@ from training.teachers import TEACHERS, live_logits
 
 PACK_SIZE = 1000
 MAX_CONTEXT = 2.8  # context kept around a face; nothing is trained beyond it
-UNTAUGHT = (float("nan"),) * len(TEACHERS)
 MAX_FACE_PX = 160  # longer side of the face box after preparation; larger pictures are shrunk by area
 
 T = TypeVar("T")
@@ -46,8 +45,7 @@ class Plan:
         records: labelled pictures.
         portraits: folders of live photos, each a domain of its own.
         recaptures: attacks to simulate.
-        teachers: folder with the files of ``training.teachers.TEACHERS``; None asks no teacher. They are asked about
-            real frames and recaptures; a portrait is known to be live.
+        teachers: folder with the files of ``training.teachers.TEACHERS``; None asks no teacher.
         out: folder of the packs.
         seed: of the draw of recaptures.
     """
@@ -83,7 +81,7 @@ def prepare(plan: Plan, open_detector: Callable[[], Detector], progress: Progres
     made += _make("portrait", files, partial(_PortraitJob, open_detector), plan.out, progress)
     sources = load(made)
     draws = list(_recapture_draws(sources, plan.recaptures, plan.seed))
-    made += _make("recapture", draws, partial(_RecaptureJob, tuple(made), plan.teachers), plan.out, progress)
+    made += _make("recapture", draws, partial(_RecaptureJob, tuple(made)), plan.out, progress)
     return made
 
 
@@ -121,28 +119,11 @@ def _claim(plan: Plan, portraits: Sequence[Path]) -> None:
     note.write_text(digest)
 
 
-class _Teachers:
-    """A picture and its face box into the logits of all teachers; NaN where there is no folder of them."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.sessions = {} if folder is None else {name: t.open(folder) for name, t in TEACHERS.items()}
-
-    def __call__(self, image: Image, box: Box) -> tuple[float, ...]:
-        if not self.sessions:
-            return UNTAUGHT
-        logits = []
-        for name, teacher in TEACHERS.items():
-            session = self.sessions[name]
-            outputs = session.run(None, {session.get_inputs()[0].name: teacher.prepare(image, box)[None]})[0]
-            logits.append(float(live_logits(outputs, teacher.live)[0]))
-        return tuple(logits)
-
-
 class _RealJob:
     """A labelled record into a packed picture with its teacher scores, or nothing when no face is found in it."""
 
     def __init__(self, teachers: Path | None, open_detector: Callable[[], Detector]) -> None:
-        self.teach = _Teachers(teachers)
+        self.sessions = {} if teachers is None else {name: t.open(teachers) for name, t in TEACHERS.items()}
         self.open_detector = open_detector
         self.detector: Detector | None = None
 
@@ -162,7 +143,7 @@ class _RealJob:
             split=record.split,
             box_xyxy=box,
             jpeg=encode(image),
-            teacher=self.teach(image, box),
+            teacher=self._teach(image, box),
         )
 
     def _detect(self, image: Image) -> Box | None:
@@ -170,6 +151,16 @@ class _RealJob:
             self.detector = self.open_detector()
         faces = self.detector.detect(image)
         return max(faces, key=lambda face: face.longer_side).box_xyxy if faces else None
+
+    def _teach(self, image: Image, box: Box) -> tuple[float, ...]:
+        if not self.sessions:
+            return (float("nan"),) * len(TEACHERS)
+        logits = []
+        for name, teacher in TEACHERS.items():
+            session = self.sessions[name]
+            outputs = session.run(None, {session.get_inputs()[0].name: teacher.prepare(image, box)[None]})[0]
+            logits.append(float(live_logits(outputs, teacher.live)[0]))
+        return tuple(logits)
 
 
 class _PortraitJob:
@@ -197,16 +188,15 @@ class _PortraitJob:
             split=split_of_portrait(file),
             box_xyxy=box,
             jpeg=encode(trimmed),
-            teacher=UNTAUGHT,
+            teacher=(float("nan"),) * len(TEACHERS),
         )
 
 
 class _RecaptureJob:
-    """A drawn (source, background, seed) into a simulated attack with its teacher scores."""
+    """A drawn (source, background, seed) into a simulated attack."""
 
-    def __init__(self, paths: Sequence[Path], teachers: Path | None) -> None:
+    def __init__(self, paths: Sequence[Path]) -> None:
         self.sources = load(paths)
-        self.teach = _Teachers(teachers)
 
     def __call__(self, draw: tuple[int, int, int]) -> Packed:
         index, background, seed = draw
@@ -223,7 +213,7 @@ class _RecaptureJob:
             split="train",
             box_xyxy=box,
             jpeg=encode(image),
-            teacher=self.teach(image, box),
+            teacher=(float("nan"),) * len(TEACHERS),
         )
 
 

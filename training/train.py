@@ -127,7 +127,7 @@ def _schedule(optimiser: AdamW, config: TrainConfig) -> LRScheduler:
     settings = config.optimiser
     if settings.schedule == "warm_restarts":
         return CosineAnnealingWarmRestarts(optimiser, T_0=settings.restart_epochs)
-    steps = (settings.cosine_epochs or config.epochs) * config.batches_per_epoch
+    steps = config.epochs * config.batches_per_epoch
 
     def factor(step: int) -> float:
         if step < settings.warmup_steps:

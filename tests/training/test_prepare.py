@@ -72,12 +72,6 @@ def test_a_plan_becomes_packs_of_three_kinds_and_is_not_made_twice(plan: Plan) -
     assert [path.stat().st_mtime_ns for path in paths[:2]] == [made[path] for path in paths[:2]]
 
 
-def test_teachers_are_asked_about_frames_and_recaptures_but_not_about_portraits(plan: Plan, shared: Path) -> None:
-    content = load(prepare(replace(plan, teachers=shared / "models"), FakeDetector, quiet))
-    assert np.isfinite(content.teacher[content.origin != "portrait"]).all()
-    assert np.isnan(content.teacher[content.origin == "portrait"]).all()
-
-
 def test_a_picture_without_a_face_is_left_out_but_a_box_is_taken_at_its_word(plan: Plan) -> None:
     content = load(prepare(replace(plan, recaptures=0), Blind, quiet))
     assert content.key.tolist() == ["cam/live/a.png", "cam/spoof/a.png"]

@@ -8,7 +8,6 @@ from training.cli.data import prepare
 from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-STAGES = "warm_up", "low_resolution", "full_resolution"  # each from the last weights of the one before
 
 
 @click.command()
@@ -188,13 +187,14 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
 
     packs, init = run / "packs", None
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
-    for stage in STAGES:
-        ctx.invoke(train, config=CONFIGS / f"{stage}.toml", packs=packs, out=run / stage, init=init, teachers=teachers)
-        init = run / stage / "last.safetensors"
-    last = load_config(CONFIGS / f"{STAGES[-1]}.toml")
+    for stage, chosen in (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best")):
+        config = CONFIGS / f"{stage}.toml"
+        ctx.invoke(train, config=config, packs=packs, out=run / stage, init=init, teachers=teachers)
+        init = run / stage / f"{chosen}.safetensors"
+    last = load_config(config)
     ctx.invoke(
         release,
-        weights=run / STAGES[-1] / "best.safetensors",
+        weights=init,
         manifest=manifest,
         portraits=portraits,
         terms=CONFIGS.parent / "terms.toml",
