@@ -6,6 +6,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from faceauth.errors import ConfigError
+
 
 class Settings(BaseModel):
     """Base of the sections: frozen, no unknown keys."""
@@ -19,7 +21,8 @@ class DataSettings(Settings):
     Attributes:
         sampling: ``epoch`` shows every real training frame once an epoch; ``balanced`` draws class and domain evenly.
         pairs: share of a batch that is simulated attacks together with their own live sources (``balanced`` only).
-        frames_per_class: at most so many real frames of a class and domain are ever drawn; None draws all.
+        frames_per_class: at most so many real frames of a class and domain are drawn as views of their own
+            (``balanced`` only); None draws all. Pairs, backgrounds and colours come from all.
         teacher_weight: share of the teachers' soft score in the target, in [0, 1], where a picture has one.
         teacher_weight_wide: the same for a real frame that shows what is around the face (``packs.WIDE``), where the
             teachers are at their best and the room gives the label away; None gives them no other.
@@ -95,5 +98,12 @@ class TrainConfig(Settings):
 
 
 def load_config(path: Path) -> TrainConfig:
-    """Settings of a TOML file; a missing, misspelt or impossible key is an error."""
-    return TrainConfig.model_validate(tomllib.loads(path.read_text()))
+    """Settings of a TOML file.
+
+    Raises:
+        ConfigError: it is no TOML, or a key is missing, misspelt or impossible.
+    """
+    try:
+        return TrainConfig.model_validate(tomllib.loads(path.read_text()))
+    except ValueError as error:  # pydantic's and tomllib's are both
+        raise ConfigError(f"{path} is no recipe: {error}") from error

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from faceauth.errors import ConfigError
 from training.config import TrainConfig
 from training.packs import WIDE, Pack
 from training.records import LIVE, SPOOF
+from training.sampling import refuse_unknown_domains
 from training.train import train
 
 
@@ -42,29 +44,40 @@ def folds(content: Pack, count: int, together: Sequence[Sequence[str]] = ()) -> 
     Args:
         content: the pictures.
         count: of folds, at least 2.
-        together: groups of domains that must not be parted, such as those that show the same people.
+        together: groups of domains that must not be parted, such as those that show the same people; those of one
+            class are left out with the others of their group.
 
     Raises:
-        ValueError: a domain of ``together`` is not in ``train``, or there are fewer groups than folds.
+        ConfigError: a domain of ``together`` is not in ``train`` or stands in two groups, or there are fewer groups
+            than folds.
     """
     real = (content.origin == "real") & (content.split == "train")
     domains = [
         str(d) for d in np.unique(content.domain[real]) if len(set(content.label[real & (content.domain == d)])) == 2
     ]
-    absent = sorted({d for group in together for d in group} - set(content.domain[real]))
-    if absent:
-        raise ValueError(f"There is no domain {', '.join(absent)} in train.")
+    named = [domain for group in together for domain in group]
+    refuse_unknown_domains(content, named)
+    if len(set(named)) < len(named):
+        raise ConfigError("A domain stands in two groups of domains to keep together: make one group of them.")
     bound = {domain: tuple(group) for group in together for domain in group}
     groups = sorted({bound.get(domain, (domain,)) for domain in domains}, key=lambda group: _kind(content, real, group))
     if len(groups) < count:
-        raise ValueError(f"{len(groups)} groups of domains of two classes cannot make {count} folds.")
-    return [tuple(d for group in groups[place::count] for d in group if d in domains) for place in range(count)]
+        raise ConfigError(f"{len(groups)} groups of domains of two classes cannot make {count} folds: ask for fewer.")
+    return [tuple(d for group in groups[place::count] for d in group) for place in range(count)]
 
 
 def cross_validate(
     config: TrainConfig, content: Pack, groups: Sequence[tuple[str, ...]], out: Path, teachers: Path | None = None
 ) -> Iterator[FoldResult]:
-    """Train once for each group without it, below ``out``; a fold that is finished is not trained again."""
+    """Train once for each group without it, below ``out``; a fold that is finished is not trained again.
+
+    Raises:
+        ConfigError: the recipe leaves domains out itself, or a fold's folder holds the run of another group.
+    """
+    if config.data.hold_out:
+        raise ConfigError(
+            f"{config.name} leaves domains out itself: take hold_out away, the folds say what to leave out."
+        )
     for number, group in enumerate(groups, start=1):
         without = config.model_copy(update={"data": config.data.model_copy(update={"hold_out": group})})
         folder = out / f"fold{number}"
@@ -78,8 +91,10 @@ def cross_validate(
         )
 
 
-def _kind(content: Pack, real: np.ndarray[tuple[int], np.dtype[np.bool_]], group: tuple[str, ...]) -> tuple[bool, int]:
-    """Whole frames or tight crops, then the rarer class's pictures: neighbours go to different folds."""
+def _kind(
+    content: Pack, real: np.ndarray[tuple[int], np.dtype[np.bool_]], group: tuple[str, ...]
+) -> tuple[bool, int, tuple[str, ...]]:
+    """Whole frames or tight crops, then the rarer class's pictures, then names: neighbours go to different folds."""
     mine = np.flatnonzero(real & np.isin(content.domain, group))
     wide = np.median([content.context(int(i)) for i in mine]) >= WIDE
-    return bool(wide), int(min((content.label[mine] == label).sum() for label in (LIVE, SPOOF)))
+    return bool(wide), int(min((content.label[mine] == label).sum() for label in (LIVE, SPOOF))), group

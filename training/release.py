@@ -16,6 +16,7 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from faceauth.calibration import fit_platt
+from faceauth.errors import ConfigError
 from faceauth.evaluation.evaluate import evaluate
 from faceauth.evaluation.manifest import Row
 from faceauth.evaluation.report import EvaluationReport
@@ -89,7 +90,8 @@ def release(
     crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb")
     files: dict[Variant, Path] = {"fp32": out / "spoofnet.onnx", "int8": out / "spoofnet.int8.onnx"}
     export_fp32(load_network(weights), files["fp32"])
-    export_int8(files["fp32"], files["int8"], cut(calibration_rows(rows), crop.spec()))
+    trained_on = [row for row in rows if row.domain not in left_out]
+    export_int8(files["fp32"], files["int8"], cut(calibration_rows(trained_on), crop.spec()))
 
     choice = choice_rows(rows, left_out)
     name = " and ".join(["val", *(["left-out domains of train"] if left_out else [])])
@@ -119,11 +121,11 @@ def choice_rows(rows: Sequence[Row], left_out: Collection[str]) -> list[Row]:
     """The rows to choose on: ``val``, and the domains of ``train`` that the training left out.
 
     Raises:
-        ValueError: a domain is not in ``train``.
+        ConfigError: a domain is not in ``train``.
     """
     absent = sorted(set(left_out) - {row.domain for row in rows if row.split == "train"})
     if absent:
-        raise ValueError(f"There is no domain {', '.join(absent)} in train: name those of the recipe's hold_out.")
+        raise ConfigError(f"There is no domain {', '.join(absent)} in train: name those of the recipe's hold_out.")
     return [row for row in rows if row.split == "val" or (row.split == "train" and row.domain in left_out)]
 
 

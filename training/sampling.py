@@ -4,12 +4,13 @@ Domains differ in size by 50 times and some hold one class only; drawn as they c
 and "this room is live".
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from faceauth.errors import ConfigError
 from training.config import DataSettings
 from training.packs import Pack
 from training.records import LIVE, SPOOF
@@ -94,6 +95,19 @@ class EpochBatches:
         """How many batches ``batches`` yields; a last one of a single frame is dropped: it has no batch statistics."""
         whole, rest = divmod(len(self._frames) // self.processes, self.batch_size)
         return min(count, whole + (rest > 1))
+
+
+def refuse_unknown_domains(content: Pack, domains: Collection[str]) -> None:
+    """A misspelt domain would be trained on, and believed to be left out.
+
+    Raises:
+        ConfigError: a domain has no real picture in ``train``.
+    """
+    absent = sorted(
+        set(domains) - set(content.domain[(content.split == "train") & (content.origin == "real")].tolist())
+    )
+    if absent:
+        raise ConfigError(f"There is no domain {', '.join(absent)} in train: look for a misspelt name.")
 
 
 def _thinned(content: Pack, usable: npt.NDArray[np.bool_], most: int | None, seed: int) -> npt.NDArray[np.bool_]:

@@ -12,6 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from faceauth.errors import ConfigError
+
 Box = tuple[float, float, float, float]
 LOGIT_LIMIT = 8.0
 
@@ -51,6 +53,17 @@ TEACHERS = {
     "minifasnet_v1se": Teacher("MiniFASNetV1SE_4.0_80.onnx", scale=4.0, side=80, live=1, reflect=False),
     "facenox": Teacher("facenox_98.20.onnx", scale=1.5, side=128, live=0, reflect=True),
 }
+
+
+def refuse_missing_files(folder: Path) -> None:
+    """Before anything is trained or prepared, rather than in the first batch.
+
+    Raises:
+        ConfigError: ``folder`` lacks a teacher's file.
+    """
+    missing = [teacher.file for teacher in TEACHERS.values() if not (folder / teacher.file).is_file()]
+    if missing:
+        raise ConfigError(f"{folder} lacks {', '.join(missing)}: give the folder that holds the teachers' files.")
 
 
 class Panel:

@@ -22,11 +22,12 @@ from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LambdaLR, LRSc
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
+from faceauth.errors import ConfigError
 from training.config import TrainConfig
 from training.memory import keep_freed_memory
 from training.network import SpoofNet
 from training.packs import Pack
-from training.sampling import BalancedBatches, EpochBatches
+from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
 from training.validate import validate
 from training.views import EpochSampler, Views
@@ -44,9 +45,14 @@ def train(
         init: weights to start from.
         teachers: folder of the teachers' files, for recipes whose teachers see views.
 
+    Raises:
+        ConfigError: ``out`` holds the run of another recipe, or a domain to leave out is not in ``train``.
+
     Returns:
-        ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val``.
+        ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val`` and what was
+        left out.
     """
+    refuse_unknown_domains(content, config.data.hold_out)
     # Left to itself, Lightning takes one process of torchrun's for all there is, where there is no GPU.
     devices, nodes = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"))
     logger = TensorBoardLogger(out, name="log")
@@ -67,6 +73,8 @@ def train(
     state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
     state |= {"epoch": 0, "step": 0, "best": -1.0}
     last = out / "last.ckpt"
+    if fabric.is_global_zero:
+        _claim(out, config)
     if last.exists():
         fabric.load(last, state)
     loader, sampler = _loader(config, content, fabric, teachers)
@@ -84,6 +92,18 @@ def train(
             _report(fabric, state, config, content, out, loss)
         fabric.save(last, state)
     return out / "best.safetensors"
+
+
+def _claim(out: Path, config: TrainConfig) -> None:
+    """Keep the recipe beside its run; what goes on there must be the same but for the number of epochs.
+
+    Weights that saw a domain must not become those of a recipe that leaves it out.
+    """
+    kept, recipe = out / "recipe.json", config.model_dump_json(indent=2, exclude={"epochs"}) + "\n"
+    if kept.exists() and kept.read_text() != recipe:
+        raise ConfigError(f"{out} holds the run of another recipe: give another folder, or empty this one.")
+    out.mkdir(parents=True, exist_ok=True)
+    kept.write_text(recipe)
 
 
 def _epoch(fabric: Fabric, state: dict[str, Any], loader: Any, config: TrainConfig) -> float:

@@ -17,7 +17,7 @@ from training.augment import batch_of, degrade, draw_framing, exchange_backgroun
 from training.config import TrainConfig
 from training.packs import WIDE, Pack
 from training.sampling import BalancedBatches, Draw, EpochBatches
-from training.teachers import Panel
+from training.teachers import Panel, refuse_missing_files
 
 Floats = npt.NDArray[np.float32]
 
@@ -43,13 +43,15 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         teachers: folder of the teachers' files, for recipes whose teachers see views.
 
     Raises:
-        ConfigError: such a recipe without the folder.
+        ConfigError: such a recipe without the folder, or a file is missing in it.
     """
 
     def __init__(self, content: Pack, config: TrainConfig, teachers: Path | None = None) -> None:
         if config.data.teachers_see == "views" and teachers is None:
             raise ConfigError(f"The teachers of {config.name} see views: give the folder of their files (--teachers).")
         self.content, self.config = content, config
+        if teachers is not None:
+            refuse_missing_files(teachers)
         self._teachers = teachers if config.data.teachers_see == "views" else None
         self._soft = soft_targets(content, config)
         self._hard, self._weight = hard_targets(content, config), teacher_weights(content, config)
@@ -70,7 +72,7 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         reference = frame(content.image(draw.partner), content.box(draw.partner), framing, settings.size)
         if framing.scale > EXCHANGE_FROM_SCALE and rng.random() < settings.exchange:
             view = exchange_background(view, reference, rng, framing.scale)
-        is_blend = rng.random() < settings.blend
+        is_blend = bool(settings.blend) and rng.random() < settings.blend
         if is_blend:
             share = float(rng.uniform(0, 1))
             view = np.asarray(cv2.addWeighted(view, share, reference, 1 - share, 0), np.uint8)

@@ -115,7 +115,7 @@ def _row(manifest: Path, line: int, record: dict[str, str | None]) -> Row:
         raise ConfigError(f"{where}: a face box of {box[2]:g} x {box[3]:g} pixels.")
     picture = manifest.parent / value["path"]
     reference = manifest.parent / value["reference"] if value.get("reference") else None
-    if reference == picture:
+    if reference is not None and reference.resolve() == picture.resolve():
         raise ConfigError(f"{where}: a picture matches itself: name another one of the person as its reference.")
     return Row(
         path=picture,

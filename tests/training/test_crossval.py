@@ -8,6 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 
+from faceauth.errors import ConfigError  # noqa: E402
 from training.config import TrainConfig  # noqa: E402
 from training.crossval import cross_validate, folds  # noqa: E402
 from training.packs import Pack  # noqa: E402
@@ -31,10 +32,15 @@ def test_every_domain_of_two_classes_is_left_out_once_and_no_other_is(tiny_pack:
 def test_domains_of_the_same_people_stay_together(tiny_pack: Pack) -> None:
     groups = folds(with_domains(tiny_pack, 6), 3, [["d0", "d3", "d4"]])
     assert any({"d0", "d3", "d4"} <= set(group) for group in groups)
-    with pytest.raises(ValueError, match="nowhere"):
-        folds(tiny_pack, 2, [["nowhere"]])
-    with pytest.raises(ValueError, match="folds"):
-        folds(tiny_pack, 3)
+    # small has both classes, live-only has not: it must not stay behind in training all the same
+    assert any({"small", "live-only"} <= set(group) for group in folds(tiny_pack, 2, [["live-only", "small"]]))
+    for groups, count, said in (
+        ([["nowhere"]], 2, "nowhere"),
+        ([["large", "small"], ["small"]], 2, "two"),
+        ([], 3, "folds"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            folds(tiny_pack, count, groups)
 
 
 def test_a_fold_is_measured_on_what_it_left_out_and_on_val(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
@@ -42,6 +48,7 @@ def test_a_fold_is_measured_on_what_it_left_out_and_on_val(tmp_path: Path, tiny_
     results = list(cross_validate(short, tiny_pack, [("large",), ("small",)], tmp_path))
     assert [set(result.left_out) for result in results] == [{"large"}, {"small"}]
     assert all(set(result.val) == {"v"} and 0 <= result.macro_left_out <= 1 for result in results)
-    before = (tmp_path / "fold1" / "last.safetensors").read_bytes()
     assert list(cross_validate(short, tiny_pack, [("large",), ("small",)], tmp_path)) == results
-    assert (tmp_path / "fold1" / "last.safetensors").read_bytes() == before
+    assert len((tmp_path / "fold1" / "epochs.jsonl").read_text().splitlines()) == 1
+    with pytest.raises(ConfigError, match="another recipe"):
+        list(cross_validate(short, tiny_pack, [("small",), ("large",)], tmp_path))

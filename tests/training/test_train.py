@@ -14,6 +14,7 @@ pytest.importorskip("lightning_fabric")
 
 from safetensors.torch import load_file  # noqa: E402
 
+from faceauth.errors import ConfigError  # noqa: E402
 from training.config import DataSettings, TrainConfig, load_config  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
 from training.packs import Pack, save  # noqa: E402
@@ -84,6 +85,20 @@ def test_a_finished_run_started_again_trains_no_more(tmp_path: Path, tiny_pack: 
     train(short, tiny_pack, tmp_path)
     assert len(table(tmp_path)) == 1
     assert (tmp_path / "last.safetensors").read_bytes() == before
+
+
+def test_a_folder_holds_the_run_of_one_recipe(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    short = smoke.model_copy(update={"epochs": 1})
+    train(short, tiny_pack, tmp_path)
+    without = short.model_copy(update={"data": short.data.model_copy(update={"hold_out": ("large",)})})
+    with pytest.raises(ConfigError, match="another recipe"):
+        train(without, tiny_pack, tmp_path)
+
+
+def test_a_misspelt_domain_is_not_believed_to_be_left_out(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    without = smoke.model_copy(update={"data": smoke.data.model_copy(update={"hold_out": ("lrage",)})})
+    with pytest.raises(ConfigError, match="lrage"):
+        train(without, tiny_pack, tmp_path)
 
 
 def test_the_reference_recipe_has_its_learning_rates(tmp_path: Path, tiny_pack: Pack) -> None:

@@ -103,6 +103,8 @@ def test_teachers_that_shall_see_views_must_be_there(tiny_pack: Pack, smoke: Tra
     config = smoke.model_copy(update={"data": DataSettings(teachers_see="views")})
     with pytest.raises(ConfigError, match="--teachers"):
         Views(tiny_pack, config)
+    with pytest.raises(ConfigError, match="facenox"):
+        Views(tiny_pack, config, Path(__file__).parent)
 
 
 def test_blends_that_nobody_judges_are_refused(smoke: TrainConfig) -> None:
