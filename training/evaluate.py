@@ -61,16 +61,9 @@ def load(weights: Path) -> nn.Module:
     """SpoofNet in evaluation mode, on the GPU where there is one.
 
     Raises:
-        ConfigError: the file does not hold SpoofNet's layers as ``.safetensors`` or fp32 ``.onnx``.
+        ConfigError: as :func:`training.export.load_network`.
     """
-    try:
-        network = load_network(weights)
-    except (ValueError, RuntimeError) as error:
-        raise ConfigError(
-            f"{weights} does not hold SpoofNet: give best.safetensors of a training or a released fp32 .onnx "
-            f"({str(error).splitlines()[0]})."
-        ) from error
-    return network.to("cuda" if torch.cuda.is_available() else "cpu")
+    return load_network(weights).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def evaluate_network(

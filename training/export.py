@@ -13,13 +13,16 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from faceauth.errors import ConfigError
 from faceauth.liveness.spoofnet import INPUT, OUTPUT
 from training.network import INPUT_SIZE, SpoofNet
 from training.scoring import normalise
@@ -46,9 +49,18 @@ def load_network(path: Path) -> SpoofNet:
     In a released file each batch normalisation is folded into the layer before it, and so it is in what is returned.
 
     Raises:
-        ValueError: another suffix.
-        RuntimeError: the layers are not SpoofNet's.
+        ConfigError: the file does not hold SpoofNet's layers as ``.safetensors`` or fp32 ``.onnx``.
     """
+    try:
+        return _read_network(path)
+    except (ValueError, RuntimeError, SafetensorError, DecodeError) as error:
+        raise ConfigError(
+            f"{path} does not hold SpoofNet: give best.safetensors of a training or a released fp32 .onnx "
+            f"({str(error).splitlines()[0]})."
+        ) from error
+
+
+def _read_network(path: Path) -> SpoofNet:
     network = SpoofNet().eval()
     if path.suffix == ".safetensors":
         network.load_state_dict(load_file(path))

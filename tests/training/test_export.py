@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from faceauth.errors import ConfigError
 from training.export import Exported, export_fp32, export_int8, fold, load_network
 from training.network import SpoofNet
 
@@ -78,7 +79,7 @@ def test_weights_come_back_from_safetensors_and_from_onnx(
 
 
 def test_other_weight_formats_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="weights are"):
+    with pytest.raises(ConfigError, match="weights are"):
         load_network(tmp_path / "weights.pth")
 
 
@@ -88,3 +89,10 @@ def test_int8_is_small_and_close(fp32: Path, crops: npt.NDArray[np.uint8], tmp_p
     assert int8.stat().st_size < fp32.stat().st_size / 3
     np.testing.assert_allclose(p_live(onnx_logits(int8, crops)), p_live(onnx_logits(fp32, crops)), atol=0.05)
     assert [path.name for path in tmp_path.iterdir()] == ["spoofnet.int8.onnx"]  # nothing half-made is left
+
+
+@pytest.mark.parametrize("name", ["cut.safetensors", "cut.onnx"])
+def test_a_damaged_file_is_one_sentence(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"no weights at all")
+    with pytest.raises(ConfigError, match=f"{name} does not hold SpoofNet"):
+        load_network(tmp_path / name)

@@ -7,6 +7,7 @@ import click
 from training.cli.data import prepare
 from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
 
+SCALE = click.FloatRange(min=0, min_open=True)
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
@@ -50,7 +51,7 @@ def train(config: Path, packs: Path, out: Path, init: Path | None, teachers: Pat
     "--scale",
     "scales",
     multiple=True,
-    type=click.FloatRange(min=0, min_open=True),
+    type=SCALE,
     default=(2.0,),
     show_default=True,
     help="Context scale of the crop, one of the recipe's; may be repeated: the logits of several are averaged.",
@@ -108,7 +109,7 @@ def evaluate(
     "--portraits", required=True, multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated."
 )
 @click.option("--terms", required=True, type=FILE, help="TOML: version, licence, origin, use and data of the weights.")
-@click.option("--scale", required=True, type=float, help="Context scale of the crop, chosen on val.")
+@click.option("--scale", required=True, type=SCALE, help="Context scale of the crop, chosen on val.")
 @click.option(
     "--left-out",
     multiple=True,
@@ -151,7 +152,7 @@ def release(
 @click.command()
 @click.argument("weights", type=FILE)
 @click.option("--manifest", required=True, type=FILE, help="Labelled pictures; some of train calibrate int8.")
-@click.option("--scale", required=True, type=float, help="Context scale of the crop, as in the card of the weights.")
+@click.option("--scale", required=True, type=SCALE, help="Context scale of the crop, as in the card of the weights.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for spoofnet.tflite and spoofnet.int8.tflite.")
 def export(weights: Path, manifest: Path, scale: float, out: Path) -> None:
     """Export WEIGHTS (.safetensors or .onnx) to LiteRT, in fp32 and int8; needs the extra litert."""
