@@ -63,7 +63,14 @@ class ViewSettings(Settings):
 
 
 class OptimiserSettings(Settings):
-    """AdamW and its schedule; ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once."""
+    """The loss, AdamW and its schedule.
+
+    Attributes:
+        schedule: ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once.
+        label_smoothing: of the cross-entropy.
+        triplet_weight: of the asymmetric triplet loss over domains (``triplet.py``), added to the cross-entropy.
+        ema_decay: of the averaged weights, a step.
+    """
 
     lr: float = 1e-3
     weight_decay: float = 0.05
@@ -71,6 +78,7 @@ class OptimiserSettings(Settings):
     restart_epochs: int = 5
     warmup_steps: int = 300
     label_smoothing: float = 0.05
+    triplet_weight: float = Field(0.0, ge=0)
     ema_decay: float = Field(0.998, ge=0, lt=1)
 
 

@@ -1,7 +1,5 @@
 """SpoofNet: normalised crops in, two logits out (0 = live, 1 = spoof). Knows no data and no threshold."""
 
-from typing import cast
-
 from torch import Tensor, nn
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -31,8 +29,12 @@ class SpoofNet(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Logits of RGB crops normalised by ``MEAN`` and ``STD``: (B, 3, H, W) -> (B, 2)."""
-        maps = self.features(crops)  # (B, 512, H / 32, W / 32)
-        return cast(Tensor, self.head(maps.mean(dim=(2, 3))))
+        return self.logits_and_features(crops)[0]
+
+    def logits_and_features(self, crops: Tensor) -> tuple[Tensor, Tensor]:
+        """The same logits, and the pooled features they are made of: (B, 2) and (B, 512)."""
+        features = self.features(crops).mean(dim=(2, 3))  # of maps (B, 512, H / 32, W / 32)
+        return self.head(features), features
 
 
 def _block(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

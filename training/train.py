@@ -29,6 +29,7 @@ from training.network import SpoofNet
 from training.packs import Pack
 from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
+from training.triplet import triplet_loss
 from training.validate import validate
 from training.views import EpochSampler, Views
 
@@ -69,6 +70,7 @@ def train(
     optimiser = AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     schedule = _schedule(optimiser, config)
     model, optimiser = fabric.setup(network, optimiser)
+    model.mark_forward_method("logits_and_features")
     averaged = averaged.to(fabric.device)
     state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
     state |= {"epoch": 0, "step": 0, "best": -1.0}
@@ -111,9 +113,11 @@ def _epoch(fabric: Fabric, state: dict[str, Any], loader: Any, config: TrainConf
     model.train()
     total, batches = 0.0, 0
     progress = tqdm(loader, desc=f"epoch {state['epoch'] + 1}/{config.epochs}", disable=not fabric.is_global_zero)
-    for crops, target in progress:
-        logits = model(normalise(crops))  # (B, 2)
+    for crops, target, groups in progress:
+        logits, features = model.logits_and_features(normalise(crops))  # (B, 2), (B, 512)
         loss = nn.functional.cross_entropy(logits.float(), torch.stack([1 - target, target], dim=1))
+        if config.optimiser.triplet_weight:
+            loss = loss + config.optimiser.triplet_weight * triplet_loss(features.float(), groups)
         fabric.backward(loss)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)

@@ -18,6 +18,7 @@ from training.config import TrainConfig
 from training.packs import WIDE, Pack
 from training.sampling import BalancedBatches, Draw, EpochBatches
 from training.teachers import Panel, refuse_missing_files
+from training.triplet import NO_GROUP, groups_of
 
 Floats = npt.NDArray[np.float32]
 
@@ -34,7 +35,7 @@ class Look:
     rng: np.random.Generator
 
 
-class Views(Dataset[tuple[Tensor, Tensor]]):
+class Views(Dataset[tuple[Tensor, Tensor, Tensor]]):
     """Views of a pack's pictures; an item is addressed by a whole batch of draws.
 
     Args:
@@ -55,14 +56,16 @@ class Views(Dataset[tuple[Tensor, Tensor]]):
         self._teachers = teachers if config.data.teachers_see == "views" else None
         self._soft = soft_targets(content, config)
         self._hard, self._weight = hard_targets(content, config), teacher_weights(content, config)
+        self._groups = groups_of(content)
         self._panel: Panel | None = None
 
-    def __getitem__(self, draws: list[Draw]) -> tuple[Tensor, Tensor]:
-        """Crops uint8 (B, size, size, 3) RGB, and the target P(spoof) float32 (B,)."""
+    def __getitem__(self, draws: list[Draw]) -> tuple[Tensor, Tensor, Tensor]:
+        """Crops uint8 (B, size, size, 3) RGB, the target P(spoof) float32 (B,), the triplet loss's group int64 (B,)."""
         looks = [self._look(draw) for draw in draws]
         targets = self._targets(draws, looks)
         views = [degrade(k.pixels, self.config.view, k.rng, reference=k.reference) for k in looks]
-        return torch.from_numpy(batch_of(views)), torch.from_numpy(targets)
+        groups = np.where([look.is_blend for look in looks], NO_GROUP, self._groups[[draw.index for draw in draws]])
+        return torch.from_numpy(batch_of(views)), torch.from_numpy(targets), torch.from_numpy(groups)
 
     def _look(self, draw: Draw) -> Look:
         rng = np.random.default_rng(draw.seed)

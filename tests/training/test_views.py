@@ -14,6 +14,7 @@ from training.config import DataSettings, OptimiserSettings, TrainConfig, ViewSe
 from training.packs import Pack  # noqa: E402
 from training.sampling import BalancedBatches, Draw  # noqa: E402
 from training.teachers import Panel  # noqa: E402
+from training.triplet import NO_GROUP  # noqa: E402
 from training.views import EpochSampler, Views, soft_targets  # noqa: E402
 
 PLAIN = ViewSettings(size=32, camera=0, recolour=0, exchange=0, greyscale=0, texture=0, occlusion=0)
@@ -27,7 +28,7 @@ def test_the_same_draw_is_the_same_bytes(tiny_pack: Pack, smoke: TrainConfig) ->
 
 
 def test_another_seed_is_another_view(tiny_pack: Pack, smoke: TrainConfig) -> None:
-    crops, _ = Views(tiny_pack, smoke)[[Draw(0, 1, seed) for seed in range(4)]]
+    crops, _, _ = Views(tiny_pack, smoke)[[Draw(0, 1, seed) for seed in range(4)]]
     assert len({crop.numpy().tobytes() for crop in crops}) == 4
 
 
@@ -81,7 +82,7 @@ def test_teachers_asked_about_views_say_what_they_see_and_repeat_it(
     config = smoke.model_copy(update={"data": settings, "view": PLAIN})
     draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
     views = Views(tiny_pack, config, shared / "models")
-    (crops, first), (_, again) = views[draws], views[draws]
+    (crops, first, _), (_, again, _) = views[draws], views[draws]
     torch.testing.assert_close(first, again, rtol=0, atol=0)
     panel, rng = Panel(shared / "models"), np.random.default_rng(draws[0].seed)
     logits = panel.ask([np.ascontiguousarray(crop.numpy()[..., ::-1]) for crop in crops], rng)
@@ -93,9 +94,10 @@ def test_a_blend_has_the_teachers_word_alone(tiny_pack: Pack, smoke: TrainConfig
     plain = smoke.model_copy(update={"data": settings, "view": PLAIN})
     blended = smoke.model_copy(update={"data": settings, "view": PLAIN.model_copy(update={"blend": 1.0})})
     draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
-    crops, targets = Views(tiny_pack, blended, shared / "models")[draws]
-    as_they_are, labels = Views(tiny_pack, plain, shared / "models")[draws]
+    crops, targets, groups = Views(tiny_pack, blended, shared / "models")[draws]
+    as_they_are, labels, groups_as_they_are = Views(tiny_pack, plain, shared / "models")[draws]
     assert not torch.equal(crops, as_they_are)
+    assert (groups == NO_GROUP).all() and (groups_as_they_are != NO_GROUP).all()
     assert not np.isin(targets.numpy().round(4), labels.numpy().round(4)).any()
 
 
