@@ -69,6 +69,7 @@ class OptimiserSettings(Settings):
         schedule: ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once.
         label_smoothing: of the cross-entropy.
         triplet_weight: of the asymmetric triplet loss over domains (``triplet.py``), added to the cross-entropy.
+        guess_weight: of the error in guessing each teacher's logit (``apprentice.py``), added to the cross-entropy.
         ema_decay: of the averaged weights, a step.
     """
 
@@ -79,6 +80,7 @@ class OptimiserSettings(Settings):
     warmup_steps: int = 300
     label_smoothing: float = 0.05
     triplet_weight: float = Field(0.0, ge=0)
+    guess_weight: float = Field(0.0, ge=0)
     ema_decay: float = Field(0.998, ge=0, lt=1)
 
 

@@ -67,27 +67,23 @@ def refuse_missing_files(folder: Path) -> None:
 
 
 class Panel:
-    """All teachers, asked about views: each view by one of them, drawn at random.
+    """All teachers, asked about views.
 
-    Distillation by matching functions (Beyer et al. 2022): the teacher sees what the student sees, so that a few
-    thousand pictures say as much about it as millions of views do. One teacher a view costs a third of all three, and
-    over many views the student learns their mean.
+    Distillation by matching functions (Beyer et al. 2022): the teachers see what the student sees, so that a few
+    thousand pictures say as much about them as there are views.
     """
 
     def __init__(self, folder: Path) -> None:
         self._opened = [(teacher, teacher.open(folder)) for teacher in TEACHERS.values()]
 
-    def ask(self, views: Sequence[npt.NDArray[np.uint8]], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-        """Live logits, float32, N, of views: uint8, side x side x 3, BGR."""
-        logits = np.empty(len(views), np.float32)
-        chosen = rng.integers(0, len(self._opened), len(views))
-        for number, (teacher, session) in enumerate(self._opened):
-            mine = np.flatnonzero(chosen == number)
-            if len(mine):
-                crops = np.stack([teacher.input_of(views[int(index)]) for index in mine])
-                outputs = session.run(None, {session.get_inputs()[0].name: crops})[0]
-                logits[mine] = live_logits(outputs, teacher.live)
-        return logits
+    def ask(self, views: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
+        """Live logits, float32, (N, 3), of views: uint8, side x side x 3, BGR."""
+        answers = []
+        for teacher, session in self._opened:
+            crops = np.stack([teacher.input_of(view) for view in views])
+            outputs = session.run(None, {session.get_inputs()[0].name: crops})[0]
+            answers.append(live_logits(outputs, teacher.live))
+        return np.stack(answers, axis=1)
 
 
 def live_logits(outputs: npt.NDArray[np.float32], live: int) -> npt.NDArray[np.float32]:

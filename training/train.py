@@ -23,13 +23,13 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from faceauth.errors import ConfigError
+from training.apprentice import Apprentice, loss_of
 from training.config import TrainConfig
 from training.memory import keep_freed_memory
 from training.network import SpoofNet
 from training.packs import Pack
 from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
-from training.triplet import triplet_loss
 from training.validate import validate
 from training.views import EpochSampler, Views
 
@@ -67,10 +67,10 @@ def train(
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = deepcopy(network).eval().requires_grad_(False)
     settings = config.optimiser
-    optimiser = AdamW(network.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    apprentice = Apprentice(network, settings)
+    optimiser = AdamW(apprentice.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     schedule = _schedule(optimiser, config)
-    model, optimiser = fabric.setup(network, optimiser)
-    model.mark_forward_method("logits_and_features")
+    model, optimiser = fabric.setup(apprentice, optimiser)
     averaged = averaged.to(fabric.device)
     state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
     state |= {"epoch": 0, "step": 0, "best": -1.0}
@@ -79,6 +79,8 @@ def train(
         _claim(out, config)
     if last.exists():
         fabric.load(last, state)
+        if fabric.is_global_zero:
+            _forget_rows_after(state["epoch"], out / "epochs.jsonl")
     loader, sampler = _loader(config, content, fabric, teachers)
 
     while state["epoch"] < config.epochs:
@@ -108,23 +110,26 @@ def _claim(out: Path, config: TrainConfig) -> None:
     kept.write_text(recipe)
 
 
+def _forget_rows_after(epoch: int, table: Path) -> None:
+    """Of an epoch whose row was written but whose checkpoint was not: it is run again and gets a row again."""
+    rows = table.read_text().splitlines()
+    table.write_text("".join(f"{row}\n" for row in rows if json.loads(row)["epoch"] <= epoch))
+
+
 def _epoch(fabric: Fabric, state: dict[str, Any], loader: Any, config: TrainConfig) -> float:
     model, optimiser = state["model"], state["optimiser"]
     model.train()
     total, batches = 0.0, 0
     progress = tqdm(loader, desc=f"epoch {state['epoch'] + 1}/{config.epochs}", disable=not fabric.is_global_zero)
-    for crops, target, groups in progress:
-        logits, features = model.logits_and_features(normalise(crops))  # (B, 2), (B, 512)
-        loss = nn.functional.cross_entropy(logits.float(), torch.stack([1 - target, target], dim=1))
-        if config.optimiser.triplet_weight:
-            loss = loss + config.optimiser.triplet_weight * triplet_loss(features.float(), groups)
+    for batch in progress:
+        loss = loss_of(model(normalise(batch.crops)), batch, config.optimiser)
         fabric.backward(loss)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
         if config.optimiser.schedule == "cosine":
             state["schedule"].step()
         state["step"] += 1
-        _average(state["averaged"], model, _decay(state["step"], config.optimiser.ema_decay))
+        _average(state["averaged"], model.network, _decay(state["step"], config.optimiser.ema_decay))
         total, batches = total + float(loss.detach()), batches + 1
         progress.set_postfix(loss=f"{total / batches:.4f}")
     return total / max(batches, 1)

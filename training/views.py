@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from faceauth.errors import ConfigError
 from faceauth.stages import Image
+from training.apprentice import Batch
 from training.augment import batch_of, degrade, draw_framing, exchange_background, frame
 from training.config import TrainConfig
 from training.packs import WIDE, Pack
@@ -35,7 +35,7 @@ class Look:
     rng: np.random.Generator
 
 
-class Views(Dataset[tuple[Tensor, Tensor, Tensor]]):
+class Views(Dataset[Batch]):
     """Views of a pack's pictures; an item is addressed by a whole batch of draws.
 
     Args:
@@ -53,19 +53,21 @@ class Views(Dataset[tuple[Tensor, Tensor, Tensor]]):
         self.content, self.config = content, config
         if teachers is not None:
             refuse_missing_files(teachers)
-        self._teachers = teachers if config.data.teachers_see == "views" else None
-        self._soft = soft_targets(content, config)
+        self._folder = teachers if config.data.teachers_see == "views" else None
         self._hard, self._weight = hard_targets(content, config), teacher_weights(content, config)
         self._groups = groups_of(content)
         self._panel: Panel | None = None
 
-    def __getitem__(self, draws: list[Draw]) -> tuple[Tensor, Tensor, Tensor]:
-        """Crops uint8 (B, size, size, 3) RGB, the target P(spoof) float32 (B,), the triplet loss's group int64 (B,)."""
+    def __getitem__(self, draws: list[Draw]) -> Batch:
+        """The views of ``draws``."""
+        chosen = [draw.index for draw in draws]
         looks = [self._look(draw) for draw in draws]
-        targets = self._targets(draws, looks)
-        views = [degrade(k.pixels, self.config.view, k.rng, reference=k.reference) for k in looks]
-        groups = np.where([look.is_blend for look in looks], NO_GROUP, self._groups[[draw.index for draw in draws]])
-        return torch.from_numpy(batch_of(views)), torch.from_numpy(targets), torch.from_numpy(groups)
+        blended = np.array([look.is_blend for look in looks])
+        teachers = self._ask(self._folder, looks) if self._folder else self.content.teacher[chosen]
+        targets = soft_targets(self._hard[chosen], np.where(blended, 1.0, self._weight[chosen]), teachers, self.config)
+        views = [degrade(look.pixels, self.config.view, look.rng, reference=look.reference) for look in looks]
+        groups = np.where(blended, NO_GROUP, self._groups[chosen])
+        return Batch(*(torch.from_numpy(a) for a in (batch_of(views), targets, groups, teachers)))
 
     def _look(self, draw: Draw) -> Look:
         rng = np.random.default_rng(draw.seed)
@@ -81,16 +83,10 @@ class Views(Dataset[tuple[Tensor, Tensor, Tensor]]):
             view = np.asarray(cv2.addWeighted(view, share, reference, 1 - share, 0), np.uint8)
         return Look(view, reference, is_blend, rng)
 
-    def _targets(self, draws: list[Draw], looks: list[Look]) -> Floats:
-        chosen = [draw.index for draw in draws]
-        if self._teachers is None:
-            return self._soft[chosen]
+    def _ask(self, folder: Path, looks: list[Look]) -> Floats:
         if self._panel is None:  # opened in the loader's process: sessions do not survive a fork
-            self._panel = Panel(self._teachers)
-        logits = self._panel.ask([look.pixels for look in looks], np.random.default_rng(draws[0].seed))
-        soft = 1 / (1 + np.exp(logits / self.config.data.teacher_temperature))
-        weight = np.where([look.is_blend for look in looks], 1.0, self._weight[chosen])
-        return np.asarray((1 - weight) * self._hard[chosen] + weight * soft, np.float32)
+            self._panel = Panel(folder)
+        return self._panel.ask([look.pixels for look in looks])
 
 
 class EpochSampler(Sampler[list[Draw]]):
@@ -122,12 +118,18 @@ def teacher_weights(content: Pack, config: TrainConfig) -> Floats:
     return weights
 
 
-def soft_targets(content: Pack, config: TrainConfig) -> Floats:
-    """P(spoof) to learn, for each picture: the smoothed label, mixed with the teachers' score where there is one.
+def soft_targets(hard: Floats, weight: Floats, teachers: Floats, config: TrainConfig) -> Floats:
+    """P(spoof) to learn: the smoothed label mixed with the teachers' mean where they were asked.
 
     Distillation after Hinton et al. (2015): within a domain the label can be told from the room, the score cannot.
+
+    Args:
+        hard: the smoothed label of each view, (B,).
+        weight: the teachers' share, (B,).
+        teachers: their live logits, (B, 3); NaN where they were not asked.
+        config: gives the temperature.
     """
-    mean_logit = content.teacher.mean(axis=1) / config.data.teacher_temperature
-    weight = np.where(np.isnan(mean_logit), 0.0, teacher_weights(content, config))
+    mean_logit = teachers.mean(axis=1) / config.data.teacher_temperature
+    share = np.where(np.isnan(mean_logit), 0.0, weight)
     soft = 1 / (1 + np.exp(np.nan_to_num(mean_logit)))
-    return np.asarray((1 - weight) * hard_targets(content, config) + weight * soft, np.float32)
+    return np.asarray((1 - share) * hard + share * soft, np.float32)

@@ -78,6 +78,18 @@ def test_a_resumed_run_goes_on_at_the_next_epoch_and_ends_where_an_uninterrupted
     assert_equal(tmp_path / "stopped" / "last.safetensors", tmp_path / "whole" / "last.safetensors")
 
 
+def test_an_epoch_that_was_reported_but_not_saved_has_one_row_in_the_end(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    """Killed between the two, which a copy of the first epoch's checkpoint stands for."""
+    train(smoke.model_copy(update={"epochs": 1}), tiny_pack, tmp_path)
+    saved = (tmp_path / "last.ckpt").read_bytes()
+    train(smoke, tiny_pack, tmp_path)
+    (tmp_path / "last.ckpt").write_bytes(saved)
+    train(smoke, tiny_pack, tmp_path)
+    assert [row["epoch"] for row in table(tmp_path)] == [1, 2]
+
+
 def test_a_finished_run_started_again_trains_no_more(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
     short = smoke.model_copy(update={"epochs": 1})
     train(short, tiny_pack, tmp_path)
