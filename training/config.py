@@ -26,6 +26,7 @@ class DataSettings(Settings):
         teacher_weight: share of the teachers' soft score in the target, in [0, 1], where a picture has one.
         teacher_weight_wide: the same for a real frame that shows what is around the face (``packs.WIDE``), where the
             teachers are at their best and the room gives the label away; None gives them no other.
+        teacher_weight_simulated: the same for simulated attacks, whose label is certain; None gives them no other.
         teacher_temperature: the teachers' logit is divided by it before the sigmoid.
         teachers_see: ``pictures`` takes their scores of whole pictures from the packs; ``views`` asks them about each
             view, which needs their files.
@@ -37,6 +38,7 @@ class DataSettings(Settings):
     frames_per_class: int | None = Field(None, ge=1)
     teacher_weight: float = Field(0.5, ge=0, le=1)
     teacher_weight_wide: float | None = Field(None, ge=0, le=1)
+    teacher_weight_simulated: float | None = Field(None, ge=0, le=1)
     teacher_temperature: float = Field(2.0, gt=0)
     teachers_see: Literal["pictures", "views"] = "pictures"
     hold_out: tuple[str, ...] = ()

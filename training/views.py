@@ -109,12 +109,14 @@ def hard_targets(content: Pack, config: TrainConfig) -> Floats:
 
 
 def teacher_weights(content: Pack, config: TrainConfig) -> Floats:
-    """The teachers' share in the target of each picture; real frames with their surroundings have one of their own."""
+    """The teachers' share in the target of each picture: one of their own for wide frames and for simulated attacks."""
     settings = config.data
     weights = np.full(len(content), settings.teacher_weight, np.float32)
     if settings.teacher_weight_wide is not None:
         real = np.flatnonzero(content.origin == "real")
         weights[[i for i in real if content.context(int(i)) >= WIDE]] = settings.teacher_weight_wide
+    if settings.teacher_weight_simulated is not None:
+        weights[content.origin == "recapture"] = settings.teacher_weight_simulated
     return weights
 
 

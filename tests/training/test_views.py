@@ -69,6 +69,12 @@ def test_a_real_frame_with_its_surroundings_has_a_teacher_share_of_its_own(tiny_
     assert set(teacher_weights(tight, config)) == {0.25}
 
 
+def test_simulated_attacks_have_a_teacher_share_of_their_own(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    config = smoke.model_copy(update={"data": DataSettings(teacher_weight=0.5, teacher_weight_simulated=0.0)})
+    shares, simulated = teacher_weights(tiny_pack, config), tiny_pack.origin == "recapture"
+    assert set(shares[simulated]) == {0.0} and set(shares[~simulated]) == {0.5}
+
+
 def test_the_sampler_knows_how_many_batches_it_gives(tiny_pack: Pack) -> None:
     sampler = EpochSampler(BalancedBatches(tiny_pack, DataSettings(), batch_size=8, seed=0), 5, 0)
     assert len(sampler) == len(list(sampler)) == 5
