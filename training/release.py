@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from faceauth.calibration import fit_platt
+from faceauth.calibration import fit_temperature
 from faceauth.errors import ConfigError
 from faceauth.evaluation.evaluate import evaluate
 from faceauth.evaluation.manifest import Row
@@ -139,8 +139,7 @@ def holds_int8(fp32: EvaluationReport, int8: EvaluationReport) -> bool:
 def _choose(path: Path, crops: Crops, rows: Sequence[Row], measured_on: str) -> tuple[Calibration, OperatingPoints]:
     labels, species, domains = _columns(rows)
     logits = _logits(path, crops)
-    a, b = fit_platt(logits[:, 0] - logits[:, 1], labels, domains)
-    calibration = Calibration(a=a, b=b)
+    calibration = Calibration(a=1 / fit_temperature(logits[:, 0] - logits[:, 1], labels, domains))
     points = operating_points(calibration.p_live(logits), labels, species, domains, measured_on=measured_on)
     return calibration, points
 
