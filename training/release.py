@@ -97,7 +97,7 @@ def release(
     name = " and ".join(["val", *(["left-out domains of train"] if left_out else [])])
     crops = cut(choice, crop.spec())
     chosen = {
-        variant: _choose(path, crops, choice, f"{name}, on which it was chosen") for variant, path in files.items()
+        variant: _choose(path, crops, choice, f"{name}, on which it was calibrated") for variant, path in files.items()
     }
     card = _card(files, crop, terms, chosen, default="fp32")
     _write(card, out)

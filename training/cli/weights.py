@@ -188,7 +188,7 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
 
     packs, init = run / "packs", None
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
-    for stage, chosen in (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best")):
+    for stage, chosen in STAGES:
         config = CONFIGS / f"{stage}.toml"
         ctx.invoke(train, config=config, packs=packs, out=run / stage, init=init, teachers=teachers)
         init = run / stage / f"{chosen}.safetensors"
