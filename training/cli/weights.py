@@ -9,6 +9,8 @@ from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
 
 SCALE = click.FloatRange(min=0, min_open=True)
 CONFIGS = Path(__file__).parents[1] / "configs"
+STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"))
+"""The recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
 
 
 @click.command()
