@@ -61,19 +61,7 @@ def train(
     fabric.launch()
     keep_freed_memory()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
-    network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
-    if init is not None:
-        network.load_state_dict(load_file(init))
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
-    averaged = deepcopy(network).eval().requires_grad_(False)
-    settings = config.optimiser
-    apprentice = Apprentice(network, settings)
-    optimiser = AdamW(apprentice.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
-    schedule = _schedule(optimiser, config)
-    model, optimiser = fabric.setup(apprentice, optimiser)
-    averaged = averaged.to(fabric.device)
-    state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
-    state |= {"epoch": 0, "step": 0, "best": -1.0}
+    state = _beginning(fabric, config, init)
     last = out / "last.ckpt"
     if fabric.is_global_zero:
         _claim(out, config)
@@ -91,11 +79,27 @@ def train(
         loss = _epoch(fabric, state, loader, config)
         state["epoch"] += 1
         if config.optimiser.schedule == "warm_restarts":
-            schedule.step()
+            state["schedule"].step()
         if fabric.is_global_zero:
             _report(fabric, state, config, content, out, loss)
         fabric.save(last, state)
     return out / "best.safetensors"
+
+
+def _beginning(fabric: Fabric, config: TrainConfig, init: Path | None) -> dict[str, Any]:
+    """What a checkpoint holds, before the first step."""
+    settings = config.optimiser
+    network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
+    if init is not None:
+        network.load_state_dict(load_file(init))
+    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
+    averaged = deepcopy(network).eval().requires_grad_(False).to(fabric.device)
+    apprentice = Apprentice(network, settings)
+    adamw = AdamW(apprentice.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
+    schedule = _schedule(adamw, config)
+    model, optimiser = fabric.setup(apprentice, adamw)
+    state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
+    return state | {"epoch": 0, "step": 0, "best": -1.0}
 
 
 def _claim(out: Path, config: TrainConfig) -> None:
