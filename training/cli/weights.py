@@ -9,7 +9,7 @@ from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
 
 SCALE = click.FloatRange(min=0, min_open=True)
 CONFIGS = Path(__file__).parents[1] / "configs"
-STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"))
+STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"), ("imitation", "last"))
 """The recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
 
 
@@ -35,6 +35,17 @@ def train(config: Path, packs: Path, out: Path, init: Path | None, teachers: Pat
     cv2.setNumThreads(1)  # the loader's processes are the parallelism
     out.mkdir(parents=True, exist_ok=True)
     click.echo(run(load_config(config), load(sorted(packs.glob("*.npz"))), out, init=init, teachers=teachers))
+
+
+@click.command()
+@click.argument("ingredients", nargs=-1, required=True, type=FILE)
+@click.option("--out", required=True, type=NEW_FILE, help="The .safetensors file to write.")
+def average(ingredients: tuple[Path, ...], out: Path) -> None:
+    """Average the weights of trainings that went on from the same weights: a model soup."""
+    from training.soup import average as run
+
+    run(ingredients, out)
+    click.echo(out)
 
 
 @click.command()
@@ -188,16 +199,19 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
     """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
     from training.config import load_config
 
-    packs, init = run / "packs", None
+    packs = run / "packs"
+    made: list[Path | None] = [None]
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
     for stage, chosen in STAGES:
         config = CONFIGS / f"{stage}.toml"
-        ctx.invoke(train, config=config, packs=packs, out=run / stage, init=init, teachers=teachers)
-        init = run / stage / f"{chosen}.safetensors"
+        ctx.invoke(train, config=config, packs=packs, out=run / stage, init=made[-1], teachers=teachers)
+        made.append(run / stage / f"{chosen}.safetensors")
+    soup = run / "soup.safetensors"
+    ctx.invoke(average, ingredients=made[-2:], out=soup)
     last = load_config(config)
     ctx.invoke(
         release,
-        weights=init,
+        weights=soup,
         manifest=manifest,
         portraits=portraits,
         terms=CONFIGS.parent / "terms.toml",

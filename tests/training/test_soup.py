@@ -1,0 +1,47 @@
+"""A soup lies in the middle of its ingredients, and is SpoofNet again."""
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", exc_type=ImportError)
+
+from click.testing import CliRunner  # noqa: E402
+from safetensors.torch import load_file, save_file  # noqa: E402
+
+from faceauth.errors import ConfigError  # noqa: E402
+from training.cli import main  # noqa: E402
+from training.network import SpoofNet  # noqa: E402
+from training.soup import average  # noqa: E402
+
+
+def network(folder: Path, value: float) -> Path:
+    """SpoofNet with ``value`` for every weight and statistic."""
+    state = SpoofNet().state_dict()
+    path = folder / f"{value}.safetensors"
+    save_file({k: torch.full_like(v, value) if v.is_floating_point() else v for k, v in state.items()}, path)
+    return path
+
+
+def test_a_soup_is_the_mean_of_weights_and_statistics(tmp_path: Path) -> None:
+    average([network(tmp_path, 1.0), network(tmp_path, 2.0), network(tmp_path, 6.0)], tmp_path / "soup.safetensors")
+    soup = load_file(tmp_path / "soup.safetensors")
+    SpoofNet().load_state_dict(soup)
+    assert all((tensor == 3.0).all() for tensor in soup.values() if tensor.is_floating_point())
+    assert (soup["features.0.1.running_mean"] == 3.0).all()
+
+
+def test_one_weight_file_is_no_soup_and_a_broken_one_spoils_it(tmp_path: Path) -> None:
+    whole, broken = network(tmp_path, 1.0), tmp_path / "broken.safetensors"
+    with pytest.raises(ConfigError, match="two files or more"):
+        average([whole], tmp_path / "soup.safetensors")
+    broken.write_bytes(b"no weights")
+    with pytest.raises(ConfigError, match="broken"):
+        average([whole, broken], tmp_path / "soup.safetensors")
+
+
+def test_the_command_writes_what_the_function_does(tmp_path: Path) -> None:
+    paths = [str(network(tmp_path, value)) for value in (1.0, 3.0)]
+    done = CliRunner().invoke(main, ["average", *paths, "--out", str(tmp_path / "soup.safetensors")])
+    assert done.exit_code == 0, done.output
+    assert (load_file(tmp_path / "soup.safetensors")["head.8.bias"] == 2.0).all()
