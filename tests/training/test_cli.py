@@ -1,6 +1,7 @@
 """The commands say what they do, and do it from the command line."""
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -10,8 +11,9 @@ from click.testing import CliRunner
 
 from faceauth.stages import Image
 from training.cli import main
+from training.config import load_config
 
-COMMANDS = ("prepare", "train", "evaluate", "audit", "check-leakage", "sheets", "export", "cross-validate")
+COMMANDS = ("prepare", "train", "average", "evaluate", "audit", "check-leakage", "sheets", "export", "cross-validate")
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -82,3 +84,29 @@ def test_an_export_without_its_extra_says_what_to_install(tmp_path: Path, monkey
     weights.touch()
     code, text = run("export", weights, "--manifest", weights, "--scale", 2, "--out", tmp_path / "out")
     assert code == 1 and "pip install -e '.[litert]'" in text and not (tmp_path / "out").exists()
+
+
+def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steps themselves are tested on their own; here each only says what it was given."""
+    given: list[tuple[str, dict[str, object]]] = []
+    for name in ("prepare", "train", "average", "release"):
+        step = main.commands[name]
+        monkeypatch.setattr(step, "callback", lambda name=name, **arguments: given.append((name, arguments)))
+    (tmp_path / "manifest.csv").write_text("path\n")
+    paths = {
+        "manifest": tmp_path / "manifest.csv",
+        "portraits": tmp_path,
+        "teachers": tmp_path,
+        "run": tmp_path / "run",
+    }
+    assert run("reproduce", *(part for name, path in paths.items() for part in (f"--{name}", path)))[0] == 0
+    steps = [name for name, _ in given]
+    assert steps == ["prepare", "train", "train", "train", "train", "average", "release"]
+    stages = [arguments for name, arguments in given if name == "train"]
+    assert stages[0]["init"] is None
+    for before, after in pairwise(stages):
+        assert isinstance(after["init"], Path) and after["init"].parent == before["out"]
+    *_, soup, released = (arguments for _, arguments in given)
+    assert [path.parent for path in soup["ingredients"]] == [stages[2]["out"], stages[3]["out"]]  # type: ignore[attr-defined]
+    assert released["weights"] == soup["out"]
+    assert released["scale"] == load_config(stages[3]["config"]).scales[0]  # type: ignore[arg-type]
