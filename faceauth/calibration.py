@@ -26,7 +26,7 @@ def balanced_weights(labels: npt.ArrayLike, domains: Strings) -> Floats:
 def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, domains: Strings) -> float:
     """``T`` > 0 of ``p_live = sigmoid(logit / T)``: temperature scaling (Guo et al. 2017), class- and domain-balanced.
 
-    There is no offset. A network that learnt both classes and all domains evenly has its boundary at 0 from all of
+    There is no offset. A network that learnt from even classes and many domains has its boundary at 0 from all of
     them; a few domains that it has not seen say well how sure it may be, and badly where to cut: moving the boundary by
     them made it worse on others (measured in training/README.md).
 

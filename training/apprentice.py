@@ -9,22 +9,7 @@ from training.config import OptimiserSettings
 from training.network import CHANNELS, SpoofNet
 from training.teachers import LOGIT_LIMIT, TEACHERS
 from training.triplet import triplet_loss
-
-
-class Batch(NamedTuple):
-    """What a step learns from, B views.
-
-    Attributes:
-        crops: uint8, (B, size, size, 3), RGB.
-        target: P(spoof), float32, (B,).
-        groups: groups of the triplet loss, int64, (B,).
-        teachers: live logits of each teacher, float32, (B, 3); NaN where none was asked.
-    """
-
-    crops: Tensor
-    target: Tensor
-    groups: Tensor
-    teachers: Tensor
+from training.views import Batch
 
 
 class Outputs(NamedTuple):

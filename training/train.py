@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LambdaLR, LRScheduler
@@ -25,6 +25,7 @@ from tqdm import tqdm
 from faceauth.errors import ConfigError
 from training.apprentice import Apprentice, loss_of
 from training.config import TrainConfig
+from training.export import load_network
 from training.memory import keep_freed_memory
 from training.network import SpoofNet
 from training.packs import Pack
@@ -47,7 +48,8 @@ def train(
         teachers: folder of the teachers' files, for recipes whose teachers see views.
 
     Raises:
-        ConfigError: ``out`` holds the run of another recipe, or a domain to leave out is not in ``train``.
+        ConfigError: ``out`` holds the run of another recipe, a domain to leave out is not in ``train``, or ``init`` is
+            damaged.
 
     Returns:
         ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val`` and what was
@@ -91,7 +93,7 @@ def _beginning(fabric: Fabric, config: TrainConfig, init: Path | None) -> dict[s
     settings = config.optimiser
     network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
     if init is not None:
-        network.load_state_dict(load_file(init))
+        network.load_state_dict(load_network(init).state_dict())
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = deepcopy(network).eval().requires_grad_(False).to(fabric.device)
     apprentice = Apprentice(network, settings)

@@ -3,16 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from faceauth.errors import ConfigError
 from faceauth.stages import Image
-from training.apprentice import Batch
 from training.augment import batch_of, degrade, draw_framing, exchange_background, frame
 from training.config import TrainConfig
 from training.packs import WIDE, Pack
@@ -23,6 +24,22 @@ from training.triplet import NO_GROUP, groups_of
 Floats = npt.NDArray[np.float32]
 
 EXCHANGE_FROM_SCALE = 1.4  # below it nothing but the face is in view
+
+
+class Batch(NamedTuple):
+    """What a step learns from, B views.
+
+    Attributes:
+        crops: uint8, (B, size, size, 3), RGB.
+        target: P(spoof), float32, (B,).
+        groups: groups of the triplet loss, int64, (B,).
+        teachers: live logits of each teacher, float32, (B, 3); NaN where none was asked.
+    """
+
+    crops: Tensor
+    target: Tensor
+    groups: Tensor
+    teachers: Tensor
 
 
 @dataclass(frozen=True)

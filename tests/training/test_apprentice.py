@@ -8,11 +8,12 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 
 from torch import Tensor, nn  # noqa: E402
 
-from training.apprentice import Apprentice, Batch, Outputs, loss_of  # noqa: E402
+from training.apprentice import Apprentice, Outputs, loss_of  # noqa: E402
 from training.config import OptimiserSettings  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
 from training.scoring import normalise  # noqa: E402
 from training.triplet import triplet_loss  # noqa: E402
+from training.views import Batch  # noqa: E402
 
 PLAIN = OptimiserSettings()
 TRIPLET = OptimiserSettings(triplet_weight=0.5)

@@ -113,6 +113,12 @@ def test_a_misspelt_domain_is_not_believed_to_be_left_out(tmp_path: Path, tiny_p
         train(without, tiny_pack, tmp_path)
 
 
+def test_damaged_weights_to_start_from_are_one_sentence(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    (tmp_path / "cut.safetensors").write_bytes(b"no weights at all")
+    with pytest.raises(ConfigError, match=r"cut\.safetensors does not hold SpoofNet"):
+        train(smoke, tiny_pack, tmp_path / "run", init=tmp_path / "cut.safetensors")
+
+
 def test_the_reference_recipe_has_its_learning_rates(tmp_path: Path, tiny_pack: Pack) -> None:
     """After epochs 1 to 4, to a millionth."""
     reference = load_config(REFERENCE)
