@@ -72,6 +72,8 @@ class OptimiserSettings(Settings):
         label_smoothing: of the cross-entropy.
         triplet_weight: of the asymmetric triplet loss over domains (``triplet.py``), added to the cross-entropy.
         guess_weight: of the error in guessing each teacher's logit (``apprentice.py``), added to the cross-entropy.
+        hint_weight: of the error in guessing each teacher's embedding and map (``apprentice.py``), added to the
+            cross-entropy; only for recipes whose teachers see views.
         ema_decay: of the averaged weights, a step.
     """
 
@@ -83,6 +85,7 @@ class OptimiserSettings(Settings):
     label_smoothing: float = 0.05
     triplet_weight: float = Field(0.0, ge=0)
     guess_weight: float = Field(0.0, ge=0)
+    hint_weight: float = Field(0.0, ge=0)
     ema_decay: float = Field(0.998, ge=0, lt=1)
 
 
@@ -103,9 +106,11 @@ class TrainConfig(Settings):
     optimiser: OptimiserSettings = OptimiserSettings()
 
     @model_validator(mode="after")
-    def _somebody_judges_blends(self) -> Self:
+    def _teachers_see_what_they_are_asked(self) -> Self:
         if self.view.blend and self.data.teachers_see != "views":
             raise ValueError('view.blend needs data.teachers_see = "views": nobody else can say what a blend is.')
+        if self.optimiser.hint_weight and self.data.teachers_see != "views":
+            raise ValueError('optimiser.hint_weight needs data.teachers_see = "views": packs hold their logits only.')
         return self
 
 

@@ -1,5 +1,7 @@
 """SpoofNet: normalised crops in, two logits out (0 = live, 1 = spoof). Knows no data and no threshold."""
 
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
 CHANNELS = (32, 64, 128, 256, 512)
@@ -7,6 +9,21 @@ HIDDEN = (256, 128)
 INPUT_SIZE = 224
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
+POOLING = 6  # place of the pooling in a block
+
+
+class Activations(NamedTuple):
+    """What a forward pass of B crops of H x W makes.
+
+    Attributes:
+        logits: (B, 2).
+        features: pooled, (B, 512).
+        map: of the last block before its pooling, (B, 512, H / 16, W / 16).
+    """
+
+    logits: Tensor
+    features: Tensor
+    map: Tensor
 
 
 class SpoofNet(nn.Module):
@@ -29,12 +46,16 @@ class SpoofNet(nn.Module):
 
     def forward(self, crops: Tensor) -> Tensor:
         """Logits of RGB crops normalised by ``MEAN`` and ``STD``: (B, 3, H, W) -> (B, 2)."""
-        return self.logits_and_features(crops)[0]
+        return self.activations(crops).logits
 
-    def logits_and_features(self, crops: Tensor) -> tuple[Tensor, Tensor]:
-        """The same logits, and the pooled features they are made of: (B, 2) and (B, 512)."""
-        features = self.features(crops).mean(dim=(2, 3))  # of maps (B, 512, H / 32, W / 32)
-        return self.head(features), features
+    def activations(self, crops: Tensor) -> Activations:
+        """The same logits, and what they are made of."""
+        *blocks, last = self.features
+        for block in blocks:
+            crops = block(crops)
+        last_map = last[:POOLING](crops)
+        features = last[POOLING:](last_map).mean(dim=(2, 3))
+        return Activations(self.head(features), features, last_map)
 
 
 def _block(inputs: int, outputs: int, dropout: float) -> nn.Sequential:

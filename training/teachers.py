@@ -6,16 +6,38 @@ Each teacher sees the picture as its own project prepares it; only the number le
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+import onnx
 import onnxruntime as ort
 
 from faceauth.errors import ConfigError
 
 Box = tuple[float, float, float, float]
 LOGIT_LIMIT = 8.0
+
+# All three are MiniFASNets: their files name these layers alike.
+MAP = "/conv_5/model/model.1/Add_output_0"  # the last residual block: 128 x 5 x 5, of facenox 128 x 8 x 8
+EMBEDDING = "/bn/BatchNormalization_output_0"  # what their last layer reads: 128
+HINT_CHANNELS = 128
+MAP_SIDE = 5  # larger maps are averaged down to it
+
+
+class Answers(NamedTuple):
+    """What three teachers see in N views.
+
+    Attributes:
+        logits: of live, float32, (N, 3), within +-``LOGIT_LIMIT``.
+        embeddings: float32, (N, 3, 128).
+        maps: float32, (N, 3, 128, 5, 5).
+    """
+
+    logits: npt.NDArray[np.float32]
+    embeddings: npt.NDArray[np.float32]
+    maps: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -29,10 +51,12 @@ class Teacher:
     reflect: bool
 
     def open(self, folder: Path, threads: int = 1) -> ort.InferenceSession:
-        """A CPU session of this teacher's file in ``folder``."""
+        """A CPU session of this teacher's file in ``folder``: logits, then ``EMBEDDING`` and ``MAP``."""
+        model = onnx.load(folder / self.file)
+        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in (EMBEDDING, MAP))
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        return ort.InferenceSession(str(folder / self.file), options, providers=["CPUExecutionProvider"])
+        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
     def prepare(self, image: npt.NDArray[np.uint8], box_xyxy: Box) -> npt.NDArray[np.float32]:
         """float32, 3 x side x side, as the model's own project makes it."""
@@ -76,14 +100,14 @@ class Panel:
     def __init__(self, folder: Path) -> None:
         self._opened = [(teacher, teacher.open(folder)) for teacher in TEACHERS.values()]
 
-    def ask(self, views: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.float32]:
-        """Live logits, float32, (N, 3), of views: uint8, side x side x 3, BGR."""
-        answers = []
+    def ask(self, views: Sequence[npt.NDArray[np.uint8]]) -> Answers:
+        """Answers to views: uint8, side x side x 3, BGR."""
+        parts = []
         for teacher, session in self._opened:
             crops = np.stack([teacher.input_of(view) for view in views])
-            outputs = session.run(None, {session.get_inputs()[0].name: crops})[0]
-            answers.append(live_logits(outputs, teacher.live))
-        return np.stack(answers, axis=1)
+            outputs, embedding, maps = session.run(None, {session.get_inputs()[0].name: crops})
+            parts.append((live_logits(outputs, teacher.live), embedding, _small(maps)))
+        return Answers(*(np.stack(part, axis=1) for part in zip(*parts, strict=True)))
 
 
 def live_logits(outputs: npt.NDArray[np.float32], live: int) -> npt.NDArray[np.float32]:
@@ -93,6 +117,15 @@ def live_logits(outputs: npt.NDArray[np.float32], live: int) -> npt.NDArray[np.f
     top = rest.max(axis=1, keepdims=True)
     other = top[:, 0] + np.log(np.exp(rest - top).sum(axis=1))
     return np.asarray(np.clip(outputs[:, live] - other, -LOGIT_LIMIT, LOGIT_LIMIT), np.float32)
+
+
+def _small(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Maps of N x C x side x side, averaged by area to ``MAP_SIDE``."""
+    edges = np.linspace(0, maps.shape[-1], MAP_SIDE + 1)
+    cells = np.arange(maps.shape[-1])
+    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
+    weights = (np.maximum(overlap, 0) / overlap.clip(0).sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights @ maps @ weights.T, np.float32)
 
 
 def _inside_box(image: npt.NDArray[np.uint8], box_xyxy: Box, scale: float) -> npt.NDArray[np.uint8]:

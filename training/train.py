@@ -8,6 +8,7 @@ import math
 import os
 import time
 from copy import deepcopy
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,11 @@ from training.network import SpoofNet
 from training.packs import Pack
 from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
+from training.unfold import unfold
 from training.validate import validate
 from training.views import EpochSampler, Views
+
+UNFOLDING_VIEWS = 192  # chosen, not measured: the last layers see as many numbers a channel
 
 
 def train(
@@ -44,7 +48,7 @@ def train(
         config: the recipe.
         content: the pictures.
         out: folder of checkpoints, weights, epoch table and logs.
-        init: weights to start from.
+        init: weights to start from: ``.safetensors`` of a training, or a released fp32 ``.onnx``.
         teachers: folder of the teachers' files, for recipes whose teachers see views.
 
     Raises:
@@ -63,7 +67,8 @@ def train(
     fabric.launch()
     keep_freed_memory()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
-    state = _beginning(fabric, config, init)
+    loader, sampler = _loader(config, content, fabric, teachers)
+    state = _beginning(fabric, config, _network(config, init, loader.dataset, sampler))
     last = out / "last.ckpt"
     if fabric.is_global_zero:
         _claim(out, config)
@@ -71,7 +76,6 @@ def train(
         fabric.load(last, state)
         if fabric.is_global_zero:
             _forget_rows_after(state["epoch"], out / "epochs.jsonl")
-    loader, sampler = _loader(config, content, fabric, teachers)
 
     while state["epoch"] < config.epochs:
         sampler.epoch = state["epoch"]
@@ -88,12 +92,22 @@ def train(
     return out / "best.safetensors"
 
 
-def _beginning(fabric: Fabric, config: TrainConfig, init: Path | None) -> dict[str, Any]:
+def _network(config: TrainConfig, init: Path | None, views: Views, sampler: EpochSampler) -> SpoofNet:
+    """The network to train, random or from ``init``."""
+    network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
+    if init is None:
+        return network
+    start = load_network(init)
+    if init.suffix == ".onnx":
+        first = islice(sampler, math.ceil(UNFOLDING_VIEWS / config.batch_size))
+        start = unfold(start, normalise(torch.cat([views.crops(draws) for draws in first])))
+    network.load_state_dict(start.state_dict())
+    return network
+
+
+def _beginning(fabric: Fabric, config: TrainConfig, network: SpoofNet) -> dict[str, Any]:
     """What a checkpoint holds, before the first step."""
     settings = config.optimiser
-    network = SpoofNet(block_dropout=config.block_dropout, head_dropout=config.head_dropout)
-    if init is not None:
-        network.load_state_dict(load_network(init).state_dict())
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = deepcopy(network).eval().requires_grad_(False).to(fabric.device)
     apprentice = Apprentice(network, settings)

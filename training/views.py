@@ -18,7 +18,7 @@ from training.augment import batch_of, degrade, draw_framing, exchange_backgroun
 from training.config import TrainConfig
 from training.packs import WIDE, Pack
 from training.sampling import BalancedBatches, Draw, EpochBatches
-from training.teachers import Panel, refuse_missing_files
+from training.teachers import Answers, Panel, refuse_missing_files
 from training.triplet import NO_GROUP, groups_of
 
 Floats = npt.NDArray[np.float32]
@@ -34,12 +34,16 @@ class Batch(NamedTuple):
         target: P(spoof), float32, (B,).
         groups: groups of the triplet loss, int64, (B,).
         teachers: live logits of each teacher, float32, (B, 3); NaN where none was asked.
+        embeddings: of each teacher, float32, (B, 3, 128); empty where they see pictures.
+        maps: of each teacher, float32, (B, 3, 128, 5, 5); empty where they see pictures.
     """
 
     crops: Tensor
     target: Tensor
     groups: Tensor
     teachers: Tensor
+    embeddings: Tensor
+    maps: Tensor
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,19 @@ class Views(Dataset[Batch]):
         chosen = [draw.index for draw in draws]
         looks = [self._look(draw) for draw in draws]
         blended = np.array([look.is_blend for look in looks])
-        teachers = self._ask(self._folder, looks) if self._folder else self.content.teacher[chosen]
-        targets = soft_targets(self._hard[chosen], np.where(blended, 1.0, self._weight[chosen]), teachers, self.config)
-        views = [degrade(look.pixels, self.config.view, look.rng, reference=look.reference) for look in looks]
+        answers = self._ask(self._folder, looks) if self._folder else _known(self.content.teacher[chosen])
+        shares = np.where(blended, 1.0, self._weight[chosen])
+        targets = soft_targets(self._hard[chosen], shares, answers.logits, self.config)
         groups = np.where(blended, NO_GROUP, self._groups[chosen])
-        return Batch(*(torch.from_numpy(a) for a in (batch_of(views), targets, groups, teachers)))
+        return Batch(self._photograph(looks), *(torch.from_numpy(a) for a in (targets, groups, *answers)))
+
+    def crops(self, draws: list[Draw]) -> Tensor:
+        """The crops of ``draws`` alone; no teacher is asked."""
+        return self._photograph([self._look(draw) for draw in draws])
+
+    def _photograph(self, looks: list[Look]) -> Tensor:
+        views = [degrade(look.pixels, self.config.view, look.rng, reference=look.reference) for look in looks]
+        return torch.from_numpy(batch_of(views))
 
     def _look(self, draw: Draw) -> Look:
         rng = np.random.default_rng(draw.seed)
@@ -100,7 +112,7 @@ class Views(Dataset[Batch]):
             view = np.asarray(cv2.addWeighted(view, share, reference, 1 - share, 0), np.uint8)
         return Look(view, reference, is_blend, rng)
 
-    def _ask(self, folder: Path, looks: list[Look]) -> Floats:
+    def _ask(self, folder: Path, looks: list[Look]) -> Answers:
         if self._panel is None:  # opened in the loader's process: sessions do not survive a fork
             self._panel = Panel(folder)
         return self._panel.ask([look.pixels for look in looks])
@@ -117,6 +129,12 @@ class EpochSampler(Sampler[list[Draw]]):
 
     def __len__(self) -> int:
         return self.source.length(self.count)
+
+
+def _known(logits: Floats) -> Answers:
+    """What packs know of the teachers."""
+    nothing = np.empty((len(logits), 0), np.float32)
+    return Answers(logits, nothing, nothing)
 
 
 def hard_targets(content: Pack, config: TrainConfig) -> Floats:

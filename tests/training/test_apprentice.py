@@ -12,23 +12,28 @@ from training.apprentice import Apprentice, Outputs, loss_of  # noqa: E402
 from training.config import OptimiserSettings  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
 from training.scoring import normalise  # noqa: E402
+from training.teachers import HINT_CHANNELS, MAP_SIDE  # noqa: E402
 from training.triplet import triplet_loss  # noqa: E402
 from training.views import Batch  # noqa: E402
 
 PLAIN = OptimiserSettings()
 TRIPLET = OptimiserSettings(triplet_weight=0.5)
 GUESS = OptimiserSettings(guess_weight=2.0)
+HINT = OptimiserSettings(hint_weight=0.5)
+DIMS = (0,), (0, 3, 4)
+SEEN = (4, 3, HINT_CHANNELS), (4, 3, HINT_CHANNELS, MAP_SIDE, MAP_SIDE)
 
 
 def batch(teachers: Tensor | None = None) -> Batch:
     crops = torch.randint(0, 256, (4, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     asked = torch.tensor([[8.0, -8.0, 4.0]] * 4) if teachers is None else teachers
-    return Batch(crops, torch.tensor([0.0, 0.0, 1.0, 1.0]), torch.tensor([0, 0, 1, 1]), asked)
+    seen = (torch.randn(shape, generator=torch.Generator().manual_seed(2)) * 3 + 7 for shape in SEEN)
+    return Batch(crops, torch.tensor([0.0, 0.0, 1.0, 1.0]), torch.tensor([0, 0, 1, 1]), asked, *seen)
 
 
-def outputs(guesses: Tensor | None = None) -> Outputs:
+def outputs(guesses: Tensor | None = None, hints: tuple[Tensor | None, Tensor | None] = (None, None)) -> Outputs:
     features = torch.rand(4, 8, generator=torch.Generator().manual_seed(1))
-    return Outputs(torch.zeros(4, 2), features, guesses)
+    return Outputs(torch.zeros(4, 2), features, guesses, *hints)
 
 
 def test_without_weights_it_is_the_cross_entropy() -> None:
@@ -56,7 +61,16 @@ def test_what_no_teacher_said_is_not_guessed() -> None:
     assert float(loss_of(outputs(wrong), batch(one), GUESS)) == pytest.approx(math.log(2) + 2 * 8.5)
 
 
-@pytest.mark.parametrize("settings", [TRIPLET, GUESS])
+def test_what_teachers_see_is_guessed_channel_by_channel_whatever_its_level_and_spread() -> None:
+    seen = batch().embeddings, batch().maps
+    right = tuple((s - s.mean(dim, keepdim=True)) / s.std(dim, keepdim=True) for s, dim in zip(seen, DIMS, strict=True))
+    assert float(loss_of(outputs(hints=right), batch(), HINT)) == pytest.approx(math.log(2), abs=1e-4)
+    nothing = torch.zeros_like(seen[0]), torch.zeros_like(seen[1])  # off by one spread: (n - 1) / n of 4, and of 100
+    expected = math.log(2) + 0.5 * (3 / 4 + 99 / 100)
+    assert float(loss_of(outputs(hints=nothing), batch(), HINT)) == pytest.approx(expected, rel=1e-3)
+
+
+@pytest.mark.parametrize("settings", [TRIPLET, GUESS, HINT])
 def test_every_part_of_the_loss_reaches_the_first_layer(settings: OptimiserSettings) -> None:
     """The classifier is cut off, so what arrives comes from the part under test."""
     apprentice = Apprentice(SpoofNet(), settings)

@@ -101,12 +101,13 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
     }
     assert run("reproduce", *(part for name, path in paths.items() for part in (f"--{name}", path)))[0] == 0
     steps = [name for name, _ in given]
-    assert steps == ["prepare", "train", "train", "train", "train", "average", "release"]
-    stages = [arguments for name, arguments in given if name == "train"]
+    assert steps == ["prepare", "train", "train", "train", "train", "average", "train", "release"]
+    *stages, last = (arguments for name, arguments in given if name == "train")
     assert stages[0]["init"] is None
     for before, after in pairwise(stages):
         assert isinstance(after["init"], Path) and after["init"].parent == before["out"]
-    *_, soup, released = (arguments for _, arguments in given)
+    *_, soup, _, released = (arguments for _, arguments in given)
     assert [path.parent for path in soup["ingredients"]] == [stages[2]["out"], stages[3]["out"]]  # type: ignore[attr-defined]
-    assert released["weights"] == soup["out"]
-    assert released["scale"] == load_config(stages[3]["config"]).scales[0]  # type: ignore[arg-type]
+    assert last["init"] == soup["out"]
+    assert released["weights"].parent == last["out"]  # type: ignore[attr-defined]
+    assert released["scale"] == load_config(last["config"]).scales[0]  # type: ignore[arg-type]

@@ -15,7 +15,8 @@ pytest.importorskip("lightning_fabric")
 from safetensors.torch import load_file  # noqa: E402
 
 from faceauth.errors import ConfigError  # noqa: E402
-from training.config import DataSettings, TrainConfig, load_config  # noqa: E402
+from training.config import DataSettings, OptimiserSettings, TrainConfig, load_config  # noqa: E402
+from training.export import export_fp32  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
 from training.packs import Pack, save  # noqa: E402
 from training.train import train  # noqa: E402
@@ -117,6 +118,18 @@ def test_damaged_weights_to_start_from_are_one_sentence(tmp_path: Path, tiny_pac
     (tmp_path / "cut.safetensors").write_bytes(b"no weights at all")
     with pytest.raises(ConfigError, match=r"cut\.safetensors does not hold SpoofNet"):
         train(smoke, tiny_pack, tmp_path / "run", init=tmp_path / "cut.safetensors")
+
+
+def test_released_weights_can_be_trained_on(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    """No step is long enough to turn a filter, so each is what was released but for its length."""
+    released = SpoofNet().eval()
+    export_fp32(released, tmp_path / "released.onnx")
+    still = smoke.model_copy(update={"epochs": 1, "optimiser": OptimiserSettings(lr=0.0)})
+    best = train(still, tiny_pack, tmp_path / "run", init=tmp_path / "released.onnx")
+    for name, weight in load_file(best).items():
+        if weight.dim() == 4:
+            likeness = torch.cosine_similarity(weight.flatten(1), released.state_dict()[name].flatten(1))
+            torch.testing.assert_close(likeness, torch.ones(len(weight)))
 
 
 def test_the_reference_recipe_has_its_learning_rates(tmp_path: Path, tiny_pack: Pack) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,10 +93,11 @@ def test_teachers_asked_about_views_say_what_they_see_and_repeat_it(
     views = Views(tiny_pack, config, shared / "models")
     first, again = views[draws], views[draws]
     torch.testing.assert_close(first, again, rtol=0, atol=0)
-    logits = Panel(shared / "models").ask([np.ascontiguousarray(crop.numpy()[..., ::-1]) for crop in first.crops])
-    assert logits.shape == (8, 3) and len(np.unique(logits)) == 24
-    np.testing.assert_allclose(first.teachers, logits, rtol=1e-5)
-    mean = logits.mean(axis=1) / settings.teacher_temperature
+    answers = Panel(shared / "models").ask([np.ascontiguousarray(crop.numpy()[..., ::-1]) for crop in first.crops])
+    assert answers.logits.shape == (8, 3) and len(np.unique(answers.logits)) == 24
+    for of_batch, asked in zip(first[-3:], answers, strict=True):
+        np.testing.assert_allclose(of_batch, asked, rtol=1e-5)
+    mean = answers.logits.mean(axis=1) / settings.teacher_temperature
     np.testing.assert_allclose(first.target, 1 / (1 + np.exp(mean)), rtol=1e-4)
 
 
@@ -119,6 +121,13 @@ def test_teachers_that_shall_see_views_must_be_there(tiny_pack: Pack, smoke: Tra
         Views(tiny_pack, config, Path(__file__).parent)
 
 
-def test_blends_that_nobody_judges_are_refused(smoke: TrainConfig) -> None:
+@pytest.mark.parametrize("wish", [{"view": {"blend": 0.3}}, {"optimiser": {"hint_weight": 0.5}}])
+def test_what_only_teachers_of_views_can_say_is_refused_without_them(smoke: TrainConfig, wish: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="teachers_see"):
-        TrainConfig.model_validate({**smoke.model_dump(), "view": {"blend": 0.3}})
+        TrainConfig.model_validate({**smoke.model_dump(), **wish})
+
+
+def test_crops_are_those_of_the_batch(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
+    views = Views(tiny_pack, smoke)
+    torch.testing.assert_close(views.crops(draws), views[draws].crops, rtol=0, atol=0)

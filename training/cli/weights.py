@@ -10,14 +10,20 @@ from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
 SCALE = click.FloatRange(min=0, min_open=True)
 CONFIGS = Path(__file__).parents[1] / "configs"
 STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"), ("imitation", "last"))
-"""The recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
+"""The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
+LAST_STAGE = ("hints", "last")
+"""The last recipe, which starts from the mean of the weights of the two before it."""
 
 
 @click.command()
 @click.argument("config", type=FILE)
 @click.option("--packs", required=True, type=FOLDER, help="Folder that prepare filled.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for checkpoints, logs and weights.")
-@click.option("--init", type=FILE, help="Weights (.safetensors) to start from, for a second stage.")
+@click.option(
+    "--init",
+    type=FILE,
+    help="Weights to start from, for a second stage: a training's .safetensors or a released fp32 .onnx.",
+)
 @click.option(
     "--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes in which they see views."
 )
@@ -199,19 +205,22 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
     """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
     from training.config import load_config
 
-    packs = run / "packs"
-    made: list[Path | None] = [None]
-    ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
-    for stage, chosen in STAGES:
+    def trained(stage: str, chosen: str, init: Path | None) -> Path:
         config = CONFIGS / f"{stage}.toml"
-        ctx.invoke(train, config=config, packs=packs, out=run / stage, init=made[-1], teachers=teachers)
-        made.append(run / stage / f"{chosen}.safetensors")
-    soup = run / "soup.safetensors"
+        ctx.invoke(train, config=config, packs=packs, out=run / stage, init=init, teachers=teachers)
+        return run / stage / f"{chosen}.safetensors"
+
+    packs, soup = run / "packs", run / "soup.safetensors"
+    ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
+    made: list[Path | None] = [None]
+    for stage, chosen in STAGES:
+        made.append(trained(stage, chosen, made[-1]))
     ctx.invoke(average, ingredients=made[-2:], out=soup)
-    last = load_config(config)
+    weights = trained(*LAST_STAGE, soup)
+    last = load_config(CONFIGS / f"{LAST_STAGE[0]}.toml")
     ctx.invoke(
         release,
-        weights=soup,
+        weights=weights,
         manifest=manifest,
         portraits=portraits,
         terms=CONFIGS.parent / "terms.toml",
