@@ -51,6 +51,7 @@ class SpoofNet(nn.Module):
     def activations(self, crops: Tensor) -> Activations:
         """The same logits, and what they are made of."""
         *blocks, last = self.features
+        assert isinstance(last, nn.Sequential)
         for block in blocks:
             crops = block(crops)
         last_map = last[:POOLING](crops)
