@@ -321,8 +321,10 @@ def test_ctrl_c_while_a_stage_hangs_ends_the_wait() -> None:
         os.kill(os.getpid(), signal.SIGINT)
         return release.wait(10)
 
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
         with pytest.raises(KeyboardInterrupt):
             pipeline(spoilt("liveness", interrupted), stage_timeout_s=10).verify(picture())
     finally:
+        signal.signal(signal.SIGINT, before)
         release.set()
