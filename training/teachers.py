@@ -1,6 +1,6 @@
 """Teachers: soft liveness scores of other projects' models, for distillation. Their weights are never shipped.
 
-Each teacher sees the picture as its own project prepares it; only the number leaves this module.
+Each teacher sees the picture as its own project prepares it; only what it saw leaves this module.
 """
 
 from collections.abc import Sequence
@@ -123,8 +123,8 @@ def _small(maps: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Maps of N x C x side x side, averaged by area to ``MAP_SIDE``."""
     edges = np.linspace(0, maps.shape[-1], MAP_SIDE + 1)
     cells = np.arange(maps.shape[-1])
-    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    weights = (np.maximum(overlap, 0) / overlap.clip(0).sum(axis=1, keepdims=True)).astype(np.float32)
+    overlap = (np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)).clip(0)
+    weights = (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
     return np.asarray(weights @ maps @ weights.T, np.float32)
 
 

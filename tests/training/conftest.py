@@ -1,5 +1,7 @@
 """A pack small enough to train on in a second, with every kind of picture and trap that sampling must respect."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,9 @@ from faceauth.stages import Image
 from training.config import OptimiserSettings, TrainConfig, ViewSettings
 from training.packs import Pack, Packed, encode, pack
 from training.records import LIVE, SPOOF
+
+if TYPE_CHECKING:
+    from training.network import SpoofNet
 
 NO_TEACHER = (float("nan"),) * 3
 
@@ -71,3 +76,23 @@ def smoke() -> TrainConfig:
         view=ViewSettings(size=32),
         optimiser=OptimiserSettings(warmup_steps=1),
     )
+
+
+@pytest.fixture(scope="session")
+def network() -> "SpoofNet":
+    """A network whose batch normalisations do something, as after a training; weights are random."""
+    import torch
+    from torch import nn
+
+    from training.network import SpoofNet
+
+    torch.manual_seed(0)
+    network = SpoofNet().eval()
+    with torch.no_grad():
+        for layer in network.modules():
+            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
+                layer.running_mean.normal_(0, 0.1)
+                layer.running_var.uniform_(0.2, 1.0)
+                layer.weight.uniform_(0.8, 1.6)
+                layer.bias.normal_(0, 0.1)
+    return network

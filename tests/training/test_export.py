@@ -16,21 +16,6 @@ from training.network import SpoofNet
 
 
 @pytest.fixture(scope="module")
-def network() -> SpoofNet:
-    """A network whose batch normalisations do something, as after a training; weights are random."""
-    torch.manual_seed(0)
-    network = SpoofNet().eval()
-    with torch.no_grad():
-        for layer in network.modules():
-            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-                layer.running_mean.normal_(0, 0.1)
-                layer.running_var.uniform_(0.2, 1.0)
-                layer.weight.uniform_(0.8, 1.6)
-                layer.bias.normal_(0, 0.1)
-    return network
-
-
-@pytest.fixture(scope="module")
 def crops() -> npt.NDArray[np.uint8]:
     """Random crops of different brightness: uint8, 4 x 224 x 224 x 3."""
     rng = np.random.default_rng(0)

@@ -11,42 +11,27 @@ from training.network import SpoofNet  # noqa: E402
 from training.unfold import unfold  # noqa: E402
 
 
-@pytest.fixture
-def trained() -> SpoofNet:
-    """A network whose normalisations do something, as after a training; weights are random."""
-    torch.manual_seed(0)
-    network = SpoofNet(block_dropout=0, head_dropout=0).eval()
-    with torch.no_grad():
-        for layer in network.modules():
-            if isinstance(layer, nn.BatchNorm1d | nn.BatchNorm2d):
-                layer.running_mean.normal_(0, 0.1)
-                layer.running_var.uniform_(0.2, 1.0)
-                layer.weight.uniform_(0.8, 1.6)
-                layer.bias.normal_(0, 0.1)
-    return network
-
-
 def views(seed: int) -> Tensor:
     return torch.randn(64, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
 
 
-def test_it_computes_what_the_released_network_does(trained: SpoofNet) -> None:
-    back = unfold(fold(trained), views(0))
+def test_it_computes_what_the_released_network_does(network: SpoofNet) -> None:
+    back = unfold(fold(network), views(0))
     with torch.inference_mode():
-        torch.testing.assert_close(back(views(1)), trained(views(1)), rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(back(views(1)), network(views(1)), rtol=1e-4, atol=1e-4)
 
 
-def test_in_training_mode_too_on_pictures_like_those_it_was_shown(trained: SpoofNet) -> None:
-    back = unfold(fold(trained), views(0))
+def test_in_training_mode_too_on_pictures_like_those_it_was_shown(network: SpoofNet) -> None:
+    back = unfold(fold(network), views(0))
     for layer in back.modules():
         if isinstance(layer, nn.Dropout | nn.Dropout2d):
             layer.p = 0
     with torch.inference_mode():
-        spread = float(trained(views(0)).std())
-        torch.testing.assert_close(back.train()(views(0)), trained(views(0)), rtol=0, atol=0.05 * spread)
+        spread = float(network(views(0)).std())
+        torch.testing.assert_close(back.train()(views(0)), network(views(0)), rtol=0, atol=0.05 * spread)
 
 
-def test_every_filter_has_length_one(trained: SpoofNet) -> None:
-    back = unfold(fold(trained), views(0))
+def test_every_filter_has_length_one(network: SpoofNet) -> None:
+    back = unfold(fold(network), views(0))
     for layer in [m for m in back.features.modules() if isinstance(m, nn.Conv2d)]:
         torch.testing.assert_close(layer.weight.flatten(1).norm(dim=1), torch.ones(layer.out_channels))
