@@ -18,7 +18,7 @@ BALANCED = 0.5
 
 Not where the HTER is lowest on the data at hand: on a few domains that is anywhere between well-parted classes. On
 domains that were left out of nine trainings it gave an HTER of 27.8 %; this gives 21.1 %, and the best threshold for
-them, which nobody knows beforehand, 19.5 % (training/README.md).
+them, which nobody knows beforehand, 19.5 % (training/ABLATIONS.md).
 """
 
 

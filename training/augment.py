@@ -87,6 +87,22 @@ def exchange_background(face: Image, background: Image, rng: np.random.Generator
     return (face * mask + background * (1 - mask)).astype(np.uint8)
 
 
+def blend(view: Image, other: Image, rng: np.random.Generator) -> Image:
+    """Two views laid over one another by any ratio (mixup, Zhang et al. 2018)."""
+    share = float(rng.uniform(0, 1))
+    return np.asarray(cv2.addWeighted(view, share, other, 1 - share, 0), np.uint8)
+
+
+def patch(view: Image, other: Image, rng: np.random.Generator) -> Image:
+    """A view with a rectangle of the other in it, 30 to 90 % of each side (cut-mix, Yun et al. 2019)."""
+    size = view.shape[0]
+    width, height = (int(rng.uniform(0.3, 0.9) * size) for _ in range(2))
+    x, y = int(rng.integers(0, size - width)), int(rng.integers(0, size - height))
+    patched = view.copy()
+    patched[y : y + height, x : x + width] = other[y : y + height, x : x + width]
+    return patched
+
+
 def texture(view: Image, rng: np.random.Generator) -> Image:
     """Multiply by smooth random blotches, as uneven light, dirt on a lens or make-up would."""
     cells = int(rng.integers(3, 24))

@@ -48,8 +48,9 @@ class ViewSettings(Settings):
     """What the network sees of a picture: side in pixels, context range, and the probability of each nuisance.
 
     Attributes:
-        blend: share of views laid over another picture's, by any ratio. Their target is the teacher's alone, so only
-            recipes whose teachers see views may have them.
+        blend: share of views laid over another picture's, by any ratio.
+        patch: share of views with a rectangle of another picture's in them. Their target and that of blends is the
+            teachers' alone, so only recipes whose teachers see views may have them.
     """
 
     size: int = 112
@@ -58,7 +59,8 @@ class ViewSettings(Settings):
     camera: float = Field(0.7, ge=0, le=1)
     recolour: float = Field(0.4, ge=0, le=1)
     exchange: float = Field(0.15, ge=0, le=1)
-    blend: float = Field(0.0, ge=0, le=1)
+    blend: float = Field(0.0, ge=0, le=0.5)
+    patch: float = Field(0.0, ge=0, le=0.5)
     greyscale: float = Field(0.1, ge=0, le=1)
     texture: float = Field(0.1, ge=0, le=1)
     occlusion: float = Field(0.25, ge=0, le=1)
@@ -107,8 +109,8 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _teachers_see_what_they_are_asked(self) -> Self:
-        if self.view.blend and self.data.teachers_see != "views":
-            raise ValueError('view.blend needs data.teachers_see = "views": nobody else can say what a blend is.')
+        if self.view.blend + self.view.patch and self.data.teachers_see != "views":
+            raise ValueError('Mixed views need data.teachers_see = "views": nobody else can say what they are.')
         if self.optimiser.hint_weight and self.data.teachers_see != "views":
             raise ValueError('optimiser.hint_weight needs data.teachers_see = "views": packs hold their logits only.')
         return self

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -14,7 +13,7 @@ from torch.utils.data import Dataset, Sampler
 
 from faceauth.errors import ConfigError
 from faceauth.stages import Image
-from training.augment import batch_of, degrade, draw_framing, exchange_background, frame
+from training.augment import batch_of, blend, degrade, draw_framing, exchange_background, frame, patch
 from training.config import TrainConfig
 from training.packs import WIDE, Pack
 from training.sampling import BalancedBatches, Draw, EpochBatches
@@ -52,7 +51,7 @@ class Look:
 
     pixels: Image
     reference: Image
-    is_blend: bool
+    is_mixed: bool
     rng: np.random.Generator
 
 
@@ -83,11 +82,11 @@ class Views(Dataset[Batch]):
         """The views of ``draws``."""
         chosen = [draw.index for draw in draws]
         looks = [self._look(draw) for draw in draws]
-        blended = np.array([look.is_blend for look in looks])
+        mixed = np.array([look.is_mixed for look in looks])
         answers = self._ask(self._folder, looks) if self._folder else _known(self.content.teacher[chosen])
-        shares = np.where(blended, 1.0, self._weight[chosen])
+        shares = np.where(mixed, 1.0, self._weight[chosen])
         targets = soft_targets(self._hard[chosen], shares, answers.logits, self.config)
-        groups = np.where(blended, NO_GROUP, self._groups[chosen])
+        groups = np.where(mixed, NO_GROUP, self._groups[chosen])
         return Batch(self._photograph(looks), *(torch.from_numpy(a) for a in (targets, groups, *answers)))
 
     def crops(self, draws: list[Draw]) -> Tensor:
@@ -106,11 +105,12 @@ class Views(Dataset[Batch]):
         reference = frame(content.image(draw.partner), content.box(draw.partner), framing, settings.size)
         if framing.scale > EXCHANGE_FROM_SCALE and rng.random() < settings.exchange:
             view = exchange_background(view, reference, rng, framing.scale)
-        is_blend = bool(settings.blend) and rng.random() < settings.blend
-        if is_blend:
-            share = float(rng.uniform(0, 1))
-            view = np.asarray(cv2.addWeighted(view, share, reference, 1 - share, 0), np.uint8)
-        return Look(view, reference, is_blend, rng)
+        kind = float(rng.random())
+        if kind < settings.blend:
+            view = blend(view, reference, rng)
+        elif kind < settings.blend + settings.patch:
+            view = patch(view, reference, rng)
+        return Look(view, reference, kind < settings.blend + settings.patch, rng)
 
     def _ask(self, folder: Path, looks: list[Look]) -> Answers:
         if self._panel is None:  # opened in the loader's process: sessions do not survive a fork

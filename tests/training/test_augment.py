@@ -7,11 +7,13 @@ from faceauth.stages import Image
 from training.augment import (
     Framing,
     batch_of,
+    blend,
     degrade,
     draw_framing,
     exchange_background,
     frame,
     occlude,
+    patch,
     recolour,
     texture,
 )
@@ -85,3 +87,21 @@ def test_a_batch_turns_bgr_to_rgb() -> None:
     blue = np.zeros((4, 4, 3), np.uint8)
     blue[..., 0] = 255
     assert batch_of([blue, blue])[1, 0, 0].tolist() == [0, 0, 255]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_patched_view_is_one_picture_inside_a_rectangle_and_the_other_outside(seed: int) -> None:
+    view, other = np.zeros((48, 48, 3), np.uint8), np.full((48, 48, 3), 255, np.uint8)
+    patched = patch(view, other, np.random.default_rng(seed))
+    rows, columns, _ = (np.unique(places) for places in np.nonzero(patched))
+    assert (patched[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] == 255).all()
+    assert patched.sum() == 255 * 3 * len(rows) * len(columns)
+    assert 0.3 * 48 - 1 < min(len(rows), len(columns)) <= max(len(rows), len(columns)) < 0.9 * 48
+    assert not view.any()
+
+
+def test_a_blend_lies_between_its_pictures() -> None:
+    view, other = noise(0), noise(1)
+    mixed = blend(view, other, np.random.default_rng(0)).astype(int)
+    assert (mixed >= np.minimum(view, other).astype(int)).all() and (mixed <= np.maximum(view, other)).all()
+    assert (mixed != view).any() and (mixed != other).any()

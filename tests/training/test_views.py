@@ -101,10 +101,10 @@ def test_teachers_asked_about_views_say_what_they_see_and_repeat_it(
     np.testing.assert_allclose(first.target, 1 / (1 + np.exp(mean)), rtol=1e-4)
 
 
-def test_a_blend_has_the_teachers_word_alone(tiny_pack: Pack, smoke: TrainConfig, shared: Path) -> None:
+def test_mixed_views_have_the_teachers_word_alone(tiny_pack: Pack, smoke: TrainConfig, shared: Path) -> None:
     settings = DataSettings(teacher_weight=0, teachers_see="views")
     plain = smoke.model_copy(update={"data": settings, "view": PLAIN})
-    blended = smoke.model_copy(update={"data": settings, "view": PLAIN.model_copy(update={"blend": 1.0})})
+    blended = smoke.model_copy(update={"data": settings, "view": PLAIN.model_copy(update={"blend": 0.5, "patch": 0.5})})
     draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
     blends = Views(tiny_pack, blended, shared / "models")[draws]
     as_they_are = Views(tiny_pack, plain, shared / "models")[draws]
