@@ -84,6 +84,18 @@ def load_config(
     return _validated(merged, "")
 
 
+def checked_config(config: PipelineConfig) -> PipelineConfig:
+    """``config``, checked once more: ``model_copy`` and ``model_construct`` check nothing.
+
+    Raises:
+        ConfigError: a value does not fit or contradicts another.
+    """
+    try:
+        return PipelineConfig.model_validate(config)
+    except ValidationError as invalid:
+        raise ConfigError(" ".join(_sentences(invalid))) from invalid
+
+
 def _file_layer(path: Path) -> Layer:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -120,14 +132,26 @@ def _environment_value(text: str, is_name: bool) -> Any:
 
 
 def _refuse_near_miss(variable: str, key: str) -> None:
-    """A variable of somebody else's is left alone; a misspelt one of ours is not ignored."""
-    near = difflib.get_close_matches(key, PipelineConfig.model_fields, n=1, cutoff=0.75)
+    """A variable of somebody else's is left alone; one of ours that is misspelt or lacks its table is not ignored."""
+    ours = {other.removeprefix(PREFIX).lower(): other for other in OTHER_VARIABLES} | _variables(PipelineConfig, PREFIX)
+    near = difflib.get_close_matches(key, ours, n=1, cutoff=0.75)
     if near:
-        raise ConfigError(f"The variable {variable} sets nothing; did you mean {PREFIX}{near[0].upper()}?")
+        raise ConfigError(f"The variable {variable} sets nothing; did you mean {ours[near[0]]}?")
     for table in PipelineConfig.model_fields:
         if key.startswith(f"{table}_"):
             deeper = f"{table}__{key.removeprefix(f'{table}_')}".upper()
             raise ConfigError(f"The variable {variable} sets nothing; did you mean {PREFIX}{deeper}?")
+
+
+def _variables(settings: type[BaseModel], prefix: str) -> dict[str, str]:
+    """Key of each setting, those of tables included -> its variable."""
+    found: dict[str, str] = {}
+    for key, field in settings.model_fields.items():
+        variable = f"{prefix}{key.upper()}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found = _variables(field.annotation, f"{variable}__") | found
+        found[key] = variable
+    return found
 
 
 def _given(arguments: Mapping[str, Any]) -> Layer:

@@ -9,7 +9,6 @@ not hang on the version of OpenCV. Transparent pixels are shown on white, as mos
 
 import os
 import stat
-import struct
 import sys
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias, cast
 
@@ -18,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
-from faceauth.errors import ImageTooLarge, ImageUnreadable
+from faceauth.errors import ImageError, ImageTooLarge, ImageUnreadable
 from faceauth.headers import read_header, read_layout
 from faceauth.orientation import upright
 from faceauth.stages import Image
@@ -39,8 +38,6 @@ _PIL_FORMATS = frozenset((None, "JPEG", "MPO", "PNG", "WEBP", "BMP"))
 _PIL_OPAQUE = frozenset(("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"))
 _PIL_ALPHA = frozenset(("RGBA", "LA", "PA", "RGBa", "La"))
 _PIL_16_BIT = frozenset(("I;16", "I;16L", "I;16B", "I;16N"))
-_PIL_DECODE_ERRORS = (OSError, SyntaxError, ValueError, ArithmeticError, LookupError, struct.error)
-"""What PIL raises for damaged files, which it may read as late as in ``convert``."""
 
 
 class ImageLimits(BaseModel):
@@ -48,11 +45,12 @@ class ImageLimits(BaseModel):
 
     Attributes:
         max_bytes: size of the file; a PIL picture and an array have none.
-        max_pixels: width times height; each costs 3 bytes decoded, 7 while transparency is flattened.
+        max_pixels: width times height; each costs 3 bytes decoded, for a moment up to 24 where 16 bits and transparency
+            are flattened.
         min_side_px: shorter side; no face that can be judged fits into less.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
 
     max_bytes: int = Field(default=32 * 2**20, ge=1)
     max_pixels: int = Field(default=50_000_000, ge=1)
@@ -135,7 +133,7 @@ def _read_file(file: BinaryIO, name: str, limits: ImageLimits) -> bytes:
     while length <= limits.max_bytes:
         try:
             part = file.read(min(limits.max_bytes + 1 - length, _READ_BYTES))
-        except (OSError, ValueError) as error:  # ValueError: a closed file
+        except Exception as error:  # a closed file, a broken archive or whatever the caller's own reader raises
             raise ImageUnreadable(f"{name} cannot be read ({error}): expected an open binary file.") from error
         if not isinstance(part, bytes | bytearray):
             raise ImageUnreadable(
@@ -205,7 +203,9 @@ def _from_pil(picture: "PilImage", limits: ImageLimits) -> Image:
         orientation = picture.getexif().get(0x0112, 1)
         pixels = _pil_pixels(picture)
         _check_size(pixels.shape[1::-1], _UNNAMED, limits)  # PIL may find another size while it decodes
-    except _PIL_DECODE_ERRORS as error:
+    except ImageError:
+        raise
+    except Exception as error:  # PIL reads as late as in `convert`, and raises whatever its plugins do
         raise ImageUnreadable(
             f"The PIL picture cannot be decoded ({error}): expected an intact picture. Check the file behind it."
         ) from error

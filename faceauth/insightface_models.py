@@ -120,6 +120,7 @@ def open_model(task: Task, source: ModelSource, *, providers: Sequence[str] = CP
             if (now := _sha256(path)) != sha256:
                 raise _mismatch(path, now, f"{sha256}, as before insightface opened it")
             refuse_absent(providers, model.session.get_providers())
+            model.session.disable_fallback()  # onnxruntime would go on with another provider after a failed run
             return OpenedModel(model, path, sha256)
     raise BackendBroken(
         f"insightface finds no {task} model in {', '.join(str(path) for path in files)}"

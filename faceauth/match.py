@@ -4,6 +4,7 @@ Knows no threshold, no picture and no person: what a similarity means is the pol
 """
 
 import numpy as np
+from pydantic import ValidationError
 
 from faceauth.errors import TemplateMismatch
 from faceauth.results import Template
@@ -26,6 +27,22 @@ def similarity(found: Template, reference: Template) -> float:
             expected=str(sizes[0]),
         )
     return float(np.clip(np.dot(found.vector, reference.vector), -1.0, 1.0))
+
+
+def checked_template(template: Template) -> Template:
+    """``template``, checked once more: a pickle, ``model_copy`` or ``model_construct`` checks nothing.
+
+    Raises:
+        TemplateMismatch: it is not a vector of unit length with the name of its model.
+    """
+    try:
+        return Template.model_validate(template)
+    except ValidationError as invalid:
+        raise TemplateMismatch(
+            f"The reference is no valid template ({invalid.errors()[0]['msg']}): enrol the person again.",
+            found="an invalid template",
+            expected="a vector of unit length and its model",
+        ) from None  # the cause would carry the vector
 
 
 def mismatch(*, found: str, expected: str) -> TemplateMismatch:

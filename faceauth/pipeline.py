@@ -13,12 +13,12 @@ import numpy as np
 
 from faceauth import gate
 from faceauth.backends import Backends, Given, Stage
-from faceauth.config import PipelineConfig, load_config
+from faceauth.config import PipelineConfig, checked_config, load_config
 from faceauth.errors import ConfigError, ImageError, ScoreError, StageTimeout
 from faceauth.gate import GatePolicy
 from faceauth.guard import Guard, check_crop, check_embeddings, check_faces, check_p_live
 from faceauth.imaging import ImageSource, load_image
-from faceauth.match import mismatch, similarity
+from faceauth.match import checked_template, mismatch, similarity
 from faceauth.policy import choose_face, decide, decide_liveness, match_threshold, thresholds
 from faceauth.presentation import Presentation, still_open, timed
 from faceauth.results import Face, LivenessResult, MatchResult, Reason, Template, Thresholds, Verification
@@ -63,7 +63,7 @@ class Pipeline:
         Raises:
             FaceAuthError: a setting, a backend or a weight file is not usable.
         """
-        self.config = load_config() if config is None else config
+        self.config = load_config() if config is None else checked_config(config)
         self._backends = Backends(self.config, Given(detector, liveness, embedder, aligner))
         self._gate_guard = Guard("gate", "faceauth", timeout_s=self.config.policy.stage_timeout_s)
         scorer = self._backends.liveness
@@ -82,7 +82,9 @@ class Pipeline:
 
         Raises:
             ImageError: one of the two pictures cannot be read (:meth:`verify_many` makes a result of the first).
-            TemplateMismatch: the template comes from another embedder than the pipeline's.
+            TemplateMismatch: the template comes from another embedder than the pipeline's, or is no valid one.
+            BackendError, WeightsError, ProviderUnavailable: the embedder, which the first reference loads, is not
+                usable.
             ConfigError: the policy requires a match and there is no reference, or it requires nothing at all.
         """
         limits, enrolled = self._prepare(reference)
@@ -101,10 +103,10 @@ class Pipeline:
         only one that times out denies all its presentations.
 
         Raises:
-            ImageError, TemplateMismatch, ConfigError: as for :meth:`verify`, for the reference and the settings.
+            FaceAuthError: as for :meth:`verify`, for the reference and the settings.
             ConfigError: ``images`` is one picture.
         """
-        if isinstance(images, str | bytes | bytearray | memoryview | os.PathLike):
+        if _is_one_picture(images):
             raise ConfigError(f"{type(images).__name__} is one picture: use verify(), or give a list of pictures.")
         if batch_size < 1:
             raise ConfigError(f"batch_size is {batch_size}, expected at least 1.")
@@ -264,6 +266,7 @@ class Pipeline:
         limits = self._match_limits()
         if not isinstance(reference, Template):
             return limits, Presentation(self._decode(reference))
+        reference = checked_template(reference)
         model_id = self._backends.embedding().facts.model_id
         if reference.model_id != model_id:
             raise mismatch(found=reference.model_id, expected=model_id)
@@ -272,6 +275,14 @@ class Pipeline:
     def _match_limits(self) -> Thresholds:
         own = self._backends.embedding().facts.match_threshold
         return Thresholds.model_validate({**dict(self._limits), "match": match_threshold(self.config.policy, own)})
+
+
+def _is_one_picture(images: object) -> bool:
+    """Whether it is a picture or a file, some of which could be iterated too: over rows, lines or characters."""
+    if isinstance(images, np.ndarray):
+        return images.ndim in (2, 3)  # of more or fewer dimensions it is a row of pictures or of paths
+    named = isinstance(images, str | bytes | bytearray | memoryview | os.PathLike)
+    return named or hasattr(images, "read") or not isinstance(images, Iterable)
 
 
 def _cut(aligner: Aligner, image: Image, face: Face, spec: CropSpec) -> Crop:

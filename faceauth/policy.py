@@ -111,7 +111,7 @@ def choose_face(faces: Sequence[Face], policy: Policy) -> Face | Reason:
     """The face to judge, or why there is none: with several faces only ``largest`` chooses, by area."""
     if not faces:
         return Reason.NO_FACE
-    if len(faces) > 1 and policy.faces == "exactly_one":
+    if len(faces) > 1 and policy.faces != "largest":
         return Reason.SEVERAL_FACES
     return max(faces, key=lambda face: face.width * face.height)
 

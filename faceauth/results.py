@@ -18,7 +18,12 @@ StageName = Literal["decode", "detection", "gate", "alignment", "liveness", "emb
 class Frozen(BaseModel):
     """Base of all results: immutable, refuses unknown fields, NaN and infinity."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        revalidate_instances="always",  # `model_copy` and `model_construct` check nothing
+    )
 
 
 class Verdict(StrEnum):
@@ -204,12 +209,15 @@ class MatchResult(Frozen):
 class Template(Frozen):
     """A face as numbers, to be compared with others of the same model by :func:`faceauth.match.similarity`.
 
-    It is biometric data: ``repr`` leaves the vector out, so that a log never holds it.
+    It is biometric data: ``repr`` and the text of a validation error leave the vector out, so that a log does not hold
+    it.
 
     Attributes:
         model_id: the embedding space; templates of two models are never compared.
         vector: unit length.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     model_id: str = Field(min_length=1)
     vector: tuple[float, ...] = Field(min_length=1, repr=False)

@@ -105,6 +105,24 @@ class TestEnvironment:
         with pytest.raises(ConfigError, match=r"FACEAUTH_LIVNESS sets nothing; did you mean FACEAUTH_LIVENESS\?"):
             load_config(environ={"FACEAUTH_LIVNESS": "mine"})
 
+    @pytest.mark.parametrize(
+        ("variable", "meant"),
+        [
+            ("FACEAUTH_REQUIRE_MATCH", "FACEAUTH_POLICY__REQUIRE_MATCH"),
+            ("FACEAUTH_OPERATING_POINT", "FACEAUTH_POLICY__OPERATING_POINT"),
+            ("FACEAUTH_THRESHOLD", "FACEAUTH_POLICY__LIVE_THRESHOLD"),
+            ("FACEAUTH_GATE__MIN_FACE_PX", "FACEAUTH_POLICY__GATE"),
+            ("FACEAUTH_MAX_BYTES", "FACEAUTH_LIMITS__MAX_BYTES"),
+            ("FACEAUTH_WEIGHT", "FACEAUTH_WEIGHTS"),
+            ("FACEAUTH_DISABLE_PLUGINS_AUTOLOAD", "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD"),
+        ],
+    )
+    def test_a_variable_without_its_table_or_near_one_that_is_read_elsewhere_is_refused(
+        self, variable: str, meant: str
+    ) -> None:
+        with pytest.raises(ConfigError, match=rf"{variable} sets nothing; did you mean {meant}\?"):
+            load_config(environ={variable: "1"})
+
     def test_a_variable_of_a_table_with_one_underscore_is_refused(self) -> None:
         with pytest.raises(ConfigError, match=r"sets nothing; did you mean FACEAUTH_POLICY__REQUIRE_MATCH\?"):
             load_config(environ={"FACEAUTH_POLICY_REQUIRE_MATCH": "true"})

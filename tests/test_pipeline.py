@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pil
 
 from faceauth.alignment import FivePointAligner
 from faceauth.config import PipelineConfig
@@ -253,6 +254,16 @@ class TestTemplates:
         with pytest.raises(ScoreError, match="embedding stage"):
             pipeline(embedder=FakeEmbedder(error=OSError("gone"))).embed(picture())
 
+    @pytest.mark.parametrize(
+        "numbers", [(10.0,) * 64, (float("nan"),) * 64, (float("inf"),) * 64, ("a",) * 64, None], ids=str
+    )
+    def test_a_template_that_was_not_checked_when_it_was_made_is_checked_here(self, numbers: object) -> None:
+        """As one from a pickle or of ``model_copy``: a longer vector would be similar to everybody."""
+        made_up = Template.model_construct(model_id="fake", vector=numbers)
+        with pytest.raises(TemplateMismatch, match="no valid template") as refused:
+            pipeline().verify(picture(1), made_up)
+        assert refused.value.__cause__ is None
+
     def test_a_template_keeps_its_numbers_out_of_logs(self) -> None:
         assert "0.6" not in repr(Template(model_id="fake", vector=(0.6, 0.8)))
 
@@ -404,7 +415,32 @@ def test_the_built_in_detector_and_embedder_know_a_mirrored_portrait_again(astro
     assert all(len(stage.weights_sha256) == 1 for stage in result.stages if stage.name != "FakeLiveness")
 
 
-@pytest.mark.parametrize("one", ["photo.jpg", Path("photo.jpg"), b"photo", bytearray(b"photo")])
+@pytest.mark.parametrize(
+    "one",
+    [
+        "photo.jpg",
+        Path("photo.jpg"),
+        b"photo",
+        bytearray(b"photo"),
+        io.BytesIO(b"photo"),
+        np.zeros((64, 64, 3), np.uint8),
+        np.zeros((64, 64), np.uint8),
+        Pil.new("RGB", (64, 64)),
+    ],
+    ids=lambda one: type(one).__name__,
+)
 def test_verify_many_refuses_one_picture_instead_of_taking_it_apart(one: object) -> None:
     with pytest.raises(ConfigError, match=r"one picture: use verify\(\), or give a list"):
         pipeline().verify_many(one)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        Policy(live_threshold=0.3).model_copy(update={"operating_point": "strict"}),
+        Policy().model_copy(update={"faces": "exactly-one"}),
+    ],
+)
+def test_settings_that_were_changed_unchecked_are_checked_when_a_pipeline_is_made(policy: Policy) -> None:
+    with pytest.raises(ConfigError, match="policy"):
+        Pipeline(PipelineConfig.model_construct(policy=policy), liveness=FakeLiveness())

@@ -145,6 +145,14 @@ def test_card_of_ones_own_replaces_the_built_in_card_with_all_its_files(tmp_path
     ]
 
 
+def test_a_file_of_ones_own_that_the_built_in_card_would_pass_over_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "spoofnet").mkdir()
+    (tmp_path / "spoofnet" / "spoofnet.int8.onnx").write_bytes(CONTENT)
+    write_manifest(tmp_path, files={"spoofnet/spoofnet.int8.onnx": {**pin(), **TERMS}})
+    with pytest.raises(WeightsMismatch, match="put a card of your own"):
+        WeightStore(tmp_path).card(Card, "spoofnet/card.json")
+
+
 def test_environment_names_the_folder_and_an_argument_beats_it(
     folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:

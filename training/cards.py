@@ -1,6 +1,7 @@
 """The model card: a release's card and reports in, the Markdown that stands beside the weights out.
 
-Every figure is read from what was measured; the sentences around them stand in ``MODEL_CARD.template.md``.
+Every figure in a table is read from what was measured. The sentences that hold for any weights stand in
+``MODEL_CARD.template.md``, those on these weights in the terms.
 """
 
 from collections.abc import Iterable
@@ -10,12 +11,12 @@ from string import Template
 from faceauth.evaluation.report import DomainResult, EvaluationReport
 from faceauth.liveness.card import SpoofNetCard, Variant
 from faceauth.results import MeasuredRate, OperatingPoint
-from training.release import Reports
+from training.release import Reports, Terms
 
 TEMPLATE = Path(__file__).with_name("MODEL_CARD.template.md")
 
 
-def model_card(card: SpoofNetCard, reports: dict[Variant, Reports]) -> str:
+def model_card(card: SpoofNetCard, reports: dict[Variant, Reports], terms: Terms) -> str:
     """The model card in Markdown, for the card's default variant."""
     variant = card.default_variant
     return Template(TEMPLATE.read_text()).substitute(
@@ -25,6 +26,9 @@ def model_card(card: SpoofNetCard, reports: dict[Variant, Reports]) -> str:
         licence=card.licence,
         scale=f"{card.crop.scale:g}",
         data="\n".join(f"- **{source.name}**, {source.images:,} pictures: {source.terms}" for source in card.training),
+        method=terms.method.strip(),
+        findings=terms.findings.strip(),
+        chosen_on=reports[variant].choice.data,
         points=points_table(card, variant),
         summary=summary_table(card),
         domains=domains_table(reports[variant].test),

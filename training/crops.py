@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from faceauth.crop import context_crop
+from faceauth.errors import ConfigError
 from faceauth.evaluation.manifest import Row
 from faceauth.imaging import load_image
 from faceauth.stages import Crops, CropSpec
@@ -19,5 +20,26 @@ def calibration_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def cut(rows: Sequence[Row], spec: CropSpec) -> Crops:
-    """Crops of the rows that have a face box: uint8, N x H x W x 3, cut for ``spec``."""
+    """Crops of rows: uint8, N x H x W x 3, cut for ``spec``.
+
+    Raises:
+        ConfigError: as :func:`refuse_without_box`.
+    """
+    refuse_without_box(rows)
     return np.stack([context_crop(load_image(row.path), row.box_xyxy, spec).pixels for row in rows if row.box_xyxy])
+
+
+def refuse_without_box(rows: Sequence[Row]) -> None:
+    """A release is measured on given boxes, so that its figures are those of the network alone.
+
+    Raises:
+        ConfigError: there is no row, or one has no face box.
+    """
+    if not rows:
+        raise ConfigError("There is no picture to cut.")
+    bare = [row for row in rows if row.box_xyxy is None]
+    if bare:
+        raise ConfigError(
+            f"{len(bare)} of {len(rows)} pictures have no face box, the first is {bare[0].path}: give the manifest the "
+            "columns box_x, box_y, box_w and box_h."
+        )

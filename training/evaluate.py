@@ -21,6 +21,7 @@ from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.robustness import robustness
 from faceauth.evaluation.scoring import Scored, Threshold, score_rows
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
+from training.config import TrainConfig
 from training.export import load_network
 from training.scoring import score
 from training.validate import p_live
@@ -64,6 +65,18 @@ def load(weights: Path) -> nn.Module:
         ConfigError: as :func:`training.export.load_network`.
     """
     return load_network(weights).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def recipe_of(weights: Path) -> TrainConfig:
+    """The recipe that a training kept beside its ``weights``.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    kept = weights.with_name("recipe.json")
+    if not kept.is_file():
+        raise ConfigError(f"No recipe.json lies beside {weights}: give --scale and --size.")
+    return TrainConfig.model_validate({"epochs": 0, **json.loads(kept.read_text())})
 
 
 def evaluate_network(

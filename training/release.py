@@ -39,18 +39,33 @@ INT8_MAX_ACER_LOSS = 0.003  # at the balanced point, there
 
 
 class Terms(Settings):
-    """What the card says of the weights' rights and of what they were trained on."""
+    """What the cards say beside figures: the weights' rights, what they were trained on, and what people found.
+
+    Attributes:
+        version, licence, origin, use, training: as in the card.
+        method: Markdown, how their labels were made, for the model card.
+        findings: Markdown, where they fail and why, for the model card; written by who looked.
+    """
 
     version: str
     licence: str
     origin: str
     use: str
+    method: str
+    findings: str
     training: tuple[DataSource, ...]
 
 
 def load_terms(path: Path) -> Terms:
-    """The terms of a TOML file."""
-    return Terms.model_validate(tomllib.loads(path.read_text()))
+    """The terms of a TOML file.
+
+    Raises:
+        ConfigError: it is no TOML, or a key is missing, misspelt or impossible.
+    """
+    try:
+        return Terms.model_validate(tomllib.loads(path.read_text()))
+    except ValueError as error:  # pydantic's and tomllib's are both
+        raise ConfigError(f"{path} holds no terms: {error}") from error
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Runs on one CPU or, started by ``torchrun``, on any number of devices; resumes where it was stopped.
 """
 
+import hashlib
 import json
 import math
 import os
@@ -33,7 +34,7 @@ from training.packs import Pack
 from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
 from training.unfold import unfold
-from training.validate import validate
+from training.validate import refuse_nothing_to_validate, validate
 from training.views import EpochSampler, Views
 
 UNFOLDING_VIEWS = 192  # chosen, not measured: the last layers see as many numbers a channel
@@ -52,14 +53,15 @@ def train(
         teachers: folder of the teachers' files, for recipes whose teachers see views.
 
     Raises:
-        ConfigError: ``out`` holds the run of another recipe, a domain to leave out is not in ``train``, or ``init`` is
-            damaged.
+        ConfigError: ``out`` holds the run of another recipe, of other pictures or from other weights, a domain to leave
+            out is not in ``train``, there is nothing to validate on, or ``init`` is damaged.
 
     Returns:
         ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val`` and what was
         left out.
     """
     refuse_unknown_domains(content, config.data.hold_out)
+    refuse_nothing_to_validate(content, config)
     # Left to itself, Lightning takes one process of torchrun's for all there is, where there is no GPU.
     devices, nodes = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"))
     logger = TensorBoardLogger(out, name="log")
@@ -71,7 +73,7 @@ def train(
     state = _beginning(fabric, config, _network(config, init, loader.dataset, sampler))
     last = out / "last.ckpt"
     if fabric.is_global_zero:
-        _claim(out, config)
+        _claim(out, config, content, init)
     if last.exists():
         fabric.load(last, state)
         if fabric.is_global_zero:
@@ -118,16 +120,25 @@ def _beginning(fabric: Fabric, config: TrainConfig, network: SpoofNet) -> dict[s
     return state | {"epoch": 0, "step": 0, "best": -1.0}
 
 
-def _claim(out: Path, config: TrainConfig) -> None:
-    """Keep the recipe beside its run; what goes on there must be the same but for the number of epochs.
+def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None) -> None:
+    """Keep the recipe beside its run, and digests of its pictures and of the weights it began with.
 
-    Weights that saw a domain must not become those of a recipe that leaves it out.
+    What goes on there must be the same but for the number of epochs: weights that saw a domain must not become those of
+    a recipe that leaves it out, nor those of an earlier stage that was trained anew.
     """
-    kept, recipe = out / "recipe.json", config.model_dump_json(indent=2, exclude={"epochs"}) + "\n"
-    if kept.exists() and kept.read_text() != recipe:
-        raise ConfigError(f"{out} holds the run of another recipe: give another folder, or empty this one.")
-    out.mkdir(parents=True, exist_ok=True)
-    kept.write_text(recipe)
+    facts = [content.key, content.label, content.domain, content.split, content.box_xyxy]
+    inputs = {
+        "pictures": hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in facts)).hexdigest(),
+        "init": None if init is None else hashlib.sha256(init.read_bytes()).hexdigest(),
+    }
+    for kept, text, what in (
+        (out / "recipe.json", config.model_dump_json(indent=2, exclude={"epochs"}) + "\n", "of another recipe"),
+        (out / "inputs.json", json.dumps(inputs, indent=2) + "\n", "on other pictures or from other weights"),
+    ):
+        if kept.exists() and kept.read_text() != text:
+            raise ConfigError(f"{out} holds the run {what}: give another folder, or empty this one.")
+        out.mkdir(parents=True, exist_ok=True)
+        kept.write_text(text)
 
 
 def _forget_rows_after(epoch: int, table: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from faceauth.crop import context_crop
+from faceauth.errors import ConfigError
 from faceauth.metrics import auc_by_domain, macro
 from faceauth.stages import CropSpec
 from training.config import TrainConfig
@@ -22,8 +23,7 @@ def validate(network: nn.Module, content: Pack, config: TrainConfig) -> dict[str
 
     The averaged statistics of batch normalisation are used, so ``network`` must be in evaluation mode.
     """
-    left_out = (content.split == "val") | np.isin(content.domain, config.data.hold_out)
-    chosen = np.flatnonzero((content.origin == "real") & left_out)
+    chosen = _left_out(content, config)
     logits = {s: score_pack(network, content, chosen, s, config.view.size) for s in config.scales}
     label, domain = content.label[chosen], content.domain[chosen]
     by_domain = auc_by_domain(p_live(np.mean(list(logits.values()), axis=0)), label, domain)
@@ -36,6 +36,19 @@ def validate(network: nn.Module, content: Pack, config: TrainConfig) -> dict[str
     return {name: round(value, 4) for name, value in result.items()}
 
 
+def refuse_nothing_to_validate(content: Pack, config: TrainConfig) -> None:
+    """A run without it would fail after its first epoch.
+
+    Raises:
+        ConfigError: neither ``val`` nor ``hold_out`` holds a domain with real live pictures and attacks.
+    """
+    chosen = _left_out(content, config)
+    if not auc_by_domain(np.zeros(len(chosen)), content.label[chosen], content.domain[chosen]):
+        raise ConfigError(
+            "val holds no domain with live pictures and attacks: add one, or name domains of train in data.hold_out."
+        )
+
+
 def score_pack(
     network: nn.Module, content: Pack, chosen: npt.NDArray[np.int64], scale: float, size: int
 ) -> npt.NDArray[np.float32]:
@@ -44,6 +57,11 @@ def score_pack(
     device = next(network.parameters()).device.type
     with torch.autocast(device, dtype=torch.bfloat16):
         return np.concatenate([score(network, crops) for crops in _batches(content, chosen, spec)])
+
+
+def _left_out(content: Pack, config: TrainConfig) -> npt.NDArray[np.int64]:
+    left_out = (content.split == "val") | np.isin(content.domain, config.data.hold_out)
+    return np.flatnonzero((content.origin == "real") & left_out)
 
 
 def p_live(live_logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

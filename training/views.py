@@ -103,8 +103,11 @@ class Views(Dataset[Batch]):
         framing = draw_framing(settings, rng)
         view = frame(content.image(draw.index), content.box(draw.index), framing, settings.size)
         reference = frame(content.image(draw.partner), content.box(draw.partner), framing, settings.size)
-        if framing.scale > EXCHANGE_FROM_SCALE and rng.random() < settings.exchange:
-            view = exchange_background(view, reference, rng, framing.scale)
+        scale = min(framing.scale, content.context(draw.index))  # of a picture that ends at the face, hardly above 1
+        # Drawn for every picture, or the two of a pair would part ways where only one of them can be exchanged.
+        wanted, of_exchange = rng.random() < settings.exchange, np.random.default_rng(rng.integers(2**62))
+        if wanted and scale > EXCHANGE_FROM_SCALE:
+            view = exchange_background(view, reference, of_exchange, scale)
         kind = float(rng.random())
         if kind < settings.blend:
             view = blend(view, reference, rng)

@@ -5,6 +5,8 @@ Knows no picture and no model: each command parses, calls the library and hands 
 that ``--help`` is quick.
 """
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -40,6 +42,9 @@ class _Program(click.Group):
         with _one_line():
             try:
                 return super().invoke(ctx)
+            except BrokenPipeError:  # who read the results has gone; click's own 1 would read as a verdict
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                ctx.exit(Exit.BROKEN)
             except KeyboardInterrupt:
                 output.error("Interrupted.")
                 ctx.exit(_SHELL_INTERRUPTED)

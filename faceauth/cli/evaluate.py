@@ -81,6 +81,8 @@ def evaluate(
 
     if with_robustness and mode != "network":
         raise ConfigError("--robustness measures the network alone: give it with --mode network.")
+    if manifest.resolve() in {file.resolve() for file in (json_file, html_file) if file is not None}:
+        raise ConfigError(f"The report would overwrite the manifest {manifest}: name another file.")
     config = chosen_config()
     rows = read_manifest(manifest, splits=splits or None)
     if mode == "network":

@@ -34,14 +34,19 @@ def find_photos(arguments: Sequence[str]) -> list[Path]:
     return list(found.values())
 
 
-def drawn_paths(photos: Sequence[Path], target: Path) -> dict[Path, Path]:
+def drawn_paths(photos: Sequence[Path], target: Path, *, keep: Sequence[Path] = ()) -> dict[Path, Path]:
     """Photo -> file to draw it to.
 
     One photo goes to ``target`` where that has a picture's suffix and is no folder; otherwise ``target`` is a folder,
     and holds every photo at its place below the folder that all photos share.
 
+    Args:
+        photos: to be drawn.
+        target: the file or folder.
+        keep: other pictures that must not be overwritten, such as the reference.
+
     Raises:
-        ConfigError: several photos would go into one file, or a photo would be overwritten.
+        ConfigError: several photos would go into one file, or a photo or one of ``keep`` would be overwritten.
     """
     is_file = target.suffix.lower() in SUFFIXES and not target.is_dir()
     if is_file and len(photos) > 1:
@@ -50,7 +55,7 @@ def drawn_paths(photos: Sequence[Path], target: Path) -> dict[Path, Path]:
         raise ConfigError(f"--draw {target} is neither a folder nor a picture ({', '.join(SUFFIXES)}).")
     shared = os.path.commonpath([os.path.abspath(photo.parent) for photo in photos])
     drawn = {photo: target if is_file else target / os.path.relpath(os.path.abspath(photo), shared) for photo in photos}
-    originals = {photo.resolve() for photo in photos}
+    originals = {photo.resolve() for photo in (*photos, *keep)}
     for path in drawn.values():
         if path.resolve() in originals:
             raise ConfigError(f"--draw would overwrite the photo {path}: name another place.")

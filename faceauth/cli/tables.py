@@ -52,13 +52,17 @@ def _header(report: EvaluationReport) -> Table:
 
 def _headline(report: EvaluationReport) -> list[tuple[str, Text | str]]:
     overall, ranking = report.overall, report.ranking
+    lowest = f", lowest: {readable(report.worst_domain)}" if report.worst_domain else ""
     worst = overall.worst_species
     rows: list[tuple[str, Text | str]] = [
         ("APCER", _worst(overall, worst)),
         ("APCER, pooled", _rate(overall.apcer_pooled)),
         ("BPCER", _rate(overall.bpcer)),
         ("ACER", ABSENT if overall.acer is None else f"{100 * overall.acer:.1f} %"),
-        ("macro AUC", _number(overall.macro_auc) + (f", lowest: {report.worst_domain}" if report.worst_domain else "")),
+        (
+            "macro AUC",
+            _number(overall.macro_auc) + lowest,
+        ),
         ("macro HTER", _percent(overall.macro_hter)),
     ]
     if ranking is not None:

@@ -41,7 +41,8 @@ def verify(photos: tuple[str, ...], *, reference: str | None, as_json: bool, dra
     """
     config = chosen_config()
     found = find_photos(photos)
-    drawn = {} if draw is None else drawn_paths(found, draw)
+    kept = [] if reference is None else [Path(reference)]
+    drawn = {} if draw is None else drawn_paths(found, draw, keep=kept)
     results = Pipeline(config).verify_many(found, reference)
     codes = []
     with output.progress("Verifying", len(found)) as advance:

@@ -5,6 +5,7 @@ Opens no picture and knows no model; :mod:`faceauth.evaluation.scoring` makes th
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -57,22 +58,9 @@ class _Table:
         chosen = [s for s, keep in zip(self.scored, rows, strict=True) if keep]
         return _Table(chosen, self.threshold, draws=self.draws, seed=self.seed)
 
-    def groups(self) -> tuple[Strings, str]:
-        """What a bootstrap resamples: domains where there are several, else recordings, else presentations."""
-        if len(np.unique(self.domains)) > 1:
-            return self.domains, "domain"
-        recordings = [s.row.recording for s in self.scored]
-        if None not in recordings and len(set(recordings)) > 1:
-            return np.array(recordings, np.str_), "recording"
-        return np.arange(len(self.scored)).astype(np.str_), "presentation"
-
     def rate(self, errors: Bools, rows: Bools) -> MeasuredRate:
         """The rate of ``errors`` among ``rows``."""
-        groups, unit = self.groups()
-        independent = unit == "presentation"
-        return measured_rate(
-            errors[rows], None if independent else groups[rows], unit=unit, draws=self.draws, seed=self.seed
-        )
+        return rate_among(self.scored, errors, rows, draws=self.draws, seed=self.seed)
 
     def apcer(self) -> dict[str, MeasuredRate]:
         """APCER of each species."""
@@ -97,8 +85,9 @@ def evaluate(
 ) -> EvaluationReport:
     """The report of one model on one set of presentations, with the curves of ``robustness`` where there are any.
 
-    Intervals resample domains over several domains, and within one domain recordings where the manifest names
-    them; otherwise they are Wilson's. ``draws`` is at least 1,000 and, with ``seed``, named beside each interval.
+    Intervals resample domains where what a rate counts comes from several, and within one domain recordings where
+    the manifest names them; otherwise they are Wilson's. ``draws`` is at least 1,000 and, with ``seed``, named beside
+    each interval.
 
     Raises:
         ValueError: no presentation drew a response.
@@ -128,6 +117,37 @@ def evaluate(
         full_system=_full_system(scored, threshold.match, draws=draws, seed=seed),
         robustness=None if robustness is None else dict(robustness),
     )
+
+
+def _groups(scored: Sequence[Scored]) -> tuple[Strings, str]:
+    """What a bootstrap resamples: domains where there are several, else recordings, else presentations."""
+    domains = [s.row.domain for s in scored]
+    if len(set(domains)) > 1:
+        return np.array(domains, np.str_), "domain"
+    recordings = [s.row.recording for s in scored]
+    if None not in recordings and len(set(recordings)) > 1:
+        return np.array(recordings, np.str_), "recording"
+    return np.arange(len(scored)).astype(np.str_), "presentation"
+
+
+def rate_among(
+    scored: Sequence[Scored], errors: Bools, rows: Bools, *, draws: int = 2000, seed: int = 0
+) -> MeasuredRate:
+    """The rate of ``errors`` among ``rows``, with an interval by what is independent among those rows.
+
+    Args:
+        scored: N presentations.
+        errors: bool, N.
+        rows: bool, N: which presentations count.
+        draws: of the bootstrap over domains or recordings.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: no presentation counts.
+    """
+    groups, unit = _groups([s for s, counted in zip(scored, rows, strict=True) if counted])
+    resampled = None if unit == "presentation" else groups
+    return measured_rate(errors[rows], resampled, unit=unit, draws=draws, seed=seed)
 
 
 def _domain(name: str, table: _Table) -> DomainResult:
@@ -192,10 +212,13 @@ def _ranking(table: _Table) -> Ranking:
 def _estimates(table: _Table, figures: Callable[[Floats, Ints, Strings], list[float]]) -> list[Estimate]:
     """Figures of a table that holds both classes, with the bootstrap that its groups allow."""
     values = figures(table.p_live, table.labels, table.species)
-    groups, unit = table.groups()
-    names = np.unique(groups)
-    mixed = sum(len(np.unique(table.labels[groups == name])) == 2 for name in names) if unit == "domain" else len(names)
-    if mixed < max(2, len(names) / 2):
+    groups, unit = _groups(table.scored)
+    of_class = [set(groups[table.labels == label].tolist()) for label in (LIVE, SPOOF)]
+    if unit == "domain":
+        enough = len(of_class[0] & of_class[1]) >= max(2, len(of_class[0] | of_class[1]) / 2)
+    else:
+        enough = min(map(len, of_class)) >= 2
+    if not enough:
         reason = f"none: too few {unit}s hold live and spoof"
         return [Estimate(value=value, low=None, high=None, interval=reason) for value in values]
 
@@ -215,11 +238,7 @@ def _no_response(scored: Sequence[Scored], *, draws: int, seed: int) -> NonRespo
     silent = np.array([s.p_live is None for s in scored])
     live = np.array([s.row.is_live for s in scored])
     species = np.array([s.row.species for s in scored], np.str_)
-    domains = np.array([s.row.domain for s in scored], np.str_)
-
-    def rate(rows: Bools) -> MeasuredRate:
-        return measured_rate(silent[rows], domains[rows], draws=draws, seed=seed)
-
+    rate = partial(rate_among, scored, silent, draws=draws, seed=seed)
     return NonResponse(
         apnrr={str(kind): rate(~live & (species == kind)) for kind in np.unique(species[~live])},
         bpnrr=rate(live) if live.any() else None,
@@ -236,11 +255,7 @@ def _full_system(
     let_in = np.array([s.accepted for s in claimed], np.bool_)
     live = np.array([s.row.is_live for s in claimed])
     species = np.array([s.row.species for s in claimed], np.str_)
-    domains = np.array([s.row.domain for s in claimed], np.str_)
-
-    def rate(errors: Bools, rows: Bools) -> MeasuredRate:
-        return measured_rate(errors[rows], domains[rows], draws=draws, seed=seed)
-
+    rate = partial(rate_among, claimed, draws=draws, seed=seed)
     iapar = {str(kind): rate(let_in, ~live & (species == kind)) for kind in np.unique(species[~live])}
     frr = rate(~let_in, live) if live.any() else None
     riapar = None

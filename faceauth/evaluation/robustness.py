@@ -12,10 +12,10 @@ import numpy as np
 
 from faceauth.config import PipelineConfig
 from faceauth.errors import ConfigError
+from faceauth.evaluation.evaluate import rate_among
 from faceauth.evaluation.manifest import Row
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.evaluation.scoring import Box, Change, Progress, score_rows
-from faceauth.intervals import measured_rate
 from faceauth.metrics import accepted
 from faceauth.stages import Image, LivenessBackend
 
@@ -118,7 +118,6 @@ def robustness(
     live = np.array([row.is_live for row in rows])
     if live.all() or not live.any():
         raise ConfigError("Robustness is measured on live and spoof pictures; one of them is missing.")
-    domains = np.array([row.domain for row in rows])
     plan = [(name, change, level) for name, (change, levels) in CHANGES.items() for level in levels]
     curves: dict[str, tuple[RobustnessPoint, ...]] = {}
     for number, (name, change, level) in enumerate(plan):
@@ -126,8 +125,8 @@ def robustness(
         took = accepted([s.p_live for s in scored if s.p_live is not None], threshold)
         point = RobustnessPoint(
             level=level,
-            bpcer=measured_rate(~took[live], domains[live]),
-            apcer_pooled=measured_rate(took[~live], domains[~live]),
+            bpcer=rate_among(scored, ~took, live),
+            apcer_pooled=rate_among(scored, took, ~live),
         )
         curves[name] = (*curves.get(name, ()), point)
         if progress is not None:

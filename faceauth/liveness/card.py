@@ -51,12 +51,13 @@ class Calibration(Frozen):
         """P(live) of logits.
 
         Args:
-            logits: N x 2, 0 = live, 1 = spoof. A NaN stays NaN.
+            logits: N x 2, 0 = live, 1 = spoof.
 
         Returns:
-            float32, N, in [0, 1].
+            float32, N, in [0, 1]; NaN where a logit is not finite: an overflow is no certainty.
         """
-        margin = self.a * (logits[:, 0].astype(np.float64) - logits[:, 1]) + self.b
+        sane = np.where(np.isfinite(logits).all(axis=1, keepdims=True), logits, np.nan).astype(np.float64)
+        margin = self.a * (sane[:, 0] - sane[:, 1]) + self.b
         return (0.5 * (1.0 + np.tanh(0.5 * margin))).astype(np.float32)  # the sigmoid, without overflow
 
 

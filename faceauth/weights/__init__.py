@@ -202,12 +202,17 @@ class WeightStore:
 
         Raises:
             WeightsMissing: no manifest names that card, or it is not there.
-            WeightsMismatch: the card is not valid, or it lies in the folder of one's own without being named there.
+            WeightsMismatch: the card is not valid, or it lies in the folder of one's own without being named there, or
+                that folder pins a file of the built-in card but no card of its own: nobody would use that file.
         """
+        passed: set[str] = set()
         for place, manifest in self._manifests:
             if name in manifest.cards:
-                return _read_card(kind, place, name)
+                card = _read_card(kind, place, name)
+                _refuse_unused(card, passed)
+                return card
             self._refuse_unpinned(place / name)
+            passed |= manifest.files.keys()
         raise WeightsMissing(f"No manifest names the card {name!r}.", path=Path(name))
 
     def every_file(self) -> Iterator[Weights]:
@@ -224,6 +229,20 @@ class WeightStore:
                 path=path,
                 found="no pinned digest",
                 expected="an entry in the manifest or in a card",
+            )
+
+
+def _refuse_unused(card: PlacedCard[CardT], pinned: set[str]) -> None:
+    """A file of one's own, ``pinned``, where the built-in card has its own would be passed over in silence."""
+    for key in card.facts.files:
+        name = card.weights(key).name
+        if name in pinned:
+            raise WeightsMismatch(
+                f"The {MANIFEST} of your own pins {name}, but the built-in card {card.name} does not use it: put a "
+                "card of your own beside the file and name it in the manifest.",
+                path=Path(name),
+                found="a pinned file without a card",
+                expected=f"{card.name} in the folder that {FOLDER_VARIABLE} names",
             )
 
 

@@ -75,6 +75,12 @@ faceauth.cli.program.add_command(click.Command('stop', callback=interrupted))
     assert (ran.returncode, ran.stdout, ran.stderr) == (130, "", "Error: Interrupted.\n")
 
 
+def test_a_reader_that_has_gone_never_reads_as_a_verdict(process: Process, photo: Photo) -> None:
+    gone = "import os\nreader, writer = os.pipe()\nos.close(reader)\nos.dup2(writer, 1)"
+    ran = process("verify", photo("a.png"), before=gone)
+    assert (ran.returncode, ran.stderr) == (Exit.BROKEN, "")
+
+
 @pytest.mark.parametrize(
     ("codes", "decides"),
     [

@@ -75,6 +75,13 @@ def test_several_photos_need_a_folder_that_is_not_theirs(tree: Path, target: str
         drawn_paths([Path("in/a.jpg"), Path("in/b.png")], Path(target))
 
 
+@pytest.mark.parametrize("target", ["enrolled/me.jpg", "enrolled"])
+def test_the_reference_is_not_drawn_over(tree: Path, target: str) -> None:
+    photo = tree / "in/me.jpg"
+    with pytest.raises(ConfigError, match="overwrite"):
+        drawn_paths([photo], tree / target, keep=[tree / "enrolled/me.jpg"])
+
+
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads every folder")
 def test_folder_that_cannot_be_read_is_not_skipped_in_silence(tree: Path) -> None:
     (tree / "in/sub").chmod(0)

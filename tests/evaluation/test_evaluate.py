@@ -160,6 +160,24 @@ def test_one_domain_without_recordings_falls_to_presentations_and_says_so() -> N
     assert found.ranking is not None and found.ranking.eer.interval.startswith("presentation bootstrap")
 
 
+def test_a_species_of_one_domain_among_several_is_resampled_by_its_recordings() -> None:
+    prints = [
+        presentation(p, "print", "p", recording=f"r{i % 3}") for i, p in enumerate([0.9, 0.4, 0.6, 0.7, 0.2, 0.8])
+    ]
+    others = [presentation(p, kind, domain) for p in (0.9, 0.1) for kind in ("none", "replay") for domain in "ab"]
+    found = report([*prints, *others])
+    assert found.overall.apcer["print"].interval.startswith("recording bootstrap 95 %")
+    assert found.overall.apcer["print"] == next(d for d in found.domains if d.domain == "p").apcer["print"]
+    assert found.overall.apcer["replay"].interval.startswith("domain bootstrap 95 %")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_one_group_of_each_class_gives_no_interval_for_a_ranking_whatever_the_seed(seed: int) -> None:
+    found = report([presentation(0.9), presentation(0.1, "print")], seed=seed)
+    assert found.ranking is not None and (found.ranking.auc.value, found.ranking.auc.low) == (1.0, None)
+    assert found.ranking.auc.interval == "none: too few presentations hold live and spoof"
+
+
 def test_domains_of_one_class_each_give_no_interval_for_a_ranking() -> None:
     found = report([presentation(0.9, domain="l1"), presentation(0.8, domain="l2"), presentation(0.1, "print", "s")])
     assert found.ranking is not None

@@ -125,6 +125,11 @@ def test_calibration_stays_in_range_and_hides_no_nan() -> None:
     assert np.isnan(p_live[2])
 
 
+@pytest.mark.parametrize("logits", [(np.inf, 0.0), (0.0, -np.inf), (np.inf, np.inf), (-np.inf, 0.0)])
+def test_an_overflow_is_no_certainty(logits: tuple[float, float]) -> None:
+    assert np.isnan(Calibration().p_live(np.array([logits], np.float32)))[0]
+
+
 def test_calibration_cannot_turn_the_order_around() -> None:
     with pytest.raises(ValidationError):
         Calibration(a=-1.0)

@@ -13,7 +13,7 @@ from faceauth.stages import Image
 from training.cli import main
 from training.config import load_config
 
-COMMANDS = ("prepare", "train", "average", "evaluate", "audit", "check-leakage", "sheets", "export", "cross-validate")
+COMMANDS = tuple(main.commands)
 
 
 def run(*arguments: object) -> tuple[int, str]:
@@ -63,6 +63,33 @@ def test_an_audit_without_scores_only_shows(office: Path, tmp_path: Path) -> Non
     assert run("audit", "--layout", f"folders={office}", "--out", tmp_path / "sheets")[0] == 0
 
 
+def test_collections_of_videos_are_looked_at_too(tmp_path: Path, astronaut: Image) -> None:
+    shown = {
+        "train/real/a": astronaut,
+        "train/spoof/b": astronaut[200:, :300],
+        "val/real/c": astronaut,
+        "val/spoof/d": astronaut[::-1],
+    }
+    for name, image in shown.items():
+        path = tmp_path / "films" / f"{name}.avi"
+        path.parent.mkdir(parents=True)
+        film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, image.shape[1::-1])
+        for _ in range(3):
+            film.write(np.ascontiguousarray(image))
+        film.release()
+    films = f"folders={tmp_path / 'films'}"
+    code, text = run("check-leakage", "--layout", films)
+    assert code == 1 and "1 near-duplicates across splits among 4 pictures" in text
+    assert run("audit", "--layout", films, "--out", tmp_path / "sheets")[0] == 0
+    assert (tmp_path / "sheets" / "films.png").exists()
+
+
+def test_a_backend_is_not_asked_about_pictures_without_a_face_box(office: Path, tmp_path: Path) -> None:
+    sheets = tmp_path / "sheets"
+    code, text = run("audit", "--layout", f"folders={office}", "--out", sheets, "--liveness", "spoofnet")
+    assert code == 1 and "4 of 4 pictures have no face box" in text and not sheets.exists()
+
+
 def test_an_error_is_one_sentence_and_no_traceback(tmp_path: Path) -> None:
     code, text = run("check-leakage", "--layout", f"oulu-npu={tmp_path}")
     assert code == 1 and text.startswith("Error: ") and "Train_files" in text and "Traceback" not in text
@@ -92,22 +119,26 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
     for name in ("prepare", "train", "average", "release"):
         step = main.commands[name]
         monkeypatch.setattr(step, "callback", lambda name=name, **arguments: given.append((name, arguments)))
-    (tmp_path / "manifest.csv").write_text("path\n")
+    (tmp_path / "a.png").touch()
+    (tmp_path / "manifest.csv").write_text(
+        "path,label,attack,domain,split,box_x,box_y,box_w,box_h\na.png,live,none,a,train,1,1,9,9\n"
+    )
     paths = {
         "manifest": tmp_path / "manifest.csv",
         "portraits": tmp_path,
         "teachers": tmp_path,
+        "terms": Path(__file__).parents[2] / "training" / "terms.toml",
         "run": tmp_path / "run",
     }
     assert run("reproduce", *(part for name, path in paths.items() for part in (f"--{name}", path)))[0] == 0
     steps = [name for name, _ in given]
-    assert steps == ["prepare", "train", "train", "train", "train", "average", "train", "release"]
-    *stages, last = (arguments for name, arguments in given if name == "train")
+    assert steps == ["prepare", "train", "train", "train", "train", "average", "train", "train", "release"]
+    *stages, fifth, last = (arguments for name, arguments in given if name == "train")
     assert stages[0]["init"] is None
-    for before, after in pairwise(stages):
+    for before, after in [*pairwise(stages), (fifth, last)]:
         assert isinstance(after["init"], Path) and after["init"].parent == before["out"]
-    *_, soup, _, released = (arguments for _, arguments in given)
+    *_, soup, _, _, released = (arguments for _, arguments in given)
     assert [path.parent for path in soup["ingredients"]] == [stages[2]["out"], stages[3]["out"]]  # type: ignore[attr-defined]
-    assert last["init"] == soup["out"]
+    assert fifth["init"] == soup["out"]
     assert released["weights"].parent == last["out"]  # type: ignore[attr-defined]
     assert released["scale"] == load_config(last["config"]).scales[0]  # type: ignore[arg-type]

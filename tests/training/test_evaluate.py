@@ -21,6 +21,7 @@ from faceauth.errors import ConfigError  # noqa: E402
 from faceauth.evaluation.manifest import Row  # noqa: E402
 from faceauth.evaluation.report import EvaluationReport  # noqa: E402
 from training.cli import main  # noqa: E402
+from training.config import TrainConfig, ViewSettings  # noqa: E402
 from training.evaluate import TrainedNetwork, epoch_table, evaluate_network, load  # noqa: E402
 from training.export import export_fp32  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
@@ -163,7 +164,7 @@ def test_epochs_are_shown_without_single_domains_and_the_best_is_marked(tmp_path
 
 
 def run(*arguments: object) -> tuple[int, str, str]:
-    ran = CliRunner().invoke(main, ["evaluate", *map(str, arguments), "--size", str(SIZE)])
+    ran = CliRunner().invoke(main, ["evaluate", *map(str, arguments)])
     assert ran.exception is None or isinstance(ran.exception, SystemExit), ran.exception
     return ran.exit_code, ran.stdout, ran.stderr
 
@@ -173,7 +174,7 @@ def test_the_command_shows_epochs_and_the_whole_report_and_writes_it(weights: Pa
     (weights.parent / "epochs.jsonl").write_text('{"epoch": 1, "macro_auc": 0.75}\n')
     manifest = write_manifest(rows_of(tmp_path, [250, 10, 200, 240, 240, 30, 40, 20]), tmp_path / "m.csv")
     out, page = tmp_path / "out.json", tmp_path / "page.html"
-    code, said, _ = run(weights, "--manifest", manifest, "--scale", 1.5, "--json", out, "--html", page)
+    code, said, _ = run(weights, "--manifest", manifest, "--scale", 1.5, "--size", SIZE, "--json", out, "--html", page)
     assert code == 0
     head, rates = said.split("backend ")
     assert head.split() == ["epoch", "macro_auc", "best", "1", "0.75", "*"]
@@ -187,13 +188,19 @@ def test_test_is_scored_only_where_it_is_asked_for(weights: Path, tmp_path: Path
     rows = rows_of(tmp_path, [250, 10, 200, 240])
     rows[2:] = [Row(r.path, r.label, r.species, "unseen", "test", box_xyxy=BOX) for r in rows[2:]]
     manifest = write_manifest(rows, tmp_path / "m.csv")
+    recipe = TrainConfig(name="a", epochs=1, scales=(1.5, 2.0), view=ViewSettings(size=SIZE))
+    (weights.parent / "recipe.json").write_text(recipe.model_dump_json(exclude={"epochs"}))
     assert "unseen" not in run(weights, "--manifest", manifest)[1]
     _, said, _ = run(weights, "--manifest", manifest, "--split", "test")
+    assert f"at {SIZE} px, scale 1.5 + 2" in said
     assert "unseen" in said and "cam0" not in said and "m.csv test" in said
 
 
 def test_what_cannot_be_measured_is_one_sentence(weights: Path, tmp_path: Path) -> None:
     manifest = write_manifest(rows_of(tmp_path, [250, 10]), tmp_path / "m.csv")
-    code, said, error = run(weights, "--manifest", manifest, "--split", "test")
+    (weights.parent / "recipe.json").unlink(missing_ok=True)
+    code, said, error = run(weights, "--manifest", manifest)
+    assert code == 1 and "give --scale and --size" in error and "Traceback" not in said
+    code, said, error = run(weights, "--manifest", manifest, "--split", "test", "--scale", 2, "--size", SIZE)
     assert code == 1 and "no row of the splits test" in error and "Traceback" not in said
     assert run(manifest, "--manifest", manifest)[0] == 1

@@ -25,7 +25,13 @@ from training.scoring import score
 BOX = (12.0, 12.0, 52.0, 52.0)
 SCALE = 1.4
 TERMS = Terms(
-    version="test", licence="MIT", origin="a test", use="testing", training=(DataSource(name="a", images=1, terms="b"),)
+    version="test",
+    licence="MIT",
+    origin="a test",
+    use="testing",
+    method="Labels of a test.",
+    findings="- It fails in tests.",
+    training=(DataSource(name="a", images=1, terms="b"),),
 )
 
 
@@ -106,9 +112,10 @@ def test_the_model_card_shows_the_measured_figures(
 ) -> None:
     folder, reports, _ = released
     card = card_of(folder)
-    text = model_card(card, reports)
+    text = model_card(card, reports, TERMS)
     balanced = card.operating_points[card.default_variant].balanced
     assert f"| balanced | {balanced.threshold:.3f} |" in text
+    assert "It fails in tests." in text and "Labels of a test." in text
     assert "| test-a |" in text and date.today().isoformat() in text and "$" not in text
 
 

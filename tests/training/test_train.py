@@ -4,9 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
@@ -106,6 +108,25 @@ def test_a_folder_holds_the_run_of_one_recipe(tmp_path: Path, tiny_pack: Pack, s
     without = short.model_copy(update={"data": short.data.model_copy(update={"hold_out": ("large",)})})
     with pytest.raises(ConfigError, match="another recipe"):
         train(without, tiny_pack, tmp_path)
+
+
+def test_a_folder_holds_the_run_on_one_pack_from_one_beginning(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    short = smoke.model_copy(update={"epochs": 1})
+    weights = train(short, tiny_pack, tmp_path / "run")
+    with pytest.raises(ConfigError, match="from other weights"):
+        train(short, tiny_pack, tmp_path / "run", init=weights)
+    with pytest.raises(ConfigError, match="on other pictures"):
+        train(short, replace(tiny_pack, label=1 - tiny_pack.label), tmp_path / "run")
+
+
+def test_data_without_anything_to_validate_on_is_refused_before_the_first_epoch(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    nothing = replace(tiny_pack, split=np.where(tiny_pack.split == "val", "train", tiny_pack.split))
+    with pytest.raises(ConfigError, match="val holds no domain with live pictures and attacks"):
+        train(smoke, nothing, tmp_path)
 
 
 def test_a_misspelt_domain_is_not_believed_to_be_left_out(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:

@@ -131,3 +131,17 @@ def test_crops_are_those_of_the_batch(tiny_pack: Pack, smoke: TrainConfig) -> No
     draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
     views = Views(tiny_pack, smoke)
     torch.testing.assert_close(views.crops(draws), views[draws].crops, rtol=0, atol=0)
+
+
+def test_a_face_that_fills_its_picture_is_not_cut_out_for_another_background(
+    tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    always = smoke.model_copy(update={"view": PLAIN.model_copy(update={"exchange": 1.0, "scale_low": 2.6})})
+    never = smoke.model_copy(update={"view": PLAIN.model_copy(update={"scale_low": 2.6})})
+    sides = np.array([max(tiny_pack.image(index).shape) for index in range(len(tiny_pack))], np.float64)
+    filled = np.stack([0 * sides, 0 * sides, sides / 1.2, sides / 1.2], axis=1)
+    for boxes, changes in ((tiny_pack.box_xyxy, True), (filled, False)):
+        content = replace(tiny_pack, box_xyxy=boxes)
+        draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
+        changed = ~torch.eq(Views(content, always)[draws].crops, Views(content, never)[draws].crops).flatten(1).all(1)
+        assert bool(changed.any()) is changes

@@ -1,6 +1,7 @@
 """Commands on data: prepare, check-leakage, audit and sheets. Each imports what it needs when it runs."""
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -43,12 +44,17 @@ def prepare(
 @with_sources
 @click.option("--allow", "allowed", multiple=True, help="A domain that may stand in two splits. May be repeated.")
 def check_leakage(layouts: tuple[str, ...], manifests: tuple[Path, ...], allowed: tuple[str, ...]) -> None:
-    """Find pictures and domains that stand in more than one split; exit with 1 if there are any."""
+    """Find pictures and domains that stand in more than one split; exit with 1 if there are any.
+
+    A video is looked at by the frame in its middle.
+    """
+    from training.frames import sample_videos
     from training.leakage import find_leaks
     from training.records import SPLITS
 
     records = records_of(manifests, layouts, SPLITS)
-    with Bar() as bar:
+    with Bar() as bar, TemporaryDirectory() as frames:
+        records = sample_videos(records, Path(frames), per_video=1, progress=bar)
         leaks = find_leaks(records, allowed_domains=allowed, progress=bar)
     for domain, splits in leaks.domains.items():
         click.echo(f"domain {domain} stands in {' and '.join(splits)}")
@@ -67,18 +73,26 @@ def check_leakage(layouts: tuple[str, ...], manifests: tuple[Path, ...], allowed
 def audit(
     layouts: tuple[str, ...], manifests: tuple[Path, ...], out: Path, scores: Path | None, liveness: str | None
 ) -> None:
-    """Show each domain as a contact sheet and name those whose labels a model contradicts (exit 1)."""
+    """Show each domain as a contact sheet and name those whose labels a model contradicts (exit 1).
+
+    A video is shown by the frame in its middle. --liveness needs a manifest with face boxes.
+    """
     import numpy as np
 
     from faceauth.evaluation.scoring import score_rows
     from faceauth.registry import load_backend
     from training.audit import contradicted_domains, read_scores, write_contact_sheets
+    from training.crops import refuse_without_box
+    from training.frames import sample_videos
     from training.records import SPLITS
 
     if scores and liveness:
         raise click.UsageError("Give --scores or --liveness, not both.")
     records = records_of(manifests, layouts, SPLITS)
+    if liveness:
+        refuse_without_box(records)
     with Bar() as bar:
+        records = sample_videos(records, out / "frames", per_video=1, progress=bar)
         written = write_contact_sheets(records, out, progress=bar)
     click.echo(f"{len(written)} contact sheets in {out}.")
     if scores:

@@ -7,12 +7,15 @@ import click
 from training.cli.data import prepare
 from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
 
+TERMS_HELP = (
+    "TOML: version, licence, origin, use, method, findings and data of the weights; training/terms.toml is an example."
+)
 SCALE = click.FloatRange(min=0, min_open=True)
 CONFIGS = Path(__file__).parents[1] / "configs"
 STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"), ("imitation", "last"))
 """The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
-LAST_STAGE = ("hints", "last")
-"""The last recipe, which starts from the mean of the weights of the two before it."""
+STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "last"))
+"""The recipes that go on from the mean of the weights of the last two before them."""
 
 
 @click.command()
@@ -71,11 +74,9 @@ def average(ingredients: tuple[Path, ...], out: Path) -> None:
     "scales",
     multiple=True,
     type=SCALE,
-    default=(2.0,),
-    show_default=True,
-    help="Context scale of the crop, one of the recipe's; may be repeated: the logits of several are averaged.",
+    help="Context scale of the crop; may be repeated: the logits of several are averaged. [default: the recipe's]",
 )
-@click.option("--size", default=224, show_default=True, type=click.IntRange(32), help="Side of the crop in pixels.")
+@click.option("--size", type=click.IntRange(32), help="Side of the crop in pixels. [default: the recipe's]")
 @click.option("--json", "json_file", type=NEW_FILE, help="Write the whole report as JSON.")
 @click.option(
     "--html", "html_file", type=NEW_FILE, help="Write a page with the worst errors' pictures; never commit it."
@@ -86,20 +87,24 @@ def evaluate(
     manifest: Path,
     splits: tuple[str, ...],
     scales: tuple[float, ...],
-    size: int,
+    size: int | None,
     json_file: Path | None,
     html_file: Path | None,
     with_robustness: bool,
 ) -> None:
     """Measure the network of WEIGHTS alone: a training's .safetensors or a released fp32 .onnx, uncalibrated.
 
-    Shows the epochs of its training where epochs.jsonl lies beside WEIGHTS, and all tables of `faceauth evaluate`.
+    Shows the epochs of its training where epochs.jsonl lies beside WEIGHTS, and all tables of `faceauth evaluate`. The
+    recipe is the recipe.json beside WEIGHTS; without one, --scale and --size are needed.
     """
     from faceauth.cli import output, tables
     from faceauth.evaluation.html import html_page
     from faceauth.evaluation.manifest import read_manifest
-    from training.evaluate import epoch_table, evaluate_network, load
+    from training.evaluate import epoch_table, evaluate_network, load, recipe_of
 
+    if not scales or size is None:
+        recipe = recipe_of(weights)
+        scales, size = scales or recipe.scales, size or recipe.view.size
     rows = read_manifest(manifest, splits=splits)
     with Bar() as bar:
         report, scored = evaluate_network(
@@ -127,7 +132,7 @@ def evaluate(
 @click.option(
     "--portraits", required=True, multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated."
 )
-@click.option("--terms", required=True, type=FILE, help="TOML: version, licence, origin, use and data of the weights.")
+@click.option("--terms", required=True, type=FILE, help=TERMS_HELP)
 @click.option("--scale", required=True, type=SCALE, help="Context scale of the crop, chosen on val.")
 @click.option(
     "--left-out",
@@ -149,18 +154,24 @@ def release(
 ) -> None:
     """Export WEIGHTS to ONNX, choose thresholds on val and --left-out, score test once, write cards and reports."""
     from faceauth.detection.yunet import YuNet
+    from faceauth.errors import ConfigError
     from faceauth.liveness.card import SpoofNetCard
     from training.cards import model_card
+    from training.crops import refuse_without_box
     from training.portraits import held_out_portraits
     from training.records import manifest_records
     from training.release import load_terms
     from training.release import release as make_release
 
-    held_out = list(held_out_portraits(portraits, YuNet()))
     rows = manifest_records(manifest)
-    made = make_release(weights, rows, held_out, scale, load_terms(terms), left_out=left_out, out=out)
+    refuse_without_box(rows)
+    held_out = list(held_out_portraits(portraits, YuNet()))
+    if not held_out:
+        raise ConfigError("No portrait is of a held-out person: add portraits of more people, named PERSON_NUMBER.")
+    words = load_terms(terms)
+    made = make_release(weights, rows, held_out, scale, words, left_out=left_out, out=out)
     card = SpoofNetCard.model_validate_json((out / "card.json").read_text())
-    (out / "MODEL_CARD.md").write_text(model_card(card, made))
+    (out / "MODEL_CARD.md").write_text(model_card(card, made, words))
     reports.mkdir(parents=True, exist_ok=True)
     for variant, report in made.items():
         for split, content in (("choice", report.choice), ("test", report.test)):
@@ -199,11 +210,20 @@ def export(weights: Path, manifest: Path, scale: float, out: Path) -> None:
     "--portraits", required=True, multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated."
 )
 @click.option("--teachers", required=True, type=FOLDER, help="Folder of other projects' ONNX models, for soft scores.")
+@click.option("--terms", required=True, type=FILE, help=TERMS_HELP)
 @click.option("--run", required=True, type=NEW_FOLDER, help="Folder for packs, checkpoints, weights and reports.")
 @click.pass_context
-def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], teachers: Path, run: Path) -> None:
+def reproduce(
+    ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], teachers: Path, terms: Path, run: Path
+) -> None:
     """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
     from training.config import load_config
+    from training.crops import refuse_without_box
+    from training.records import manifest_records
+    from training.release import load_terms
+
+    load_terms(terms)  # what a release would refuse after hours is refused at once
+    refuse_without_box(manifest_records(manifest))
 
     def trained(stage: str, chosen: str, init: Path | None) -> Path:
         config = CONFIGS / f"{stage}.toml"
@@ -216,14 +236,16 @@ def reproduce(ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], t
     for stage, chosen in STAGES:
         made.append(trained(stage, chosen, made[-1]))
     ctx.invoke(average, ingredients=made[-2:], out=soup)
-    weights = trained(*LAST_STAGE, soup)
-    last = load_config(CONFIGS / f"{LAST_STAGE[0]}.toml")
+    weights = soup
+    for stage, chosen in STAGES_AFTER_SOUP:
+        weights = trained(stage, chosen, weights)
+    last = load_config(CONFIGS / f"{STAGES_AFTER_SOUP[-1][0]}.toml")
     ctx.invoke(
         release,
         weights=weights,
         manifest=manifest,
         portraits=portraits,
-        terms=CONFIGS.parent / "terms.toml",
+        terms=terms,
         scale=last.scales[0],
         left_out=last.data.hold_out,
         out=run / "spoofnet",
