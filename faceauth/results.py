@@ -77,7 +77,10 @@ VERDICT_OF: Mapping[Reason, Verdict] = MappingProxyType(
         Reason.IMAGE_UNUSABLE: Verdict.UNCERTAIN,
     }
 )
-"""The verdict that each reason carries: reject is "judged and refused", uncertain "could not be judged; try again"."""
+"""The verdict that each reason carries.
+
+Reject is "judged and refused", uncertain "could not be judged, or was in doubt; try again".
+"""
 
 
 class Face(Frozen):

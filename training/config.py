@@ -19,7 +19,8 @@ class DataSettings(Settings):
     """Which pictures make a batch.
 
     Attributes:
-        sampling: ``epoch`` shows every real training frame once an epoch; ``balanced`` draws class and domain evenly.
+        sampling: ``epoch`` shows every training picture that is not simulated once an epoch; ``balanced`` draws class
+            and domain evenly.
         pairs: share of a batch that is simulated attacks together with their own live sources (``balanced`` only).
         frames_per_class: at most so many real frames of a class and domain are drawn as views of their own
             (``balanced`` only); None draws all. Pairs, backgrounds and colours come from all.

@@ -25,7 +25,7 @@ from training.portraits import portrait_face, split_of_portrait
 from training.recapture import Scene, recapture
 from training.records import LIVE, SPOOF, Record, pictures
 from training.sampling import ONE_CLASS_WEIGHT
-from training.teachers import TEACHERS, live_logits
+from training.teachers import TEACHERS, live_logits, refuse_missing_files
 
 PACK_SIZE = 1000
 MAX_CONTEXT = 2.8  # context kept around a face; nothing is trained beyond it
@@ -43,7 +43,7 @@ class Plan:
 
     Attributes:
         records: labelled pictures.
-        portraits: folders of live photos, each a domain of its own.
+        portraits: folders of live photos; a folder, or each of its subfolders with photos, is a domain.
         recaptures: attacks to simulate.
         teachers: folder with the files of ``training.teachers.TEACHERS``; None asks no teacher.
         out: folder of the packs.
@@ -70,12 +70,16 @@ def prepare(plan: Plan, open_detector: Callable[[], Detector], progress: Progres
         progress: called after each picture.
 
     Raises:
-        ConfigError: ``plan.out`` holds packs of another plan, or two records have the same name.
+        ConfigError: ``plan.out`` holds packs of another plan, two pictures have the same name, or a teacher's file is
+            missing.
         ImageError: a record's picture cannot be used. A portrait that cannot is left out.
     """
+    if plan.teachers is not None:
+        refuse_missing_files(plan.teachers)
     plan.out.mkdir(parents=True, exist_ok=True)
-    _refuse_twins(plan.records)
     files = [file for folder in plan.portraits for file in pictures(folder)]
+    _refuse_twins([(key_of(record), record.path) for record in plan.records])
+    _refuse_twins([(key_of_portrait(file), file) for file in files])
     _claim(plan, files)
     made = list(_make("real", plan.records, partial(_RealJob, plan.teachers, open_detector), plan.out, progress))
     made += _make("portrait", files, partial(_PortraitJob, open_detector), plan.out, progress)
@@ -91,16 +95,18 @@ def key_of(record: Record) -> str:
     return "/".join(parts if parts[0] == record.domain else (record.domain, *parts))
 
 
-def _refuse_twins(records: Sequence[Record]) -> None:
+def key_of_portrait(file: Path) -> str:
+    """Name of a portrait in its pack: its folder and its file."""
+    return f"{file.parent.name}/{file.name}"
+
+
+def _refuse_twins(named: Sequence[tuple[str, Path]]) -> None:
     """A recapture finds its source by name, so a name must be one picture's."""
     seen: dict[str, Path] = {}
-    for record in records:
-        if key_of(record) in seen:
-            raise ConfigError(
-                f"{record.path} and {seen[key_of(record)]} are both named {key_of(record)}: "
-                "rename one of their folders."
-            )
-        seen[key_of(record)] = record.path
+    for key, path in named:
+        if key in seen:
+            raise ConfigError(f"{path} and {seen[key]} are both named {key}: rename one of their folders.")
+        seen[key] = path
 
 
 def _claim(plan: Plan, portraits: Sequence[Path]) -> None:
@@ -179,7 +185,7 @@ class _PortraitJob:
             return None
         trimmed, box = _trim(image, face.box_xyxy)
         return Packed(
-            key=f"{file.parent.name}/{file.name}",
+            key=key_of_portrait(file),
             source="",
             origin="portrait",
             label=LIVE,

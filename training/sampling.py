@@ -69,7 +69,7 @@ class BalancedBatches:
 
 
 class EpochBatches:
-    """Every real training frame once an epoch in random order, as the reference recipe does.
+    """Every training picture that is not simulated, portraits included, once an epoch, as the reference recipe does.
 
     Several ``processes`` share the frames; the few that do not divide evenly are left out, others each epoch.
     """

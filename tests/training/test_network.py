@@ -11,6 +11,29 @@ def test_spoofnet_has_its_4881442_parameters() -> None:
     assert sum(parameter.numel() for parameter in SpoofNet().parameters()) == 4_881_442
 
 
+def test_spoofnet_is_made_of_its_layers_in_their_order() -> None:
+    network = SpoofNet()
+    twice = ["Conv2d", "BatchNorm2d", "ReLU"] * 2
+    assert [[type(layer).__name__ for layer in block] for block in network.features.children()] == [
+        [*twice, "MaxPool2d", "Dropout2d"]
+    ] * 5
+    hidden = ["Linear", "BatchNorm1d", "ReLU", "Dropout"]
+    assert [type(layer).__name__ for layer in network.head] == [*hidden, *hidden, "Linear"]
+    assert [layer.out_features for layer in network.head if isinstance(layer, torch.nn.Linear)] == [256, 128, 2]
+    channels = [layer.out_channels for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert channels == [width for width in (32, 64, 128, 256, 512) for _ in range(2)]
+
+
+def test_the_last_map_is_averaged_over_all_places() -> None:
+    network = SpoofNet().eval()
+    with torch.no_grad():
+        whole = network.activations(torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)))
+        pooled = torch.nn.functional.max_pool2d(whole.map, 2).mean(dim=(2, 3))
+        logits = network.head(pooled)
+    torch.testing.assert_close(whole.features, pooled)
+    torch.testing.assert_close(whole.logits, logits)
+
+
 @pytest.mark.parametrize("side", [112, 224])
 def test_two_logits_a_crop_at_any_resolution(side: int) -> None:
     with torch.inference_mode():

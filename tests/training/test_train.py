@@ -16,6 +16,7 @@ pytest.importorskip("lightning_fabric")
 
 from safetensors.torch import load_file  # noqa: E402
 
+import training.train  # noqa: E402
 from faceauth.errors import ConfigError  # noqa: E402
 from training.config import DataSettings, OptimiserSettings, TrainConfig, load_config  # noqa: E402
 from training.export import export_fp32  # noqa: E402
@@ -78,6 +79,28 @@ def test_a_resumed_run_goes_on_at_the_next_epoch_and_ends_where_an_uninterrupted
     train(smoke, tiny_pack, tmp_path / "stopped")
     train(smoke, tiny_pack, tmp_path / "whole")
     assert [row["epoch"] for row in table(tmp_path / "stopped")] == [1, 2]
+    assert_equal(tmp_path / "stopped" / "last.safetensors", tmp_path / "whole" / "last.safetensors")
+
+
+def test_a_run_of_a_later_stage_that_was_stopped_ends_as_if_it_had_not_been(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cosine over all epochs, and a layer beside the network with an optimiser state of its own."""
+    guessing = smoke.optimiser.model_copy(update={"guess_weight": 0.5})
+    known = replace(tiny_pack, teacher=np.linspace(-4, 4, 3 * len(tiny_pack), dtype=np.float32).reshape(-1, 3))
+    late = smoke.model_copy(update={"optimiser": guessing})
+    train(late, known, tmp_path / "whole")
+    whole_epoch = training.train._epoch
+
+    def stopped(fabric: Any, state: dict[str, Any], *rest: Any) -> float:
+        if state["epoch"] == 1:
+            raise KeyboardInterrupt
+        return whole_epoch(fabric, state, *rest)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training.train, "_epoch", stopped)
+        train(late, known, tmp_path / "stopped")
+    train(late, known, tmp_path / "stopped")
     assert_equal(tmp_path / "stopped" / "last.safetensors", tmp_path / "whole" / "last.safetensors")
 
 
@@ -165,7 +188,15 @@ def test_the_reference_recipe_has_its_learning_rates(tmp_path: Path, tiny_pack: 
 def test_the_reference_recipe_is_plain_supervised_training_on_real_frames() -> None:
     reference = load_config(REFERENCE)
     assert reference.data == DataSettings(sampling="epoch", teacher_weight=0.0)
-    assert reference.optimiser.label_smoothing == 0.1 and reference.optimiser.ema_decay == 0.0
+    assert reference.optimiser == OptimiserSettings(
+        lr=1e-4,
+        weight_decay=reference.optimiser.weight_decay,
+        schedule="warm_restarts",
+        restart_epochs=5,
+        warmup_steps=reference.optimiser.warmup_steps,
+        label_smoothing=0.1,
+        ema_decay=0.0,
+    )
     assert reference.view.size == 224 and reference.view.scale_low == reference.view.scale_high == reference.scales[0]
 
 
