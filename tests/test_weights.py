@@ -26,7 +26,11 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "net" / "small.onnx").write_bytes(CONTENT)
     card = {**TERMS, "files": {"fp32": {"name": "small.onnx", **pin()}}, "other": "facts"}
     (tmp_path / "net" / "card.json").write_text(json.dumps(card))
-    write_manifest(tmp_path, files={"mine.onnx": {**pin(), **TERMS}}, cards=["net/card.json"])
+    write_manifest(
+        tmp_path,
+        files={"mine.onnx": {**pin(), **TERMS}},
+        cards={"net/card.json": pin((tmp_path / "net" / "card.json").read_bytes())},
+    )
     return tmp_path
 
 
@@ -81,7 +85,6 @@ def test_missing_file_says_what_to_do(folder: Path) -> None:
 
 
 def test_unknown_name_is_an_error(folder: Path) -> None:
-    (folder / "net" / "card.json").write_text(json.dumps({**TERMS, "files": {}}))
     with pytest.raises(WeightsMissing):
         WeightStore(folder).find("other.onnx")
 
@@ -137,7 +140,7 @@ def test_card_of_ones_own_replaces_the_built_in_card_with_all_its_files(tmp_path
     (tmp_path / "spoofnet").mkdir()
     card = {**TERMS, "files": {"fp32": {"name": "only.onnx", **pin()}}}
     (tmp_path / "spoofnet" / "card.json").write_text(json.dumps(card))
-    write_manifest(tmp_path, cards=["spoofnet/card.json"])
+    write_manifest(tmp_path, cards={"spoofnet/card.json": pin(json.dumps(card).encode())})
     assert [file.name for file in WeightStore(tmp_path).every_file()] == [
         "spoofnet/only.onnx",
         "yunet_2023mar.onnx",
@@ -193,5 +196,16 @@ def test_missing_card_is_an_error(folder: Path) -> None:
 
 def test_bad_card_names_the_field(folder: Path) -> None:
     (folder / "net" / "card.json").write_text(json.dumps(TERMS))
+    write_manifest(folder, cards={"net/card.json": pin(json.dumps(TERMS).encode())})
     with pytest.raises(WeightsMismatch, match="not a valid Card: files"):
         WeightStore(folder).card(Card, "net/card.json")
+
+
+def test_a_changed_card_is_refused(folder: Path) -> None:
+    """It holds thresholds and calibration: a changed one would change who is let in."""
+    card = folder / "net" / "card.json"
+    card.write_text(card.read_text().replace("facts", "facte"))
+    with pytest.raises(WeightsMismatch, match=r"card\.json is not the pinned file"):
+        WeightStore(folder).card(Card, "net/card.json")
+    with pytest.raises(WeightsMismatch, match=r"card\.json is not the pinned file"):
+        list(WeightStore(folder).every_file())

@@ -27,7 +27,7 @@ from faceauth.liveness.spoofnet import INPUT, SpoofNet
 from faceauth.results import MeasuredRate, OperatingPoints
 from faceauth.stages import Crops
 from faceauth.thresholds import operating_points
-from faceauth.weights import MANIFEST, Manifest, PinnedFile
+from faceauth.weights import MANIFEST, Manifest, Pin, PinnedFile
 from training.config import Settings
 from training.crops import calibration_rows, cut
 from training.export import export_fp32, export_int8, load_network
@@ -96,12 +96,9 @@ def release(
         terms: for the card.
         left_out: domains of ``train`` that the training left out: everything is chosen on them and on ``val``.
         out: folder named ``spoofnet`` for ``spoofnet.onnx``, ``spoofnet.int8.onnx`` and ``card.json``; the
-            ``manifest.json`` of the folder above names the card, and is written where there is none.
+            ``manifest.json`` of the folder above pins the card, and is written where there is none.
     """
     out.mkdir(parents=True, exist_ok=True)
-    manifest = out.parent / MANIFEST
-    if not manifest.exists():  # a folder of its own, which the library reads below like any folder of weights
-        manifest.write_text(Manifest(cards=(CARD_NAME,)).model_dump_json(indent=2) + "\n")
     crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb")
     files: dict[Variant, Path] = {"fp32": out / "spoofnet.onnx", "int8": out / "spoofnet.int8.onnx"}
     export_fp32(load_network(weights), files["fp32"])
@@ -190,7 +187,13 @@ def _pinned(path: Path) -> PinnedFile:
 
 
 def _write(card: SpoofNetCard, out: Path) -> None:
-    (out / "card.json").write_text(card.model_dump_json(indent=2) + "\n")
+    """The card, and its pin in the manifest of the folder above, which the library reads like any folder of weights."""
+    place = out / "card.json"
+    place.write_text(card.model_dump_json(indent=2) + "\n")
+    manifest, found = out.parent / MANIFEST, _pinned(place)
+    known = Manifest.model_validate_json(manifest.read_text()) if manifest.exists() else Manifest()
+    cards = {**known.cards, CARD_NAME: Pin(size=found.size, sha256=found.sha256)}
+    manifest.write_text(known.model_copy(update={"cards": cards}).model_dump_json(indent=2) + "\n")
 
 
 def _backend(variant: Variant, out: Path) -> SpoofNet:

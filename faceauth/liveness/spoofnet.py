@@ -60,7 +60,7 @@ class SpoofNet:
             inputs={INPUT: ("uint8", (None, height, width, 3))}, outputs={OUTPUT: ("float", (None, 2))}
         )
         self._session = open_session(weights, signature=signature, threads=threads, providers=providers)
-        self.weights_sha256 = {weights.name: weights.sha256}
+        self.weights_sha256 = {weights.name: weights.sha256, placed.name: placed.sha256}
 
     def score(self, crops: Crops) -> Scores:
         """P(live) of each crop.

@@ -3,9 +3,9 @@
 Knows no network and no session. A file without a pinned digest is never handed out, and the bytes that were checked are
 the bytes that are returned: nobody opens the path a second time.
 
-Pins live in ``manifest.json`` (one entry per file) and in the cards that it names (a card describes one model and pins
-the files beside it). ``FACEAUTH_WEIGHTS`` names a folder with a manifest of its own; a file or card that this manifest
-names takes the place of the built-in one of the same name, all others stay built in.
+Pins live in ``manifest.json`` (one entry per file) and in the cards that it names and pins (a card describes one model,
+holds its thresholds, and pins the files beside it). ``FACEAUTH_WEIGHTS`` names a folder with a manifest of its own; a
+file or card that this manifest names takes the place of the built-in one of the same name, all others stay built in.
 """
 
 import hashlib
@@ -51,12 +51,12 @@ class ManifestEntry(Pin):
 
 
 class Manifest(BaseModel):
-    """``manifest.json``: pinned files, and the cards that pin files of their own folder."""
+    """``manifest.json``: pinned files, and pinned cards that pin files of their own folder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     files: dict[FileName, ManifestEntry] = {}
-    cards: tuple[FileName, ...] = ()
+    cards: dict[FileName, Pin] = {}
 
 
 class PinnedFile(Pin):
@@ -112,28 +112,7 @@ class Weights:
             WeightsMissing: there is no such file.
             WeightsMismatch: size or digest is not the pinned one.
         """
-        try:
-            with self.path.open("rb") as file:
-                content = file.read(self.size + 1)
-        except OSError as error:
-            raise WeightsMissing(
-                f"The weight file {self.path} cannot be read ({error.strerror}). Reinstall faceauth, or correct "
-                f"{FOLDER_VARIABLE} if it points there.",
-                path=self.path,
-            ) from None
-        found = hashlib.sha256(content).hexdigest()
-        if len(content) == self.size and found == self.sha256:
-            return content
-        if len(content) != self.size:
-            found = f"{self.path.stat().st_size} bytes"
-        raise WeightsMismatch(
-            f"{self.path} is not the pinned file: found {found}, expected {self.size} bytes with sha256 {self.sha256}. "
-            f"Reinstall faceauth; to use a file of your own, pin its digest in the {MANIFEST} of a folder that "
-            f"{FOLDER_VARIABLE} names.",
-            path=self.path,
-            found=found,
-            expected=self.sha256,
-        )
+        return _checked(self.path, self.size, self.sha256)
 
 
 @dataclass(frozen=True)
@@ -143,11 +122,13 @@ class PlacedCard(Generic[CardT]):
     Attributes:
         name: the card's path inside the weights folder.
         path: where the card lies.
+        sha256: pinned digest of the card.
         facts: its content.
     """
 
     name: str
     path: Path
+    sha256: str
     facts: CardT
 
     def weights(self, key: str) -> Weights:
@@ -202,13 +183,14 @@ class WeightStore:
 
         Raises:
             WeightsMissing: no manifest names that card, or it is not there.
-            WeightsMismatch: the card is not valid, or it lies in the folder of one's own without being named there, or
-                that folder pins a file of the built-in card but no card of its own: nobody would use that file.
+            WeightsMismatch: the card is not the pinned one or not valid, or it lies in the folder of one's own without
+                being named there, or that folder pins a file of the built-in card but no card of its own: nobody would
+                use that file.
         """
         passed: set[str] = set()
         for place, manifest in self._manifests:
             if name in manifest.cards:
-                card = _read_card(kind, place, name)
+                card = _read_card(kind, place, name, manifest.cards[name])
                 _refuse_unused(card, passed)
                 return card
             self._refuse_unpinned(place / name)
@@ -248,28 +230,65 @@ def _refuse_unused(card: PlacedCard[CardT], pinned: set[str]) -> None:
 
 def _without(manifest: Manifest, replaced_by: Manifest) -> Manifest:
     files = {name: entry for name, entry in manifest.files.items() if name not in replaced_by.files}
-    return Manifest(files=files, cards=tuple(name for name in manifest.cards if name not in replaced_by.cards))
+    return Manifest(
+        files=files, cards={name: pin for name, pin in manifest.cards.items() if name not in replaced_by.cards}
+    )
 
 
 def _pinned(place: Path, manifest: Manifest) -> Iterator[Weights]:
     for name, entry in manifest.files.items():
         yield Weights(name=name, path=place / name, **entry.model_dump())
-    for name in manifest.cards:
-        card = _read_card(Card, place, name)
+    for name, pin in manifest.cards.items():
+        card = _read_card(Card, place, name, pin)
         yield from (card.weights(key) for key in card.facts.files)
 
 
-def _read_card(kind: type[CardT], place: Path, name: str) -> PlacedCard[CardT]:
-    return PlacedCard(name=name, path=place / name, facts=_parse(kind, place / name))
+def _read_card(kind: type[CardT], place: Path, name: str, pin: Pin) -> PlacedCard[CardT]:
+    path = place / name
+    return PlacedCard(name, path, pin.sha256, _parsed(kind, _checked(path, pin.size, pin.sha256), path))
 
 
 def _read_manifest(place: Path) -> Manifest:
-    return _parse(Manifest, place / MANIFEST)
-
-
-def _parse(kind: type[FactsT], path: Path) -> FactsT:
+    path = place / MANIFEST
     try:
-        return kind.model_validate_json(_read_text(path))
+        content = path.read_bytes()
+    except OSError as error:
+        raise WeightsMissing(
+            f"{path} cannot be read ({error}). A folder of weights needs a {MANIFEST} that pins every file in it.",
+            path=path,
+        ) from None
+    return _parsed(Manifest, content, path)
+
+
+def _checked(path: Path, size: int, sha256: str) -> bytes:
+    """The content of a file, read once and compared with its pin."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(size + 1)
+    except OSError as error:
+        raise WeightsMissing(
+            f"The weight file {path} cannot be read ({error.strerror}). Reinstall faceauth, or correct "
+            f"{FOLDER_VARIABLE} if it points there.",
+            path=path,
+        ) from None
+    found = hashlib.sha256(content).hexdigest()
+    if len(content) == size and found == sha256:
+        return content
+    if len(content) != size:
+        found = f"{path.stat().st_size} bytes"
+    raise WeightsMismatch(
+        f"{path} is not the pinned file: found {found}, expected {size} bytes with sha256 {sha256}. "
+        f"Reinstall faceauth; to use a file of your own, pin its digest in the {MANIFEST} of a folder that "
+        f"{FOLDER_VARIABLE} names.",
+        path=path,
+        found=found,
+        expected=sha256,
+    )
+
+
+def _parsed(kind: type[FactsT], content: bytes, path: Path) -> FactsT:
+    try:
+        return kind.model_validate_json(content)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "the document"
@@ -278,15 +297,4 @@ def _parse(kind: type[FactsT], path: Path) -> FactsT:
             path=path,
             found=f"{where}: {first['msg']}",
             expected=kind.__name__,
-        ) from None
-
-
-def _read_text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise WeightsMissing(
-            f"{path} cannot be read ({error}). A folder of weights needs a {MANIFEST} that pins every file in it, and "
-            "the cards that the manifest names.",
-            path=path,
         ) from None

@@ -78,8 +78,13 @@ def install(folder: Path, content: dict[str, Any], files: dict[str, bytes]) -> P
     for variant, network_bytes in files.items():
         (folder / "spoofnet" / f"{variant}.onnx").write_bytes(network_bytes)
     (folder / "spoofnet" / "card.json").write_text(json.dumps(content))
-    (folder / "manifest.json").write_text(json.dumps({"cards": ["spoofnet/card.json"]}))
+    (folder / "manifest.json").write_text(json.dumps({"cards": card_pin(folder)}))
     return folder
+
+
+def card_pin(folder: Path) -> dict[str, Any]:
+    written = (folder / "spoofnet" / "card.json").read_bytes()
+    return {"spoofnet/card.json": {"size": len(written), "sha256": hashlib.sha256(written).hexdigest()}}
 
 
 @pytest.fixture
@@ -148,9 +153,14 @@ def test_crop_comes_from_the_card(folder: Path) -> None:
 
 
 def test_variant_is_the_cards_default_unless_named(folder: Path, files: dict[str, bytes]) -> None:
-    digests = {variant: hashlib.sha256(content).hexdigest() for variant, content in files.items()}
-    assert SpoofNet(weights_folder=folder).weights_sha256 == {"spoofnet/fp32.onnx": digests["fp32"]}
-    assert SpoofNet(variant="int8", weights_folder=folder).weights_sha256 == {"spoofnet/int8.onnx": digests["int8"]}
+    digests = {f"spoofnet/{variant}.onnx": hashlib.sha256(content).hexdigest() for variant, content in files.items()}
+    digests["spoofnet/card.json"] = card_pin(folder)["spoofnet/card.json"]["sha256"]
+    for backend, variant in (
+        (SpoofNet(weights_folder=folder), "fp32"),
+        (SpoofNet(variant="int8", weights_folder=folder), "int8"),
+    ):
+        names = f"spoofnet/{variant}.onnx", "spoofnet/card.json"
+        assert backend.weights_sha256 == {name: digests[name] for name in names}
 
 
 def test_each_variant_has_its_own_thresholds(tmp_path: Path, files: dict[str, bytes]) -> None:
@@ -180,7 +190,7 @@ def test_network_that_was_swapped_under_its_card_is_refused(folder: Path, files:
 def test_network_pinned_in_the_manifest_does_not_slip_under_another_card(folder: Path, files: dict[str, bytes]) -> None:
     pin = {"size": len(files["int8"]), "sha256": hashlib.sha256(files["int8"]).hexdigest()}
     entry = {**pin, "licence": "MIT", "origin": "a test", "use": "testing"}
-    manifest = {"files": {"spoofnet/fp32.onnx": entry}, "cards": ["spoofnet/card.json"]}
+    manifest = {"files": {"spoofnet/fp32.onnx": entry}, "cards": card_pin(folder)}
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (folder / "spoofnet" / "fp32.onnx").write_bytes(files["int8"])
     with pytest.raises(WeightsMismatch):
