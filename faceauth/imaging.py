@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from faceauth.errors import ImageError, ImageTooLarge, ImageUnreadable
 from faceauth.headers import read_header, read_layout
-from faceauth.orientation import upright
+from faceauth.orientation import exif_orientation, upright
 from faceauth.stages import Image
 
 if TYPE_CHECKING:
@@ -200,8 +200,9 @@ def _from_pil(picture: "PilImage", limits: ImageLimits) -> Image:
             raise ImageUnreadable(
                 f"The PIL picture holds {frames} frames: expected a still picture. Pass one frame's `copy()`."
             )
-        orientation = picture.getexif().get(0x0112, 1)
         pixels = _pil_pixels(picture)
+        # Not `getexif`, which takes XMP's word too, so that a file's path and its PIL picture would turn differently.
+        orientation = exif_orientation((picture.info.get("exif") or b"").removeprefix(b"Exif\0\0"))
         _check_size(pixels.shape[1::-1], _UNNAMED, limits)  # PIL may find another size while it decodes
     except ImageError:
         raise

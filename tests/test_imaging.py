@@ -206,6 +206,13 @@ def test_orientation_is_applied_to_transparent_pictures_too() -> None:
     assert_close(load_image(encoded), bgr(scene().transpose(Pil.Transpose.ROTATE_270)))
 
 
+def test_an_orientation_that_only_xmp_states_turns_neither_the_file_nor_its_pil_picture() -> None:
+    xmp = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r tiff:Orientation="6"/></x:xmpmeta>'
+    encoded = encode(scene(), "JPEG", xmp=xmp)
+    assert Pil.open(io.BytesIO(encoded)).getexif().get(0x0112) == 6
+    assert load_image(encoded).shape == load_image(Pil.open(io.BytesIO(encoded))).shape == bgr(scene()).shape
+
+
 @pytest.mark.parametrize("order", "<>")
 def test_exif_orientation_is_read_in_both_byte_orders(order: str) -> None:
     mark = b"II*\0" if order == "<" else b"MM\0*"
