@@ -33,6 +33,7 @@ ImageSource: TypeAlias = (
 _UNNAMED = "The picture"
 _READ_BYTES = 2**18
 """Asked of a file at once: Python sets the memory aside before it reads, so asking for 32 MiB each time costs time."""
+_FLATTENED_ROWS = 64
 _PIL_FORMATS = frozenset((None, "JPEG", "MPO", "PNG", "WEBP", "BMP"))
 """None: made or copied in memory, decoded already."""
 _PIL_OPAQUE = frozenset(("1", "L", "P", "RGB", "RGBX", "CMYK", "YCbCr", "HSV"))
@@ -45,8 +46,7 @@ class ImageLimits(BaseModel):
 
     Attributes:
         max_bytes: size of the file; a PIL picture and an array have none.
-        max_pixels: width times height; each costs 3 bytes decoded, for a moment up to 24 where 16 bits and transparency
-            are flattened.
+        max_pixels: width times height; each costs 3 bytes decoded, up to 11 while transparency is flattened.
         min_side_px: shorter side; no face that can be judged fits into less.
     """
 
@@ -164,15 +164,23 @@ def _decode(data: bytes, name: str, limits: ImageLimits) -> Image:
 
 
 def _opaque(pixels: npt.NDArray[np.generic]) -> Image:
-    """BGR of 8 bits; BGRA of 8 or 16 bits is put on white."""
-    if pixels.dtype == np.uint16:
-        pixels = np.right_shift(pixels, 8, dtype=np.uint16).astype(np.uint8)
-    if pixels.shape[2] == 3:
+    """BGR of 8 bits; BGRA of 8 or 16 bits is put on white, some rows at a time to save memory."""
+    if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
         return np.asarray(pixels, np.uint8)
-    colour, alpha = pixels[..., :3].astype(np.uint16), pixels[..., 3:].astype(np.uint16)
-    colour *= alpha
-    colour += 255 * (255 - alpha) + 127
-    colour //= 255
+    opaque = np.empty((*pixels.shape[:2], 3), np.uint8)
+    for top in range(0, len(pixels), _FLATTENED_ROWS):
+        rows = slice(top, top + _FLATTENED_ROWS)
+        opaque[rows] = _flattened(pixels[rows])
+    return opaque
+
+
+def _flattened(pixels: npt.NDArray[np.generic]) -> Image:
+    shown = pixels.astype(np.uint16)
+    if pixels.dtype == np.uint16:
+        shown >>= 8
+    colour, alpha = shown[..., :3], shown[..., 3:]
+    if alpha.shape[2]:
+        colour = (colour * alpha + 255 * (255 - alpha) + 127) // 255
     return colour.astype(np.uint8)
 
 
