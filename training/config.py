@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,9 @@ class Settings(BaseModel):
     """Base of the sections: frozen, no unknown keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 class DataSettings(Settings):
@@ -123,7 +126,16 @@ def load_config(path: Path) -> TrainConfig:
     Raises:
         ConfigError: it is no TOML, or a key is missing, misspelt or impossible.
     """
+    return from_toml(TrainConfig, path, "recipe")
+
+
+def from_toml(kind: type[SettingsT], path: Path, what: str) -> SettingsT:
+    """Settings of any ``kind`` of a TOML file; ``what`` they are is said in the error.
+
+    Raises:
+        ConfigError: as :func:`load_config`.
+    """
     try:
-        return TrainConfig.model_validate(tomllib.loads(path.read_text()))
+        return kind.model_validate(tomllib.loads(path.read_text()))
     except ValueError as error:  # pydantic's and tomllib's are both
-        raise ConfigError(f"{path} is no recipe: {error}") from error
+        raise ConfigError(f"{path} holds no {what}: {error}") from error

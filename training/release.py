@@ -5,7 +5,6 @@ and whether int8 is the default. ``test`` is scored once, last, with everything 
 """
 
 import hashlib
-import tomllib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -28,7 +27,7 @@ from faceauth.results import MeasuredRate, OperatingPoints
 from faceauth.stages import Crops
 from faceauth.thresholds import operating_points
 from faceauth.weights import MANIFEST, Manifest, Pin, PinnedFile
-from training.config import Settings
+from training.config import Settings, from_toml
 from training.crops import calibration_rows, cut
 from training.export import export_fp32, export_int8, load_network
 from training.network import INPUT_SIZE, MEAN, STD
@@ -62,10 +61,7 @@ def load_terms(path: Path) -> Terms:
     Raises:
         ConfigError: it is no TOML, or a key is missing, misspelt or impossible.
     """
-    try:
-        return Terms.model_validate(tomllib.loads(path.read_text()))
-    except ValueError as error:  # pydantic's and tomllib's are both
-        raise ConfigError(f"{path} holds no terms: {error}") from error
+    return from_toml(Terms, path, "terms")
 
 
 @dataclass(frozen=True)
