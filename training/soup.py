@@ -1,22 +1,36 @@
 """Model soup: weights of several trainings in, the weights in their middle out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from safetensors.torch import save_file
+from torch import Tensor
+from torch.optim.swa_utils import update_bn
 
 from faceauth.errors import ConfigError
+from training.config import TrainConfig
 from training.export import load_network
+from training.network import SpoofNet
+from training.packs import Pack
+from training.sampling import BalancedBatches
+from training.scoring import normalise
+from training.views import Views
+
+BATCHES = 16
+BATCH = 48  # with BATCHES: chosen, not measured
 
 
-def average(ingredients: Sequence[Path], out: Path) -> None:
-    """Write the plain mean of weights and batch statistics (Wortsman et al. 2022).
+def average(ingredients: Sequence[Path], out: Path, views: Iterator[Tensor] | None = None) -> None:
+    """Write the plain mean of weights (Wortsman et al. 2022).
 
     Works for trainings that went on from the same weights: the loss is low all the way between them.
 
     Args:
         ingredients: ``.safetensors`` files of SpoofNet, two or more.
         out: file to write.
+        views: batches of normalised crops to measure the batch statistics of the mean on, as stochastic weight
+            averaging does (Izmailov et al. 2018); None takes the mean of the statistics too, which a layer in the
+            middle of two unlike ones does not have.
 
     Raises:
         ConfigError: fewer than two files, or as :func:`training.export.load_network`.
@@ -24,8 +38,22 @@ def average(ingredients: Sequence[Path], out: Path) -> None:
     if len(ingredients) < 2:
         raise ConfigError(f"A mean of weights needs two files or more, found {len(ingredients)}.")
     states = [load_network(path).state_dict() for path in ingredients]
-    mean = {
-        name: sum(state[name] for state in states) / len(states) if first.is_floating_point() else first
-        for name, first in states[0].items()
-    }
-    save_file({name: tensor.contiguous() for name, tensor in mean.items()}, out)
+    mean = SpoofNet(block_dropout=0, head_dropout=0)
+    mean.load_state_dict(
+        {
+            name: sum(state[name] for state in states) / len(states) if first.is_floating_point() else first
+            for name, first in states[0].items()
+        }
+    )
+    if views is not None:
+        update_bn(views, mean)
+    save_file({name: tensor.contiguous() for name, tensor in mean.state_dict().items()}, out)
+
+
+def views_to_measure_on(config: TrainConfig, content: Pack) -> Iterator[Tensor]:
+    """Batches of training views of a recipe, none of them mixed, normalised: float32, (B, 3, size, size)."""
+    data = config.data.model_copy(update={"teachers_see": "pictures"})  # nobody is asked
+    unmixed = config.view.model_copy(update={"blend": 0.0, "patch": 0.0})
+    views = Views(content, config.model_copy(update={"data": data, "view": unmixed}))
+    for draws in BalancedBatches(content, data, batch_size=BATCH, seed=config.seed).batches(0, BATCHES):
+        yield normalise(views.crops(draws))

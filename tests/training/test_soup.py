@@ -11,8 +11,10 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from faceauth.errors import ConfigError  # noqa: E402
 from training.cli import main  # noqa: E402
+from training.config import TrainConfig  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
-from training.soup import average  # noqa: E402
+from training.packs import Pack  # noqa: E402
+from training.soup import BATCH, BATCHES, average, views_to_measure_on  # noqa: E402
 
 
 def network(folder: Path, value: float) -> Path:
@@ -29,6 +31,23 @@ def test_a_soup_is_the_mean_of_weights_and_statistics(tmp_path: Path) -> None:
     SpoofNet().load_state_dict(soup)
     assert all((tensor == 3.0).all() for tensor in soup.values() if tensor.is_floating_point())
     assert (soup["features.0.1.running_mean"] == 3.0).all()
+
+
+def test_statistics_can_be_measured_on_views_of_a_recipe(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    paths = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        paths.append(tmp_path / f"{seed}.safetensors")
+        save_file(SpoofNet().state_dict(), paths[-1])
+    average(paths, tmp_path / "soup.safetensors", views_to_measure_on(smoke, tiny_pack))
+    soup = SpoofNet(block_dropout=0, head_dropout=0)
+    soup.load_state_dict(load_file(tmp_path / "soup.safetensors"))
+    crops = torch.cat(list(views_to_measure_on(smoke, tiny_pack)))
+    assert crops.shape == (BATCH * BATCHES, 3, 32, 32)
+    with torch.no_grad():
+        outputs = soup.features[0][0](crops)
+    torch.testing.assert_close(soup.features[0][1].running_mean, outputs.mean(dim=(0, 2, 3)), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(soup.features[0][0].weight, sum(load_file(p)["features.0.0.weight"] for p in paths) / 2)
 
 
 def test_one_weight_file_is_no_soup_and_a_broken_one_spoils_it(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ SCALE = click.FloatRange(min=0, min_open=True)
 CONFIGS = Path(__file__).parents[1] / "configs"
 STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"), ("imitation", "last"))
 """The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
-STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "last"))
-"""The recipes that go on from the mean of the weights of the last two before them."""
+STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "best"))
+"""The recipes that go on from the mean of the weights of the last two before them; their own mean is released."""
 
 
 @click.command()
@@ -49,11 +49,24 @@ def train(config: Path, packs: Path, out: Path, init: Path | None, teachers: Pat
 @click.command()
 @click.argument("ingredients", nargs=-1, required=True, type=FILE)
 @click.option("--out", required=True, type=NEW_FILE, help="The .safetensors file to write.")
-def average(ingredients: tuple[Path, ...], out: Path) -> None:
-    """Average the weights of trainings that went on from the same weights: a model soup."""
-    from training.soup import average as run
+@click.option("--measure", type=FILE, help="Recipe on whose views to measure batch statistics anew; needs --packs.")
+@click.option("--packs", type=FOLDER, help="Folder that prepare filled, for --measure.")
+def average(ingredients: tuple[Path, ...], out: Path, measure: Path | None, packs: Path | None) -> None:
+    """Average the weights of trainings that went on from the same weights: a model soup.
 
-    run(ingredients, out)
+    Batch statistics are averaged too, unless --measure says where to measure those of the mean.
+    """
+    from training.config import load_config
+    from training.packs import load
+    from training.soup import average as run
+    from training.soup import views_to_measure_on
+
+    if (measure is None) != (packs is None):
+        raise click.UsageError("Give --measure and --packs together.")
+    views = None
+    if measure is not None and packs is not None:
+        views = views_to_measure_on(load_config(measure), load(sorted(packs.glob("*.npz"))))
+    run(ingredients, out, views)
     click.echo(out)
 
 
@@ -236,10 +249,12 @@ def reproduce(
     for stage, chosen in STAGES:
         made.append(trained(stage, chosen, made[-1]))
     ctx.invoke(average, ingredients=made[-2:], out=soup)
-    weights = soup
+    made.append(soup)
     for stage, chosen in STAGES_AFTER_SOUP:
-        weights = trained(stage, chosen, weights)
-    last = load_config(CONFIGS / f"{STAGES_AFTER_SOUP[-1][0]}.toml")
+        made.append(trained(stage, chosen, made[-1]))
+    weights, recipe = run / "weights.safetensors", CONFIGS / f"{STAGES_AFTER_SOUP[-1][0]}.toml"
+    ctx.invoke(average, ingredients=made[-2:], out=weights, measure=recipe, packs=packs)
+    last = load_config(recipe)
     ctx.invoke(
         release,
         weights=weights,
