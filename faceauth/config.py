@@ -90,10 +90,7 @@ def checked_config(config: PipelineConfig) -> PipelineConfig:
     Raises:
         ConfigError: a value does not fit or contradicts another.
     """
-    try:
-        return PipelineConfig.model_validate(config)
-    except ValidationError as invalid:
-        raise ConfigError(" ".join(_sentences(invalid))) from invalid
+    return _validated(config, "")
 
 
 def _file_layer(path: Path) -> Layer:
@@ -182,7 +179,7 @@ def _deep(below: Layer, above: Layer) -> Layer:
     return merged
 
 
-def _validated(layer: Layer, origin: str) -> PipelineConfig:
+def _validated(layer: Layer | PipelineConfig, origin: str) -> PipelineConfig:
     try:
         return PipelineConfig.model_validate(layer)
     except ValidationError as invalid:

@@ -71,12 +71,15 @@ def recipe_of(weights: Path) -> TrainConfig:
     """The recipe that a training kept beside its ``weights``.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: there is none, or it is of another version of this project.
     """
     kept = weights.with_name("recipe.json")
     if not kept.is_file():
         raise ConfigError(f"No recipe.json lies beside {weights}: give --scale and --size.")
-    return TrainConfig.model_validate({"epochs": 0, **json.loads(kept.read_text())})
+    try:
+        return TrainConfig.model_validate({"epochs": 0, **json.loads(kept.read_text())})
+    except ValueError as error:
+        raise ConfigError(f"{kept} holds no recipe: {error}. Give --scale and --size.") from error
 
 
 def evaluate_network(

@@ -59,10 +59,7 @@ def _headline(report: EvaluationReport) -> list[tuple[str, Text | str]]:
         ("APCER, pooled", _rate(overall.apcer_pooled)),
         ("BPCER", _rate(overall.bpcer)),
         ("ACER", ABSENT if overall.acer is None else f"{100 * overall.acer:.1f} %"),
-        (
-            "macro AUC",
-            _number(overall.macro_auc) + lowest,
-        ),
+        ("macro AUC", _number(overall.macro_auc) + lowest),
         ("macro HTER", _percent(overall.macro_hter)),
     ]
     if ranking is not None:

@@ -176,12 +176,11 @@ def release(
     from training.release import load_terms
     from training.release import release as make_release
 
-    rows = manifest_records(manifest)
+    words, rows = load_terms(terms), manifest_records(manifest)
     refuse_without_box(rows)
     held_out = list(held_out_portraits(portraits, YuNet()))
     if not held_out:
         raise ConfigError("No portrait is of a held-out person: add portraits of more people, named PERSON_NUMBER.")
-    words = load_terms(terms)
     made = make_release(weights, rows, held_out, scale, words, left_out=left_out, out=out)
     card = SpoofNetCard.model_validate_json((out / "card.json").read_text())
     (out / "MODEL_CARD.md").write_text(model_card(card, made, words))
