@@ -95,6 +95,7 @@ def _violations(stage: BackendStage, backend: object, facts: Facts) -> list[str]
     if stage == "liveness":
         found += operating_point_violations(facts.operating_points)
     if stage == "embedding":
+        found += _second_view_violations(facts.crop)
         found += _model_violations(facts.model_id, facts.match_threshold)
     return found
 
@@ -123,7 +124,18 @@ def crop_violations(crop: object) -> list[str]:
         found.append(f"crop.size_wh is {crop.size_wh!r}, an arcface crop is {ARCFACE_SIZE_WH}")
     if crop.kind == "context" and not (_is_real(crop.scale) and crop.scale > 0):
         found.append(f"crop.scale is {crop.scale!r}, not a number above 0")
+    if crop.mirrored_scale is not None and not (_is_real(crop.mirrored_scale) and crop.mirrored_scale > 0):
+        found.append(f"crop.mirrored_scale is {crop.mirrored_scale!r}, not None or a number above 0")
+    if crop.mirrored_scale is not None and crop.kind == "arcface":
+        found.append(f"crop.mirrored_scale is {crop.mirrored_scale!r}, an arcface crop has no second view")
     return found
+
+
+def _second_view_violations(crop: CropSpec) -> list[str]:
+    """Embeddings of two views are not averaged."""
+    if getattr(crop, "mirrored_scale", None) is None:
+        return []
+    return [f"crop.mirrored_scale is {crop.mirrored_scale!r}, an embedder gets one view"]
 
 
 def operating_point_violations(points: object) -> list[str]:

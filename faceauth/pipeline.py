@@ -16,13 +16,14 @@ from faceauth.backends import Backends, Given, Stage
 from faceauth.config import PipelineConfig, checked_config, load_config
 from faceauth.errors import ConfigError, ImageError, ScoreError, StageTimeout
 from faceauth.gate import GatePolicy
-from faceauth.guard import Guard, check_crop, check_embeddings, check_faces, check_p_live
+from faceauth.guard import Guard, check_crop, check_embeddings, check_faces
 from faceauth.imaging import ImageSource, load_image
 from faceauth.match import checked_template, mismatch, similarity
 from faceauth.policy import choose_face, decide, decide_liveness, match_threshold, thresholds
 from faceauth.presentation import Presentation, still_open, timed
 from faceauth.results import Face, LivenessResult, MatchResult, Reason, Template, Thresholds, Verification
-from faceauth.stages import Aligner, Crop, Crops, CropSpec, Detector, Embedder, Image, LivenessBackend
+from faceauth.stages import Aligner, Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
+from faceauth.views import cut_views, score_views
 
 Reference: TypeAlias = "ImageSource | Template | None"
 """What a face is matched with: a picture of the person, a template of :meth:`Pipeline.embed`, or nothing."""
@@ -193,11 +194,10 @@ class Pipeline:
         """P(live) of every face; a presentation that is not live ends here."""
 
         def score(batch: Sequence[Presentation]) -> None:
-            crops = _stacked(batch)
             with timed("liveness", batch):
-                p_live = stage.guard.call(lambda: check_p_live(stage.backend.score(crops), len(crops)))
+                p_live = stage.guard.call(lambda: score_views([one.views for one in batch], stage.backend.score))
             for one, value in zip(batch, p_live.tolist(), strict=True):
-                crop = cast(Crop, one.crop)
+                crop = one.views[0]
                 one.liveness = LivenessResult(p_live=value, crop_outside=crop.outside, crop_scale=crop.scale)
 
         self._align(presentations, stage.facts.crop)
@@ -234,7 +234,7 @@ class Pipeline:
         stage = self._backends.embedding()
 
         def embed(batch: Sequence[Presentation]) -> None:
-            crops = _stacked(batch)
+            crops = np.stack([one.views[0].pixels for one in batch])
             with timed("embedding", batch):
                 rows = stage.guard.call(lambda: check_embeddings(stage.backend.embed(crops), len(crops)))
             for one, row in zip(batch, rows.tolist(), strict=True):
@@ -246,10 +246,10 @@ class Pipeline:
     def _align(self, presentations: Sequence[Presentation], spec: CropSpec) -> None:
         aligner, guard = self._backends.aligner, self._backends.align_guard
         for one in presentations:
-            cut = partial(_cut, aligner, cast(Image, one.image), cast(Face, one.face), spec)
+            align = partial(_align, aligner, cast(Image, one.image), cast(Face, one.face))
             try:
                 with timed("alignment", [one]):
-                    one.crop = guard.call(cut)
+                    one.views = guard.call(partial(cut_views, spec, align))
             except ScoreError as error:
                 one.fail(error)
 
@@ -285,12 +285,8 @@ def _is_one_picture(images: object) -> bool:
     return named or hasattr(images, "read") or not isinstance(images, Iterable)
 
 
-def _cut(aligner: Aligner, image: Image, face: Face, spec: CropSpec) -> Crop:
+def _align(aligner: Aligner, image: Image, face: Face, spec: CropSpec) -> Crop:
     return check_crop(aligner.align(image, face, spec), spec)
-
-
-def _stacked(presentations: Sequence[Presentation]) -> Crops:
-    return np.stack([cast(Crop, one.crop).pixels for one in presentations])
 
 
 def _in_batch(

@@ -45,6 +45,7 @@ class Presentation:
 
     Attributes:
         image: read-only for every stage, so that all of them judge the same pixels; None when it was not decoded.
+        views: the crops cut last, one a view.
         reason: why the presentation ended; None while it is open.
         provenance: the backends that took part so far.
     """
@@ -53,7 +54,7 @@ class Presentation:
     source: str | None = None
     faces_found: int | None = None
     face: Face | None = None
-    crop: Crop | None = None
+    views: Sequence[Crop] = ()
     liveness: LivenessResult | None = None
     template: Template | None = None
     match: MatchResult | None = None

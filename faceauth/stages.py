@@ -35,12 +35,15 @@ class CropSpec:
         kind: ``context`` is an upright square around the face (:func:`faceauth.crop.context_crop`);
             ``arcface`` the five-point similarity to the 112 x 112 ArcFace template.
         color: channel order of the pixels that the backend receives.
+        mirrored_scale: of a second view, or None: another square with its own scale, mirrored left to right. A liveness
+            backend scores the two like two faces, and the mean of their P(live) is the face's (:mod:`faceauth.views`).
     """
 
     size_wh: tuple[int, int]
     scale: float
     kind: Literal["context", "arcface"]
     color: Literal["bgr", "rgb"]
+    mirrored_scale: float | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ class Aligner(Protocol):
     """Cuts a face out of a picture as a backend's ``CropSpec`` wants it."""
 
     def align(self, image: Image, face: Face, spec: CropSpec) -> Crop:
-        """The crop, with how much of it lies outside the picture."""
+        """The crop, with how much of it lies outside the picture; asked for each view apart."""
         ...
 
 

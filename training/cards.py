@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from faceauth.evaluation.report import DomainResult, EvaluationReport
-from faceauth.liveness.card import SpoofNetCard, Variant
+from faceauth.liveness.card import CropFacts, SpoofNetCard, Variant
 from faceauth.results import MeasuredRate, OperatingPoint
 from training.release import Reports, Terms
 
@@ -24,7 +24,7 @@ def model_card(card: SpoofNetCard, reports: dict[Variant, Reports], terms: Terms
         date=card.date.isoformat(),
         variant=variant,
         licence=card.licence,
-        scale=f"{card.crop.scale:g}",
+        crop=_crop(card.crop),
         data="\n".join(f"- **{source.name}**, {source.images:,} pictures: {source.terms}" for source in card.training),
         method=terms.method.strip(),
         findings=terms.findings.strip(),
@@ -35,6 +35,13 @@ def model_card(card: SpoofNetCard, reports: dict[Variant, Reports], terms: Terms
         choice_domains=domains_table(reports[variant].choice),
         reference=reference_table(reports[variant].test),
     )
+
+
+def _crop(crop: CropFacts) -> str:
+    first = f"a square of {crop.scale:g} times the longer side of the face box"
+    if crop.mirrored_scale is None:
+        return first
+    return f"{first}, and a second one of {crop.mirrored_scale:g} times, mirrored; P(live) is the mean of both"
 
 
 def points_table(card: SpoofNetCard, variant: Variant) -> str:

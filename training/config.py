@@ -96,7 +96,12 @@ class OptimiserSettings(Settings):
 
 
 class TrainConfig(Settings):
-    """One run. ``scales`` are the context scales that ``val`` is scored at; their logits are averaged."""
+    """One run.
+
+    Attributes:
+        scales: context scales that ``val`` is scored at; their logits are averaged. A release has the first.
+        mirrored_scale: of the second view of a release, if it shall have one; epochs are scored without it.
+    """
 
     name: str
     seed: int = 0
@@ -107,9 +112,16 @@ class TrainConfig(Settings):
     block_dropout: float = 0.1
     head_dropout: float = 0.4
     scales: tuple[float, ...] = (2.0,)
+    mirrored_scale: float | None = Field(None, gt=0)
     data: DataSettings = DataSettings()
     view: ViewSettings = ViewSettings()
     optimiser: OptimiserSettings = OptimiserSettings()
+
+    @model_validator(mode="after")
+    def _one_scale_beside_a_mirrored_one(self) -> Self:
+        if self.mirrored_scale is not None and len(self.scales) > 1:
+            raise ValueError(f"mirrored_scale goes with one scale, as a release has it, not with {self.scales}.")
+        return self
 
     @model_validator(mode="after")
     def _teachers_see_what_they_are_asked(self) -> Self:

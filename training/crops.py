@@ -1,6 +1,7 @@
 """Labelled rows in, crops as the network sees them out, and which rows calibrate int8. Knows no network."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from faceauth.errors import ConfigError
 from faceauth.evaluation.manifest import Row
 from faceauth.imaging import load_image
 from faceauth.stages import Crops, CropSpec
+from faceauth.views import cut_views
 
 INT8_CALIBRATION = 320  # pictures, chosen, not measured
 
@@ -20,13 +22,14 @@ def calibration_rows(rows: Sequence[Row]) -> list[Row]:
 
 
 def cut(rows: Sequence[Row], spec: CropSpec) -> Crops:
-    """Crops of rows: uint8, N x H x W x 3, cut for ``spec``.
+    """Crops of rows, those of a row side by side where ``spec`` has two views: uint8, N x H x W x 3.
 
     Raises:
         ConfigError: as :func:`refuse_without_box`.
     """
     refuse_without_box(rows)
-    return np.stack([context_crop(load_image(row.path), row.box_xyxy, spec).pixels for row in rows if row.box_xyxy])
+    views = [cut_views(spec, partial(context_crop, load_image(row.path), row.box_xyxy)) for row in rows if row.box_xyxy]
+    return np.stack([view.pixels for of_row in views for view in of_row])
 
 
 def refuse_without_box(rows: Sequence[Row]) -> None:

@@ -41,13 +41,16 @@ class TrainedNetwork:
         network: in evaluation mode, on any device; normalised RGB crops -> logits (live, spoof).
         scale: context scale of its crops.
         size: side of its crops in pixels.
+        mirrored_scale: of a second view, or None.
     """
 
     api_version = API_VERSION
     operating_points = None
 
-    def __init__(self, network: nn.Module, *, scale: float, size: int) -> None:
-        self.crop = CropSpec(size_wh=(size, size), scale=scale, kind="context", color="rgb")
+    def __init__(self, network: nn.Module, *, scale: float, size: int, mirrored_scale: float | None = None) -> None:
+        self.crop = CropSpec(
+            size_wh=(size, size), scale=scale, kind="context", color="rgb", mirrored_scale=mirrored_scale
+        )
         self.weights_sha256: Mapping[str, str] = {}
         self._network = network
 
@@ -88,6 +91,7 @@ def evaluate_network(
     *,
     scales: Sequence[float],
     size: int,
+    mirrored_scale: float | None = None,
     name: str,
     data: str,
     with_robustness: bool = False,
@@ -100,6 +104,7 @@ def evaluate_network(
         rows: each with a face box.
         scales: context scales of the crop; the logits of several are averaged.
         size: side of the crop in pixels.
+        mirrored_scale: of a second view beside each scale's, over which P(live) is averaged, as in a release.
         name: of the weights, for the report.
         data: name of the rows, for the report.
         with_robustness: also measure it under worse pictures, at one scale.
@@ -107,11 +112,13 @@ def evaluate_network(
 
     Raises:
         ConfigError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
-        ConfigError: ``with_robustness`` with several scales.
+        ConfigError: ``with_robustness`` or ``mirrored_scale`` with several scales.
     """
-    if with_robustness and len(scales) > 1:
-        raise ConfigError(f"Worse pictures are measured at one scale, as a release has one; found {len(scales)}.")
-    backends = [TrainedNetwork(network, scale=scale, size=size) for scale in scales]
+    if len(scales) > 1 and (with_robustness or mirrored_scale is not None):
+        raise ConfigError(
+            f"Worse pictures and a mirrored view go with one scale, as a release has one; found {len(scales)}."
+        )
+    backends = [TrainedNetwork(network, scale=scale, size=size, mirrored_scale=mirrored_scale) for scale in scales]
     averaged = _mean_of_logits(
         [score_rows(rows, one, progress=partial(progress, f"scale {one.crop.scale:g}")) for one in backends]
     )
@@ -119,6 +126,8 @@ def evaluate_network(
     if with_robustness:
         curves = robustness(rows, backends[0], EQUAL_LOGITS.value, progress=partial(progress, "worse pictures"))
     at = " + ".join(f"{scale:g}" for scale in scales)
+    if mirrored_scale is not None:
+        at += f" and mirrored {mirrored_scale:g}"
     report = evaluate(
         averaged,
         EQUAL_LOGITS,

@@ -79,27 +79,29 @@ def release(
     scale: float,
     terms: Terms,
     *,
+    mirrored_scale: float | None = None,
     left_out: Collection[str] = (),
     out: Path,
 ) -> dict[Variant, Reports]:
     """Export ``weights``, choose, write ``out/card.json`` and return the reports of each variant.
 
     Args:
-        weights: ``.safetensors`` of a training.
+        weights: ``.safetensors`` of a training, or a released fp32 ``.onnx``.
         rows: of all splits, each with a face box.
         portraits: live portraits of people that no training saw, each with a face box.
         scale: context scale of the crop.
         terms: for the card.
+        mirrored_scale: of the second view that every face is scored with; None for one view.
         left_out: domains of ``train`` that the training left out: everything is chosen on them and on ``val``.
         out: folder named ``spoofnet`` for ``spoofnet.onnx``, ``spoofnet.int8.onnx`` and ``card.json``; the
             ``manifest.json`` of the folder above pins the card, and is written where there is none.
     """
     out.mkdir(parents=True, exist_ok=True)
-    crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb")
+    crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb", mirrored_scale=mirrored_scale)
     files: dict[Variant, Path] = {"fp32": out / "spoofnet.onnx", "int8": out / "spoofnet.int8.onnx"}
     export_fp32(load_network(weights), files["fp32"])
     trained_on = [row for row in rows if row.domain not in left_out]
-    export_int8(files["fp32"], files["int8"], cut(calibration_rows(trained_on), crop.spec()))
+    export_int8(files["fp32"], files["int8"], cut(calibration_rows(trained_on), CropFacts(scale=scale).spec()))
 
     choice = choice_rows(rows, left_out)
     name = " and ".join(["val", *(["left-out domains of train"] if left_out else [])])
@@ -146,10 +148,11 @@ def holds_int8(fp32: EvaluationReport, int8: EvaluationReport) -> bool:
 
 def _choose(path: Path, crops: Crops, rows: Sequence[Row], measured_on: str) -> tuple[Calibration, OperatingPoints]:
     labels, species, domains = _columns(rows)
-    logits = _logits(path, crops)
-    calibration = Calibration(a=1 / fit_temperature(logits[:, 0] - logits[:, 1], labels, domains))
-    points = operating_points(calibration.p_live(logits), labels, species, domains, measured_on=measured_on)
-    return calibration, points
+    logits, views = _logits(path, crops), len(crops) // len(rows)
+    temperature = fit_temperature(logits[:, 0] - logits[:, 1], np.repeat(labels, views), np.repeat(domains, views))
+    calibration = Calibration(a=1 / temperature)
+    p_live = calibration.p_live(logits).reshape(len(rows), views).mean(axis=1)
+    return calibration, operating_points(p_live, labels, species, domains, measured_on=measured_on)
 
 
 def _card(

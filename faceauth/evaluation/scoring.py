@@ -9,17 +9,16 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-
 from faceauth.config import PipelineConfig
 from faceauth.contracts import Facts
 from faceauth.crop import context_crop
 from faceauth.errors import ConfigError, ImageError, ScoreError
 from faceauth.evaluation.manifest import Row
-from faceauth.guard import Guard, check_p_live
+from faceauth.guard import Guard
 from faceauth.imaging import ImageLimits, load_image
 from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification
-from faceauth.stages import Crops, CropSpec, Image, LivenessBackend, Scores
+from faceauth.stages import Crop, CropSpec, Image, LivenessBackend
+from faceauth.views import cut_views, score_views
 
 BATCH = 32
 """Crops a call: chosen, not measured."""
@@ -134,15 +133,11 @@ def score_rows(
     scored: list[Scored] = []
     for part in _batches(rows, BATCH):
         cut = [_cut(row, spec, change, config.limits) for row in part]
-        p_live = guard.call(partial(_score, backend, np.stack([pixels for pixels, _ in cut])))
+        p_live = guard.call(partial(score_views, [views for views, _ in cut], backend.score))
         scored += [Scored(row, float(p), None, context) for row, p, (_, context) in zip(part, p_live, cut, strict=True)]
         if progress is not None:
             progress(len(scored), len(rows))
     return scored
-
-
-def _score(backend: LivenessBackend, crops: Crops) -> Scores:
-    return check_p_live(backend.score(crops), len(crops))
 
 
 def verify_rows(
@@ -223,18 +218,18 @@ def _origin(name: OperatingPointName, point: OperatingPoint) -> str:
     return f"operating point {name}, measured on {point.measured_on}"
 
 
-def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -> tuple[Image, float]:
-    """The crop of one row, and its context."""
+def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -> tuple[list[Crop], float]:
+    """The views of one row, and its context."""
     image, box = load_image(row.path, limits), row.box_xyxy
     assert box is not None  # checked for all rows before the first is opened
     if change is not None:
         image, box = change(image, box)
     longer = max(box[2] - box[0], box[3] - box[1])
     try:
-        crop = context_crop(image, box, spec)
+        views = cut_views(spec, partial(context_crop, image, box))
     except ValueError as error:
         raise ConfigError(f"{row.path}: {error} Correct its box in the manifest.") from error
-    return crop.pixels, max(image.shape[:2]) / longer
+    return views, max(image.shape[:2]) / longer
 
 
 def _context(row: Row) -> float | None:

@@ -26,15 +26,23 @@ class CropFacts(Frozen):
         size_wh: width and height in pixels.
         scale: side of the square / longer side of the face box.
         color: channel order the network expects.
+        mirrored_scale: of the second view that scores are averaged over, as in ``CropSpec``; None for one view.
     """
 
     size_wh: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] = (224, 224)
     scale: float = Field(gt=0.0)
     color: Literal["rgb", "bgr"] = "rgb"
+    mirrored_scale: float | None = Field(default=None, gt=0.0)
 
     def spec(self) -> CropSpec:
         """The same as a ``CropSpec``."""
-        return CropSpec(size_wh=self.size_wh, scale=self.scale, kind="context", color=self.color)
+        return CropSpec(
+            size_wh=self.size_wh,
+            scale=self.scale,
+            kind="context",
+            color=self.color,
+            mirrored_scale=self.mirrored_scale,
+        )
 
 
 class Calibration(Frozen):

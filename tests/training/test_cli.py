@@ -143,4 +143,5 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
     assert [path.parent for path in mean["ingredients"]] == [fifth["out"], last["out"]]  # type: ignore[attr-defined]
     assert (mean["measure"], mean["packs"]) == (last["config"], last["packs"])
     assert released["weights"] == mean["out"]
-    assert released["scale"] == load_config(last["config"]).scales[0]  # type: ignore[arg-type]
+    recipe = load_config(last["config"])  # type: ignore[arg-type]
+    assert (released["scale"], released["mirrored_scale"]) == (recipe.scales[0], recipe.mirrored_scale)

@@ -110,6 +110,18 @@ def test_a_certain_score_stays_one_when_it_is_averaged(tmp_path: Path) -> None:
     assert [one.p_live for one in scored] == pytest.approx([1, 0], abs=1e-6)
 
 
+def test_a_mirrored_view_is_averaged_as_in_a_release(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, [250, 10, 200, 240])
+    report, scored = evaluate_network(
+        Redness(), rows, scales=[2.0], mirrored_scale=1.0, size=SIZE, name="w", data="toy"
+    )
+    means = [np.mean([1 / (1 + math.exp(-logit(row, scale))) for scale in (2.0, 1.0)]) for row in rows]
+    assert [one.p_live for one in scored] == pytest.approx(means, abs=1e-4)
+    assert report.backend == "w at 32 px, scale 2 and mirrored 1"
+    with pytest.raises(ConfigError, match="one scale"):
+        evaluate_network(Redness(), rows, scales=[1, 2], mirrored_scale=1.0, size=SIZE, name="w", data="toy")
+
+
 def test_no_crops_give_no_scores() -> None:
     assert TrainedNetwork(Redness(), scale=2.0, size=SIZE).score(np.empty((0, SIZE, SIZE, 3), np.uint8)).shape == (0,)
 
@@ -194,6 +206,15 @@ def test_test_is_scored_only_where_it_is_asked_for(weights: Path, tmp_path: Path
     _, said, _ = run(weights, "--manifest", manifest, "--split", "test")
     assert f"at {SIZE} px, scale 1.5 + 2" in said
     assert "unseen" in said and "cam0" not in said and "m.csv test" in said
+
+
+def test_the_second_view_is_the_recipes_unless_scales_are_named(weights: Path, tmp_path: Path) -> None:
+    manifest = write_manifest(rows_of(tmp_path, [250, 10, 200, 240]), tmp_path / "m.csv")
+    recipe = TrainConfig(name="a", epochs=1, scales=(2.0,), mirrored_scale=1.5, view=ViewSettings(size=SIZE))
+    (weights.parent / "recipe.json").write_text(recipe.model_dump_json(exclude={"epochs"}))
+    assert "scale 2 and mirrored 1.5" in run(weights, "--manifest", manifest)[1]
+    assert "scale 2 and mirrored 1.2" in run(weights, "--manifest", manifest, "--mirrored-scale", 1.2)[1]
+    assert "mirrored" not in run(weights, "--manifest", manifest, "--scale", 1.1)[1]
 
 
 def test_what_cannot_be_measured_is_one_sentence(weights: Path, tmp_path: Path) -> None:

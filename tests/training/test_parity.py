@@ -1,6 +1,7 @@
 """A picture has one P(live): in training, in the library's pipeline, and in every file that weights are exported to."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -15,9 +16,9 @@ from faceauth.crop import context_crop
 from faceauth.evaluation.manifest import Row, read_manifest
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.imaging import load_image
-from faceauth.liveness.card import CARD_NAME, SpoofNetCard
+from faceauth.liveness.card import CARD_NAME, CropFacts, SpoofNetCard
 from faceauth.results import Verification
-from faceauth.stages import Crops, Scores
+from faceauth.stages import Crops, Image, Scores
 from faceauth.weights import PlacedCard, WeightStore
 from training.crops import calibration_rows, cut
 from training.export import Exported, load_network
@@ -80,7 +81,7 @@ def litert_int8(litert_fp32: Path, shared: Path, shipped: PlacedCard[SpoofNetCar
 
     rows = calibration_rows(manifest_records(shared / "data" / "pad" / "manifest.csv"))
     path = litert_fp32.with_name("spoofnet.int8.tflite")
-    export_litert_int8(litert_fp32, path, cut(rows, shipped.facts.crop.spec()))
+    export_litert_int8(litert_fp32, path, cut(rows, CropFacts(scale=shipped.facts.crop.scale).spec()))
     return path
 
 
@@ -129,14 +130,22 @@ def test_verify_gives_the_score_of_training_on_200_photos(shared: Path, shipped:
 
 def _in_torch(results: list[Verification], shipped: PlacedCard[SpoofNetCard]) -> Scores:
     """P(live) by training's own network on the crops of the faces that the pipeline found."""
-    network, spec = Exported(load_network(shipped.weights("fp32").path)), shipped.facts.crop.spec()
-    logits = []
+    network, facts = Exported(load_network(shipped.weights("fp32").path)), shipped.facts.crop
+    p_live = []
     for result in results:
         assert result.face is not None and result.source is not None
-        crop = context_crop(load_image(result.source), result.face.box_xyxy, spec)
+        cut_at = partial(_square, load_image(result.source), result.face.box_xyxy)
+        views = [cut_at(facts.scale)]
+        if facts.mirrored_scale is not None:
+            views.append(cut_at(facts.mirrored_scale)[:, ::-1])
         with torch.inference_mode():
-            logits.append(network(torch.from_numpy(crop.pixels[None])).numpy())
-    return shipped.facts.calibration["fp32"].p_live(np.concatenate(logits))
+            logits = network(torch.from_numpy(np.stack(views))).numpy()
+        p_live.append(shipped.facts.calibration["fp32"].p_live(logits).mean())
+    return np.array(p_live)
+
+
+def _square(image: Image, box_xyxy: tuple[float, float, float, float], scale: float) -> Image:
+    return context_crop(image, box_xyxy, CropFacts(scale=scale).spec()).pixels
 
 
 @pytest.mark.parametrize(("file", "run"), [("onnx_fp32", onnx_logits), ("litert_fp32", litert_logits)])
@@ -180,7 +189,8 @@ def test_int8_in_onnx_loses_little(shipped: PlacedCard[SpoofNetCard]) -> None:
 def test_int8_in_litert_loses_little(litert_int8: Path, choice: list[Row], shipped: PlacedCard[SpoofNetCard]) -> None:
     """On all of the choice, since fewer pictures cannot show so little, with the calibration and the point of fp32."""
     card = shipped.facts
-    p_live = card.calibration["fp32"].p_live(litert_logits(litert_int8, cut(choice, card.crop.spec())))
+    by_view = card.calibration["fp32"].p_live(litert_logits(litert_int8, cut(choice, card.crop.spec())))
+    p_live = by_view.reshape(len(choice), -1).mean(axis=1)
     macro_auc, acer = macro_auc_and_acer(p_live, choice, card.operating_points["fp32"].balanced.threshold)
     fp32 = card.metrics["fp32/choice"]
     assert float(fp32["macro_auc"]) - macro_auc <= INT8_MAX_AUC_LOSS  # type: ignore[arg-type]

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from faceauth.crop import context_crop
 from faceauth.errors import ConfigError
 from faceauth.evaluation.report import EvaluationReport
+from faceauth.evaluation.scoring import score_rows
 from faceauth.liveness.card import CropFacts, DataSource, SpoofNetCard, Variant
 from faceauth.liveness.spoofnet import SpoofNet as Backend
 from training.cards import model_card
@@ -24,6 +25,7 @@ from training.scoring import score
 
 BOX = (12.0, 12.0, 52.0, 52.0)
 SCALE = 1.4
+MIRRORED_SCALE = 1.2
 TERMS = Terms(
     version="test",
     licence="MIT",
@@ -69,7 +71,15 @@ def released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[Varia
     save_file(network.state_dict(), folder / "best.safetensors")
     rows = labelled(pictures(folder, 36), network)
     portraits = [replace(row, label=LIVE, species="none") for row in rows[:4]]
-    reports = release(folder / "best.safetensors", rows, portraits, SCALE, TERMS, out=folder / "spoofnet")
+    reports = release(
+        folder / "best.safetensors",
+        rows,
+        portraits,
+        SCALE,
+        TERMS,
+        mirrored_scale=MIRRORED_SCALE,
+        out=folder / "spoofnet",
+    )
     return folder, reports, rows
 
 
@@ -87,7 +97,7 @@ def test_the_library_runs_what_was_released(released: tuple[Path, dict[Variant, 
     folder, reports, _ = released
     backend = Backend(weights_folder=folder)
     card = card_of(folder)
-    assert backend.crop.scale == SCALE
+    assert (backend.crop.scale, backend.crop.mirrored_scale) == (SCALE, MIRRORED_SCALE)
     assert reports[card.default_variant].test.threshold == backend.operating_points.balanced.threshold
 
 
@@ -96,6 +106,17 @@ def test_points_are_measured_on_val_alone(released: tuple[Path, dict[Variant, Re
     live = sum(row.split == "val" and row.label == LIVE for row in rows)
     assert card_of(folder).operating_points["fp32"].balanced.bpcer.n == live
     assert {domain.domain for domain in reports["fp32"].test.domains} == {"test-a"}
+
+
+def test_points_are_chosen_on_the_scores_that_the_library_gives(
+    released: tuple[Path, dict[Variant, Reports], list[Record]],
+) -> None:
+    folder, _, rows = released
+    points = card_of(folder).operating_points["fp32"]
+    val = [row for row in rows if row.split == "val"]
+    scored = score_rows(val, Backend(variant="fp32", weights_folder=folder))
+    refused = sum(one.p_live < points.convenience.threshold for one in scored if one.row.label == LIVE)  # type: ignore[operator]
+    assert points.convenience.bpcer.errors == refused
 
 
 def test_the_card_reports_every_split_and_the_portraits(
@@ -115,6 +136,7 @@ def test_the_model_card_shows_the_measured_figures(
     text = model_card(card, reports, TERMS)
     balanced = card.operating_points[card.default_variant].balanced
     assert f"| balanced | {balanced.threshold:.3f} |" in text
+    assert f"a square of {SCALE:g} times" in text and f"a second one of {MIRRORED_SCALE:g} times, mirrored" in text
     assert "It fails in tests." in text and "Labels of a test." in text
     assert "| test-a |" in text and date.today().isoformat() in text and "$" not in text
 

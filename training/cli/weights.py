@@ -89,6 +89,7 @@ def average(ingredients: tuple[Path, ...], out: Path, measure: Path | None, pack
     type=SCALE,
     help="Context scale of the crop; may be repeated: the logits of several are averaged. [default: the recipe's]",
 )
+@click.option("--mirrored-scale", type=SCALE, help="Of a second view, mirrored. [default: the recipe's, if any]")
 @click.option("--size", type=click.IntRange(32), help="Side of the crop in pixels. [default: the recipe's]")
 @click.option("--json", "json_file", type=NEW_FILE, help="Write the whole report as JSON.")
 @click.option(
@@ -100,6 +101,7 @@ def evaluate(
     manifest: Path,
     splits: tuple[str, ...],
     scales: tuple[float, ...],
+    mirrored_scale: float | None,
     size: int | None,
     json_file: Path | None,
     html_file: Path | None,
@@ -117,7 +119,9 @@ def evaluate(
 
     if not scales or size is None:
         recipe = recipe_of(weights)
-        scales, size = scales or recipe.scales, size or recipe.view.size
+        size = size or recipe.view.size
+        if not scales:
+            scales, mirrored_scale = recipe.scales, mirrored_scale or recipe.mirrored_scale
     rows = read_manifest(manifest, splits=splits)
     with Bar() as bar:
         report, scored = evaluate_network(
@@ -125,6 +129,7 @@ def evaluate(
             rows,
             scales=scales,
             size=size,
+            mirrored_scale=mirrored_scale,
             name=weights.name,
             data=" ".join((manifest.name, *splits)),
             with_robustness=with_robustness,
@@ -147,6 +152,7 @@ def evaluate(
 )
 @click.option("--terms", required=True, type=FILE, help=TERMS_HELP)
 @click.option("--scale", required=True, type=SCALE, help="Context scale of the crop, chosen on val.")
+@click.option("--mirrored-scale", type=SCALE, help="Of a second view, mirrored, to average P(live) over.")
 @click.option(
     "--left-out",
     multiple=True,
@@ -161,6 +167,7 @@ def release(
     portraits: tuple[Path, ...],
     terms: Path,
     scale: float,
+    mirrored_scale: float | None,
     left_out: tuple[str, ...],
     out: Path,
     reports: Path,
@@ -181,7 +188,9 @@ def release(
     held_out = list(held_out_portraits(portraits, YuNet()))
     if not held_out:
         raise ConfigError("No portrait is of a held-out person: add portraits of more people, named PERSON_NUMBER.")
-    made = make_release(weights, rows, held_out, scale, words, left_out=left_out, out=out)
+    made = make_release(
+        weights, rows, held_out, scale, words, mirrored_scale=mirrored_scale, left_out=left_out, out=out
+    )
     card = SpoofNetCard.model_validate_json((out / "card.json").read_text())
     (out / "MODEL_CARD.md").write_text(model_card(card, made, words))
     reports.mkdir(parents=True, exist_ok=True)
@@ -261,6 +270,7 @@ def reproduce(
         portraits=portraits,
         terms=terms,
         scale=last.scales[0],
+        mirrored_scale=last.mirrored_scale,
         left_out=last.data.hold_out,
         out=run / "spoofnet",
         reports=run / "reports",
