@@ -34,6 +34,8 @@ class DataSettings(Settings):
         teacher_temperature: the teachers' logit is divided by it before the sigmoid.
         teachers_see: ``pictures`` takes their scores of whole pictures from the packs; ``views`` asks them about each
             view, which needs their files.
+        level_teachers: whether the target takes from the teachers how to rank the pictures of a domain, and from its
+            labels where to cut them (``levels.py``); only for recipes whose teachers see views.
         hold_out: training domains to leave out (validated on beside ``val``); empty for a release.
     """
 
@@ -45,6 +47,7 @@ class DataSettings(Settings):
     teacher_weight_simulated: float | None = Field(None, ge=0, le=1)
     teacher_temperature: float = Field(2.0, gt=0)
     teachers_see: Literal["pictures", "views"] = "pictures"
+    level_teachers: bool = False
     hold_out: tuple[str, ...] = ()
 
 
@@ -127,6 +130,8 @@ class TrainConfig(Settings):
     def _teachers_see_what_they_are_asked(self) -> Self:
         if self.view.blend + self.view.patch and self.data.teachers_see != "views":
             raise ValueError('Mixed views need data.teachers_see = "views": nobody else can say what they are.')
+        if self.data.level_teachers and self.data.teachers_see != "views":
+            raise ValueError('data.level_teachers needs data.teachers_see = "views": levels are measured on views.')
         if self.optimiser.hint_weight and self.data.teachers_see != "views":
             raise ValueError('optimiser.hint_weight needs data.teachers_see = "views": packs hold their logits only.')
         return self

@@ -36,7 +36,7 @@ class BalancedBatches:
     """
 
     def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
-        usable = (content.split == "train") & ~np.isin(content.domain, settings.hold_out)
+        usable = trained_on(content, settings.hold_out)
         real = _thinned(content, usable & (content.origin == "real"), settings.frames_per_class, seed)
         self.batch_size, self.seed = batch_size, seed
         self._real = [_by_domain(content, real, label) for label in (LIVE, SPOOF)]
@@ -77,7 +77,7 @@ class EpochBatches:
     def __init__(
         self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int, processes: int = 1
     ) -> None:
-        usable = (content.split == "train") & ~np.isin(content.domain, settings.hold_out)
+        usable = trained_on(content, settings.hold_out)
         self._frames = np.flatnonzero(usable & (content.origin != "recapture"))
         self.batch_size, self.seed, self.processes = batch_size, seed, processes
 
@@ -95,6 +95,11 @@ class EpochBatches:
         """How many batches ``batches`` yields; a last one of a single frame is dropped: it has no batch statistics."""
         whole, rest = divmod(len(self._frames) // self.processes, self.batch_size)
         return min(count, whole + (rest > 1))
+
+
+def trained_on(content: Pack, hold_out: Collection[str]) -> npt.NDArray[np.bool_]:
+    """Which pictures a training may learn from: those of ``train`` but for the domains left out."""
+    return np.asarray((content.split == "train") & ~np.isin(content.domain, list(hold_out)))
 
 
 def refuse_unknown_domains(content: Pack, domains: Collection[str]) -> None:

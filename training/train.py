@@ -28,11 +28,13 @@ from faceauth.errors import ConfigError
 from training.apprentice import Apprentice, loss_of
 from training.config import TrainConfig
 from training.export import load_network
+from training.levels import Levels, measure_levels
 from training.memory import keep_freed_memory
 from training.network import SpoofNet
 from training.packs import Pack
 from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
+from training.teachers import Panel
 from training.unfold import unfold
 from training.validate import refuse_nothing_to_validate, validate
 from training.views import EpochSampler, Views
@@ -69,11 +71,12 @@ def train(
     fabric.launch()
     keep_freed_memory()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
-    loader, sampler = _loader(config, content, fabric, teachers)
-    state = _beginning(fabric, config, _network(config, init, loader.dataset, sampler))
-    last = out / "last.ckpt"
     if fabric.is_global_zero:
         _claim(out, config, content, init)
+    levels = _levels(fabric, config, content, teachers, out / "levels.json")
+    loader, sampler = _loader(config, content, fabric, Views(content, config, teachers, levels))
+    state = _beginning(fabric, config, _network(config, init, loader.dataset, sampler))
+    last = out / "last.ckpt"
     if last.exists():
         fabric.load(last, state)
         if fabric.is_global_zero:
@@ -141,6 +144,18 @@ def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None) -> 
         kept.write_text(text)
 
 
+def _levels(fabric: Fabric, config: TrainConfig, content: Pack, teachers: Path | None, kept: Path) -> Levels | None:
+    """Levels of the teachers for a recipe that wants them, measured once a run."""
+    if not config.data.level_teachers or teachers is None:
+        return None
+    if fabric.is_global_zero and not kept.exists():
+        levels = measure_levels(content, config.data.hold_out, Panel(teachers), config.view.size)
+        kept.write_text(json.dumps(levels, indent=2) + "\n")
+    fabric.barrier()
+    found: Levels = json.loads(kept.read_text())
+    return found
+
+
 def _forget_rows_after(epoch: int, table: Path) -> None:
     """Of an epoch whose row was written but whose checkpoint was not: it is run again and gets a row again."""
     rows = table.read_text().splitlines()
@@ -198,7 +213,7 @@ def _schedule(optimiser: AdamW, config: TrainConfig) -> LRScheduler:
     return LambdaLR(optimiser, factor)
 
 
-def _loader(config: TrainConfig, content: Pack, fabric: Fabric, teachers: Path | None) -> tuple[Any, EpochSampler]:
+def _loader(config: TrainConfig, content: Pack, fabric: Fabric, views: Views) -> tuple[Any, EpochSampler]:
     size, seed = config.batch_size, config.seed
     batches: BalancedBatches | EpochBatches
     if config.data.sampling == "balanced":
@@ -207,7 +222,7 @@ def _loader(config: TrainConfig, content: Pack, fabric: Fabric, teachers: Path |
         batches = EpochBatches(content, config.data, batch_size=size, seed=seed, processes=fabric.world_size)
     sampler = EpochSampler(batches, config.batches_per_epoch, fabric.global_rank)
     loader = DataLoader(
-        Views(content, config, teachers),
+        views,
         sampler=sampler,
         batch_size=None,
         num_workers=config.workers,

@@ -15,6 +15,7 @@ from faceauth.errors import ConfigError
 from faceauth.stages import Image
 from training.augment import batch_of, blend, degrade, draw_framing, exchange_background, frame, patch
 from training.config import TrainConfig
+from training.levels import Levels, level_at
 from training.packs import WIDE, Pack
 from training.sampling import BalancedBatches, Draw, EpochBatches
 from training.teachers import Answers, Panel, refuse_missing_files
@@ -47,10 +48,16 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """A view before the camera: what the teachers are asked about. ``rng`` goes on to draw the camera."""
+    """A view before the camera: what the teachers are asked about.
+
+    Attributes:
+        scale: of its framing.
+        rng: goes on to draw the camera.
+    """
 
     pixels: Image
     reference: Image
+    scale: float
     is_mixed: bool
     rng: np.random.Generator
 
@@ -62,12 +69,15 @@ class Views(Dataset[Batch]):
         content: the pictures.
         config: how they are shown.
         teachers: folder of the teachers' files, for recipes whose teachers see views.
+        levels: of the teachers, for recipes that level them.
 
     Raises:
         ConfigError: such a recipe without the folder, or a file is missing in it.
     """
 
-    def __init__(self, content: Pack, config: TrainConfig, teachers: Path | None = None) -> None:
+    def __init__(
+        self, content: Pack, config: TrainConfig, teachers: Path | None = None, levels: Levels | None = None
+    ) -> None:
         if config.data.teachers_see == "views" and teachers is None:
             raise ConfigError(f"The teachers of {config.name} see views: give the folder of their files (--teachers).")
         self.content, self.config = content, config
@@ -75,7 +85,7 @@ class Views(Dataset[Batch]):
             refuse_missing_files(teachers)
         self._folder = teachers if config.data.teachers_see == "views" else None
         self._hard, self._weight = hard_targets(content, config), teacher_weights(content, config)
-        self._groups = groups_of(content)
+        self._groups, self._levels = groups_of(content), levels or {}
         self._panel: Panel | None = None
 
     def __getitem__(self, draws: list[Draw]) -> Batch:
@@ -85,7 +95,8 @@ class Views(Dataset[Batch]):
         mixed = np.array([look.is_mixed for look in looks])
         answers = self._ask(self._folder, looks) if self._folder else _known(self.content.teacher[chosen])
         shares = np.where(mixed, 1.0, self._weight[chosen])
-        targets = soft_targets(self._hard[chosen], shares, answers.logits, self.config)
+        levels = np.array([self._level(*pair) for pair in zip(draws, looks, strict=True)], np.float32)
+        targets = soft_targets(self._hard[chosen], shares, answers.logits - levels[:, None], self.config)
         groups = np.where(mixed, NO_GROUP, self._groups[chosen])
         return Batch(self._photograph(looks), *(torch.from_numpy(a) for a in (targets, groups, *answers)))
 
@@ -113,7 +124,14 @@ class Views(Dataset[Batch]):
             view = blend(view, reference, rng)
         elif kind < settings.blend + settings.patch:
             view = patch(view, reference, rng)
-        return Look(view, reference, kind < settings.blend + settings.patch, rng)
+        return Look(view, reference, framing.scale, kind < settings.blend + settings.patch, rng)
+
+    def _level(self, draw: Draw, look: Look) -> float:
+        """Of the picture's domain; of a mixed view half-way between those of both pictures."""
+        sources = (draw.index, draw.partner) if look.is_mixed else (draw.index,)
+        return float(
+            np.mean([level_at(self._levels, str(self.content.domain[source]), look.scale) for source in sources])
+        )
 
     def _ask(self, folder: Path, looks: list[Look]) -> Answers:
         if self._panel is None:  # opened in the loader's process: sessions do not survive a fork

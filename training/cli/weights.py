@@ -15,7 +15,9 @@ CONFIGS = Path(__file__).parents[1] / "configs"
 STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"), ("imitation", "last"))
 """The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
 STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "best"))
-"""The recipes that go on from the mean of the weights of the last two before them; their own mean is released."""
+"""The recipes that go on from the mean of the weights of the last two before them."""
+LAST_STAGE = ("levels", "best")
+"""The recipe that goes on from the mean of the weights of those two, and the weights of it that are released."""
 
 
 @click.command()
@@ -251,21 +253,20 @@ def reproduce(
         ctx.invoke(train, config=config, packs=packs, out=run / stage, init=init, teachers=teachers)
         return run / stage / f"{chosen}.safetensors"
 
-    packs, soup = run / "packs", run / "soup.safetensors"
+    packs, soups = run / "packs", (run / "soup.safetensors", run / "second_soup.safetensors")
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
     made: list[Path | None] = [None]
     for stage, chosen in STAGES:
         made.append(trained(stage, chosen, made[-1]))
-    ctx.invoke(average, ingredients=made[-2:], out=soup)
-    made.append(soup)
+    ctx.invoke(average, ingredients=made[-2:], out=soups[0])
+    made.append(soups[0])
     for stage, chosen in STAGES_AFTER_SOUP:
         made.append(trained(stage, chosen, made[-1]))
-    weights, recipe = run / "weights.safetensors", CONFIGS / f"{STAGES_AFTER_SOUP[-1][0]}.toml"
-    ctx.invoke(average, ingredients=made[-2:], out=weights, measure=recipe, packs=packs)
-    last = load_config(recipe)
+    ctx.invoke(average, ingredients=made[-2:], out=soups[1], measure=CONFIGS / f"{stage}.toml", packs=packs)
+    last = load_config(CONFIGS / f"{LAST_STAGE[0]}.toml")
     ctx.invoke(
         release,
-        weights=weights,
+        weights=trained(*LAST_STAGE, soups[1]),
         manifest=manifest,
         portraits=portraits,
         terms=terms,
