@@ -5,6 +5,7 @@ Judges nothing: a P(live) or a similarity of a drawing says that the network run
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import cv2
@@ -13,11 +14,12 @@ import numpy as np
 from faceauth.alignment import FivePointAligner
 from faceauth.config import PipelineConfig
 from faceauth.errors import FaceAuthError
-from faceauth.guard import ContractBroken, Guard, check_embeddings, check_faces, check_p_live
+from faceauth.guard import ContractBroken, Guard, check_embeddings, check_faces
 from faceauth.match import similarity
 from faceauth.registry import load_backend
 from faceauth.results import Face, StageName, Template
 from faceauth.stages import Crops, CropSpec, Image
+from faceauth.views import cut_views, score_views
 
 SIDE_PX = 320
 _SUPERSAMPLED = 4
@@ -101,8 +103,8 @@ def _detect(config: PipelineConfig) -> str:
 
 def _score(config: PipelineConfig) -> str:
     loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
-    crops = _crop(loaded.facts.crop)
-    (p_live,) = _guarded("liveness", config.liveness, lambda: check_p_live(loaded.backend.score(crops), 1), config)
+    views = cut_views(loaded.facts.crop, partial(FivePointAligner().align, portrait(), FACE))
+    (p_live,) = _guarded("liveness", config.liveness, lambda: score_views([views], loaded.backend.score), config)
     return f"{config.liveness} answers, P(live) {p_live:.4f} for a drawing"
 
 

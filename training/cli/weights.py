@@ -262,7 +262,9 @@ def reproduce(
     made.append(soups[0])
     for stage, chosen in STAGES_AFTER_SOUP:
         made.append(trained(stage, chosen, made[-1]))
-    ctx.invoke(average, ingredients=made[-2:], out=soups[1], measure=CONFIGS / f"{stage}.toml", packs=packs)
+    ctx.invoke(
+        average, ingredients=made[-2:], out=soups[1], measure=CONFIGS / f"{STAGES_AFTER_SOUP[-1][0]}.toml", packs=packs
+    )
     last = load_config(CONFIGS / f"{LAST_STAGE[0]}.toml")
     ctx.invoke(
         release,
