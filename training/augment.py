@@ -13,7 +13,8 @@ import numpy.typing as npt
 from faceauth.crop import context_crop
 from faceauth.stages import CropSpec, Image
 from training.config import ViewSettings
-from training.recapture.camera import camera
+from training.recapture.camera import camera, through_jpeg
+from training.recapture.randomness import chance, log_uniform
 
 Box = tuple[float, float, float, float]
 
@@ -56,6 +57,8 @@ def degrade(view: Image, settings: ViewSettings, rng: np.random.Generator, *, re
     """
     if reference is not None and rng.random() < settings.recolour:
         view = recolour(view, reference, float(rng.uniform(0.3, 1.0)))
+    if settings.worsen and rng.random() < settings.worsen:  # recipes without it draw what they always drew
+        view = worsen(view, rng)
     if rng.random() < settings.camera:
         view = camera(np.ascontiguousarray(view), rng)
     if rng.random() < settings.greyscale:
@@ -74,6 +77,24 @@ def recolour(view: Image, reference: Image, share: float) -> Image:
     gain = 1 + share * (np.clip(to_spread / np.maximum(spread, 1), 0.5, 2) - 1)
     moved = (view - mean) * gain + mean + share * (to_mean - mean)
     return np.clip(moved, 0, 255).astype(np.uint8)
+
+
+def worsen(view: Image, rng: np.random.Generator) -> Image:
+    """Out of focus, too dark or too bright, seen from afar, badly compressed: each every other time.
+
+    Far more of it than ``camera`` has; all ranges are chosen, not measured. None of it says live or attack, and a
+    network that has not seen it takes each for one of the two.
+    """
+    size = view.shape[0]
+    if chance(rng, 0.5):
+        view = np.asarray(cv2.GaussianBlur(view, (0, 0), log_uniform(rng, 0.4, 3.0)), np.uint8)
+    if chance(rng, 0.5):
+        view = np.asarray(cv2.convertScaleAbs(view, alpha=log_uniform(rng, 0.25, 2.2)), np.uint8)
+    if chance(rng, 0.5):
+        side = round(size * log_uniform(rng, 0.25, 1.0))
+        small = cv2.resize(view, (side, side), interpolation=cv2.INTER_AREA)
+        view = np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR), np.uint8)
+    return through_jpeg(view, int(rng.integers(15, 70))) if chance(rng, 0.5) else view
 
 
 def exchange_background(face: Image, background: Image, rng: np.random.Generator, scale: float) -> Image:

@@ -55,6 +55,7 @@ class ViewSettings(Settings):
     """What the network sees of a picture: side in pixels, context range, and the probability of each nuisance.
 
     Attributes:
+        worsen: more blur, gain, shrinking and compression than ``camera`` has.
         blend: share of views laid over another picture's, by any ratio.
         patch: share of views with a rectangle of another picture's in them. Their target and that of blends is the
             teachers' alone, so only recipes whose teachers see views may have them.
@@ -64,6 +65,7 @@ class ViewSettings(Settings):
     scale_low: float = 1.0
     scale_high: float = 2.7
     camera: float = Field(0.7, ge=0, le=1)
+    worsen: float = Field(0.0, ge=0, le=1)
     recolour: float = Field(0.4, ge=0, le=1)
     exchange: float = Field(0.15, ge=0, le=1)
     blend: float = Field(0.0, ge=0, le=0.5)

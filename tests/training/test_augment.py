@@ -16,10 +16,11 @@ from training.augment import (
     patch,
     recolour,
     texture,
+    worsen,
 )
 from training.config import ViewSettings
 
-SETTINGS = ViewSettings(size=48)
+SETTINGS = ViewSettings(size=48, worsen=0.5)
 
 
 def noise(seed: int, low: int = 0, high: int = 256, size: int = 48) -> Image:
@@ -81,6 +82,28 @@ def test_texture_and_occlusion_change_some_pixels_and_no_shape() -> None:
         assert changed.shape == view.shape and (changed != view).any()
     covered = (occlude(view, np.random.default_rng(3)) != view).any(axis=2).mean()
     assert covered <= 0.4**2
+
+
+def test_worse_views_are_darker_brighter_softer_or_nothing_of_it() -> None:
+    view = noise(0, 60, 200)
+    worse = [worsen(view, np.random.default_rng(seed)) for seed in range(60)]
+    brightness = [float(w.mean() / view.mean()) for w in worse]
+    detail = [float(np.abs(np.diff(w.astype(float), axis=1)).mean() / w.mean()) for w in worse]
+    as_it_is = float(np.abs(np.diff(view.astype(float), axis=1)).mean() / view.mean())
+    assert min(brightness) < 0.4 and max(brightness) > 1.5
+    assert min(detail) < as_it_is / 5
+    assert any(np.array_equal(w, view) for w in worse)
+
+
+def test_a_view_is_made_worse_only_where_the_recipe_says_so() -> None:
+    nothing = {"camera": 0, "recolour": 0, "greyscale": 0, "texture": 0, "occlusion": 0}
+    never, always = (ViewSettings(size=48, worsen=p, **nothing) for p in (0.0, 1.0))
+    view = noise(0)
+    changed = [
+        [not np.array_equal(degrade(view, s, np.random.default_rng(seed), reference=None), view) for seed in range(40)]
+        for s in (never, always)
+    ]
+    assert not any(changed[0]) and sum(changed[1]) > 30
 
 
 def test_a_batch_turns_bgr_to_rgb() -> None:

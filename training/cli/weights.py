@@ -1,5 +1,6 @@
 """Commands that make, measure and release weights. Each imports what it needs when it runs."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -16,8 +17,8 @@ STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", 
 """The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
 STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "best"))
 """The recipes that go on from the mean of the weights of the last two before them."""
-LAST_STAGE = ("levels", "best")
-"""The recipe that goes on from the mean of the weights of those two, and the weights of it that are released."""
+LAST_STAGES = (("levels", "best"), ("robust", "best"))
+"""The recipes that go on from the mean of the weights of those two; the weights of the last are released."""
 
 
 @click.command()
@@ -248,27 +249,25 @@ def reproduce(
     load_terms(terms)  # what a release would refuse after hours is refused at once
     refuse_without_box(manifest_records(manifest))
 
-    def trained(stage: str, chosen: str, init: Path | None) -> Path:
-        config = CONFIGS / f"{stage}.toml"
-        ctx.invoke(train, config=config, packs=packs, out=run / stage, init=init, teachers=teachers)
-        return run / stage / f"{chosen}.safetensors"
+    def chain(stages: Iterable[tuple[str, str]], init: Path | None) -> list[Path]:
+        made = []
+        for stage, chosen in stages:
+            config = CONFIGS / f"{stage}.toml"
+            ctx.invoke(train, config=config, packs=packs, out=run / stage, init=init, teachers=teachers)
+            init = run / stage / f"{chosen}.safetensors"
+            made.append(init)
+        return made
 
     packs, soups = run / "packs", (run / "soup.safetensors", run / "second_soup.safetensors")
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
-    made: list[Path | None] = [None]
-    for stage, chosen in STAGES:
-        made.append(trained(stage, chosen, made[-1]))
-    ctx.invoke(average, ingredients=made[-2:], out=soups[0])
-    made.append(soups[0])
-    for stage, chosen in STAGES_AFTER_SOUP:
-        made.append(trained(stage, chosen, made[-1]))
-    ctx.invoke(
-        average, ingredients=made[-2:], out=soups[1], measure=CONFIGS / f"{STAGES_AFTER_SOUP[-1][0]}.toml", packs=packs
-    )
-    last = load_config(CONFIGS / f"{LAST_STAGE[0]}.toml")
+    ctx.invoke(average, ingredients=chain(STAGES, None)[-2:], out=soups[0])
+    measured_on = CONFIGS / f"{STAGES_AFTER_SOUP[-1][0]}.toml"
+    ingredients = chain(STAGES_AFTER_SOUP, soups[0])
+    ctx.invoke(average, ingredients=ingredients, out=soups[1], measure=measured_on, packs=packs)
+    last = load_config(CONFIGS / f"{LAST_STAGES[-1][0]}.toml")
     ctx.invoke(
         release,
-        weights=trained(*LAST_STAGE, soups[1]),
+        weights=chain(LAST_STAGES, soups[1])[-1],
         manifest=manifest,
         portraits=portraits,
         terms=terms,
