@@ -73,9 +73,12 @@ def prepare(plan: Plan, open_detector: Callable[[], Detector], progress: Progres
         ConfigError: ``plan.out`` holds packs of another plan, two pictures have the same name, or a teacher's file is
             missing.
         ImageError: a record's picture cannot be used. A portrait that cannot is left out.
+        FaceAuthError: whatever keeps ``open_detector`` from opening one for the portraits.
     """
     if plan.teachers is not None:
         refuse_missing_files(plan.teachers)
+    if plan.portraits:
+        open_detector()  # what keeps it from opening is said here: in a worker process it would only break the pool
     plan.out.mkdir(parents=True, exist_ok=True)
     files = [file for folder in plan.portraits for file in pictures(folder)]
     _refuse_twins([(key_of(record), record.path) for record in plan.records])

@@ -102,6 +102,15 @@ def test_a_teacher_that_is_not_there_is_missed_before_anything_is_made(plan: Pla
     assert not plan.out.exists()
 
 
+def test_a_detector_that_does_not_open_is_said_before_anything_is_made(plan: Plan) -> None:
+    def missing() -> FakeDetector:
+        raise ConfigError("yunet is not there")
+
+    with pytest.raises(ConfigError, match="yunet is not there"):
+        prepare(plan, missing, quiet)
+    assert not plan.out.exists()
+
+
 def test_a_labelled_picture_that_cannot_be_read_is_an_error(plan: Plan) -> None:
     plan.records[0].path.write_bytes(b"no picture")
     with pytest.raises(ImageUnreadable):
