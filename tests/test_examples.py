@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 
+from faceauth import Pipeline
 from faceauth.imaging import load_image
 from faceauth.stages import Image
 
@@ -18,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 LIVE, PHONE, PAPER = (EXAMPLES / name for name in ("collins.jpg", "collins_on_a_phone.jpg", "collins_on_paper.jpg"))
 ANOTHER = "Abdullah_Gul_0001.jpg"  # one face in the picture
-SCRIPTS = ("verify_photo.py", "login.py", "camera_loop.py", "own_backend/faceauth_stripes.py")
+SCRIPTS = ("verify_photo.py", "login.py", "camera_loop.py", "own_camera.py", "own_backend/faceauth_stripes.py")
 
 
 def run(*command: object, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -99,6 +100,26 @@ def test_login_refuses_another_live_person(shared: Path) -> None:
     done = run("examples/login.py", LIVE, shared / "data" / "lfw" / "images" / ANOTHER)
     assert done.returncode == 1, done.stdout
     assert done.stderr == "No entry: A different person than the one of the reference.\n"
+
+
+def test_own_camera_cuts_below_its_live_people_and_above_the_attacks(tmp_path: Path) -> None:
+    for number in range(20):
+        darker = cv2.convertScaleAbs(load_image(LIVE), alpha=1 - number / 100)
+        cv2.imwrite(str(tmp_path / f"{number}.jpg"), darker)
+    done = run("examples/own_camera.py", tmp_path)
+    assert done.returncode == 0, done.stderr
+    pipeline = Pipeline()
+    live, phone = (result.liveness for result in pipeline.verify_many([LIVE, PHONE]))
+    assert live is not None and phone is not None
+    assert phone.p_live < float(done.stdout) < live.p_live
+
+
+def test_own_camera_wants_twenty_photos_that_can_be_scored(tmp_path: Path) -> None:
+    for number in range(20):
+        cv2.imwrite(str(tmp_path / f"{number}.jpg"), load_image(LIVE) if number else np.zeros((64, 64, 3), np.uint8))
+    done = run("examples/own_camera.py", tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("19 photos could be scored: take 20 or more")
 
 
 def test_camera_loop_welcomes_after_five_live_frames_of_a_video(tmp_path: Path) -> None:
