@@ -13,7 +13,7 @@ from pathlib import Path
 from faceauth import Pipeline
 
 results = Pipeline().verify_many(sorted(Path(sys.argv[1]).glob("*.jpg")))
-p_live = [min(result.liveness.p_live, 1 - 1e-6) for result in results if result.liveness and result.liveness.p_live > 0]
+p_live = [min(max(result.liveness.p_live, 1e-6), 1 - 1e-6) for result in results if result.liveness is not None]
 if len(p_live) < 20:
     sys.exit(f"{len(p_live)} photos could be scored: take 20 or more, each with one face looking at the camera.")
 log_odds = [math.log(p / (1 - p)) for p in p_live]
