@@ -122,6 +122,14 @@ def test_own_camera_wants_twenty_photos_that_can_be_scored(tmp_path: Path) -> No
     assert done.stderr.startswith("19 photos could be scored: take 20 or more")
 
 
+def test_own_camera_does_not_go_below_what_the_defaults_call_an_attack(tmp_path: Path) -> None:
+    for number in range(20):
+        cv2.imwrite(str(tmp_path / f"{number}.jpg"), load_image(PHONE if number % 2 else LIVE))
+    done = run("examples/own_camera.py", tmp_path)
+    limits = Pipeline().verify(LIVE).thresholds
+    assert limits is not None and (done.returncode, done.stdout) == (0, f"{limits.attack:.4f}\n")
+
+
 def test_camera_loop_welcomes_after_five_live_frames_of_a_video(tmp_path: Path) -> None:
     done = run("examples/camera_loop.py", video(tmp_path / "live.avi", load_image(LIVE), 6))
     assert done.returncode == 0, done.stdout + done.stderr
