@@ -145,3 +145,21 @@ def test_moire_emerges_from_sampling_and_vanishes_with_blur() -> None:
     assert beat(0.97, 0.0) > 0.01
     assert beat(0.97, 1.0) < 1e-3
     assert beat(0.3, 0.0) < 1e-3  # finely sampled: the stripes are seen as stripes, nothing folds down
+
+
+def test_red_and_blue_of_a_pentile_screen_lie_on_its_diagonals_and_green_has_none() -> None:
+    """At 0.25 display px per sensor px: 0.125 cycles along the rows and as many along the columns."""
+    flat, part = np.full((240, 220, 3), 128, np.uint8), (0.0, 0.0, 220.0, 240.0)
+    lens = Lens(1.0, 0.0)
+    scene = Scene(flat, (65.0, 60.0, 155.0, 180.0))
+    view = look(scene, part, fronto_parallel(), lens, np.random.default_rng(0), fills=True)
+    display = Display(0.25, "pentile", 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, (1.0, 1.0, 1.0), 1.0, 0.0, 0.0, 1.0)
+    light = shine(flat, part, view, display, lens, np.random.default_rng(0))
+    blue, green = (light[..., channel] / light[..., channel].mean() - 1 for channel in (0, 1))
+    assert np.abs(green).max() < 1e-3
+    spectrum = np.abs(np.fft.rfft2(blue))
+    spectrum[0, 0] = 0
+    down, across = np.unravel_index(spectrum.argmax(), spectrum.shape)
+    pitch = 0.25 * view.scale
+    assert across / blue.shape[1] == pytest.approx(pitch / 2, abs=0.01)
+    assert min(down, blue.shape[0] - down) / blue.shape[0] == pytest.approx(pitch / 2, abs=0.01)

@@ -90,7 +90,7 @@ def _through_subpixels(light: Light, view: View, display: Display, lens: Lens) -
         half = per_medium / 2
         strength = np.float32(1.2 * display.fill * _passed(display.pitch * np.sqrt(0.5), lens))
         if strength > 0.004:
-            diagonal = np.cos((across + down) * half) * np.cos((across - down) * half)
+            diagonal = np.cos(across * half) * np.cos(down * half)  # of the two diagonals, at pitch / sqrt 2 each
             lattice = [1 - strength * diagonal, np.float32(1), 1 + strength * diagonal]
     else:
         for harmonic in (1, 2):
