@@ -33,11 +33,15 @@ def sample_videos(
         progress: called with "frames", records done and records in all.
 
     Raises:
-        ConfigError: a video cannot be opened or holds no frame.
+        ConfigError: a video has no ``recording``, cannot be opened or holds no frame.
     """
     expanded: list[Record] = []
     for done, record in enumerate(records, start=1):
         if record.path.suffix.lower() in VIDEO_SUFFIXES:
+            if record.recording is None:
+                raise ConfigError(
+                    f"{record.path} is a video without a name of its recording: give it one in the manifest."
+                )
             folder = into / record.domain / f"{record.recording}-{per_video}"
             expanded += [replace(record, path=frame) for frame in _frames(record.path, folder, per_video)]
         else:

@@ -1,5 +1,6 @@
 """A video becomes a few evenly spaced frames with its facts, once."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -63,3 +64,10 @@ def test_pictures_pass_through_and_what_is_no_video_is_named(tmp_path: Path) -> 
     broken = Record(tmp_path / "b.avi", SPOOF, "print", "cam", "train", recording="b")
     with pytest.raises(ConfigError, match=r"b\.avi"):
         sample_videos([broken], tmp_path, progress=quiet)
+
+
+def test_a_video_without_a_recording_is_refused(tmp_path: Path) -> None:
+    """All of a domain would share the frames of the first."""
+    nameless = replace(film(tmp_path / "clip.avi", 6), recording=None)
+    with pytest.raises(ConfigError, match=r"clip\.avi is a video without a name of its recording"):
+        sample_videos([nameless], tmp_path / "frames", progress=quiet)
