@@ -1,5 +1,6 @@
 """Validation while training: a network and a pack in, macro AUC per context scale out."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,7 @@ from training.packs import Pack
 from training.scoring import score
 
 BATCH = 64
+PORTRAITS = 400  # of those held out, at most, spread evenly over their folders
 
 
 def validate(network: nn.Module, content: Pack, config: TrainConfig) -> dict[str, float]:
@@ -29,8 +31,9 @@ def validate(network: nn.Module, content: Pack, config: TrainConfig) -> dict[str
     by_domain = auc_by_domain(p_live(np.mean(list(logits.values()), axis=0)), label, domain)
     result = {"macro_auc": macro(by_domain)} | {f"auc/{name}": value for name, value in by_domain.items()}
     result |= {f"macro_auc@{s}": macro(auc_by_domain(p_live(v), label, domain)) for s, v in logits.items()}
-    portraits = np.flatnonzero((content.origin == "portrait") & (content.split == "val"))[:400]
+    portraits = np.flatnonzero((content.origin == "portrait") & (content.split == "val"))
     if len(portraits):
+        portraits = portraits[:: math.ceil(len(portraits) / PORTRAITS)]
         logit = score_pack(network, content, portraits, config.scales[0], config.view.size)
         result["portraits_live"] = float(np.mean(logit > 0))
     return {name: round(value, 4) for name, value in result.items()}

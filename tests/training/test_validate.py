@@ -7,6 +7,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 
 from torch import Tensor, nn  # noqa: E402
 
+import training.validate  # noqa: E402
 from training.config import DataSettings, TrainConfig  # noqa: E402
 from training.packs import Pack  # noqa: E402
 from training.validate import p_live, score_pack, validate  # noqa: E402
@@ -38,6 +39,20 @@ def test_only_val_and_held_out_domains_are_scored(tiny_pack: Pack, smoke: TrainC
     result = validate(Brightness(), tiny_pack, held)
     assert {name for name in result if name.startswith("auc/")} == {"auc/v", "auc/small"}
     assert result["macro_auc"] == pytest.approx((result["auc/v"] + result["auc/small"]) / 2, abs=1e-4)
+
+
+def test_of_many_held_out_portraits_all_folders_are_scored(
+    tiny_pack: Pack, smoke: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of four is live, the last of four is not; two of them are the first and the third."""
+    monkeypatch.setattr(training.validate, "PORTRAITS", 2)
+    scored = []
+    monkeypatch.setattr(
+        training.validate, "score_pack", lambda n, c, chosen, *_: scored.append(chosen) or np.zeros(len(chosen))
+    )
+    validate(Brightness(), tiny_pack, smoke)
+    held_out = np.flatnonzero((tiny_pack.origin == "portrait") & (tiny_pack.split == "val"))
+    assert scored[-1].tolist() == held_out[[0, 2]].tolist()
 
 
 def test_each_scale_has_a_figure_beside_that_of_their_mean(tiny_pack: Pack, smoke: TrainConfig) -> None:
