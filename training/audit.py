@@ -16,6 +16,7 @@ from faceauth.errors import ConfigError
 from faceauth.imaging import load_image
 from faceauth.metrics import auc_by_domain
 from faceauth.stages import Image
+from training.crops import refuse_without_box
 from training.records import LIVE, SPOOF, Record
 
 TILE = 128  # px
@@ -93,6 +94,39 @@ def contradicted_domains(
     """
     by_domain = auc_by_domain(p_live, labels, domains)
     return {name: value for name, value in sorted(by_domain.items(), key=lambda item: item[1]) if value < below}
+
+
+def score_left_out(
+    run: Path, records: Sequence[Record], *, progress: Callable[[str, int, int], None]
+) -> tuple[list[Record], npt.NDArray[np.float64]]:
+    """The records of the domains that a training left out, and what its last weights say of them, float64, N.
+
+    Args:
+        run: folder of a training, such as a fold of ``cross-validate``.
+        records: of pictures with face boxes.
+        progress: as for :func:`training.evaluate.score_network`.
+
+    Raises:
+        ConfigError: there are no weights or no recipe in ``run``, it left out none of these domains, or as
+            :func:`training.crops.refuse_without_box`.
+    """
+    from training.evaluate import load, recipe_of, score_network  # torch, which looking at pictures does not need
+
+    weights = run / "last.safetensors"
+    recipe = recipe_of(weights)
+    found = [record for record in records if record.domain in recipe.data.hold_out]
+    if not found:
+        raise ConfigError(f"{run} left out none of the domains of these pictures: give a fold of cross-validate.")
+    refuse_without_box(found)
+    scored = score_network(
+        load(weights),
+        found,
+        scales=recipe.scales,
+        size=recipe.view.size,
+        mirrored_scale=recipe.mirrored_scale,
+        progress=progress,
+    )
+    return found, np.array([one.p_live for one in scored], np.float64)
 
 
 def read_scores(path: Path, records: Sequence[Record]) -> tuple[list[Record], npt.NDArray[np.float64]]:

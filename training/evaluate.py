@@ -85,6 +85,29 @@ def recipe_of(weights: Path) -> TrainConfig:
         raise ConfigError(f"{kept} holds no recipe: {error}. Give --scale and --size.") from error
 
 
+def score_network(
+    network: nn.Module,
+    rows: Sequence[Row],
+    *,
+    scales: Sequence[float],
+    size: int,
+    mirrored_scale: float | None = None,
+    progress: Progress = lambda stage, done, total: None,
+) -> list[Scored]:
+    """Uncalibrated P(live) of rows with a face box; the arguments are those of :func:`evaluate_network`.
+
+    Raises:
+        ConfigError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
+        ConfigError: ``mirrored_scale`` with several scales.
+    """
+    if len(scales) > 1 and mirrored_scale is not None:
+        raise ConfigError(f"A mirrored view goes with one scale, as a release has one; found {len(scales)}.")
+    backends = [TrainedNetwork(network, scale=scale, size=size, mirrored_scale=mirrored_scale) for scale in scales]
+    return _mean_of_logits(
+        [score_rows(rows, one, progress=partial(progress, f"scale {one.crop.scale:g}")) for one in backends]
+    )
+
+
 def evaluate_network(
     network: nn.Module,
     rows: Sequence[Row],
@@ -112,19 +135,15 @@ def evaluate_network(
 
     Raises:
         ConfigError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
-        ConfigError: ``with_robustness`` or ``mirrored_scale`` with several scales.
+        ConfigError: ``with_robustness`` with several scales, or as :func:`score_network`.
     """
-    if len(scales) > 1 and (with_robustness or mirrored_scale is not None):
-        raise ConfigError(
-            f"Worse pictures and a mirrored view go with one scale, as a release has one; found {len(scales)}."
-        )
-    backends = [TrainedNetwork(network, scale=scale, size=size, mirrored_scale=mirrored_scale) for scale in scales]
-    averaged = _mean_of_logits(
-        [score_rows(rows, one, progress=partial(progress, f"scale {one.crop.scale:g}")) for one in backends]
-    )
+    if len(scales) > 1 and with_robustness:
+        raise ConfigError(f"Worse pictures go with one scale, as a release has one; found {len(scales)}.")
+    averaged = score_network(network, rows, scales=scales, size=size, mirrored_scale=mirrored_scale, progress=progress)
     curves = None
     if with_robustness:
-        curves = robustness(rows, backends[0], EQUAL_LOGITS.value, progress=partial(progress, "worse pictures"))
+        backend = TrainedNetwork(network, scale=scales[0], size=size, mirrored_scale=mirrored_scale)
+        curves = robustness(rows, backend, EQUAL_LOGITS.value, progress=partial(progress, "worse pictures"))
     at = " + ".join(f"{scale:g}" for scale in scales)
     if mirrored_scale is not None:
         at += f" and mirrored {mirrored_scale:g}"

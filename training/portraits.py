@@ -25,6 +25,21 @@ def split_of_portrait(file: Path) -> str:
     return "val" if int(hashlib.sha256(person.encode()).hexdigest(), 16) % 5 == 0 else "train"
 
 
+def domain_of_portrait(file: Path) -> str:
+    """A folder of portraits is a domain."""
+    return f"portraits-{file.parent.name}"
+
+
+def readable_portraits(folders: Sequence[Path]) -> Iterator[Record]:
+    """Portraits of both splits that can be read, with a face or without, and without its box."""
+    for file in (file for folder in folders for file in pictures(folder)):
+        try:
+            load_image(file)
+        except ImageError:
+            continue
+        yield Record(file, LIVE, "none", domain_of_portrait(file), split_of_portrait(file))
+
+
 def held_out_portraits(folders: Sequence[Path], detector: Detector) -> Iterator[Record]:
     """Portraits of people that no training saw, with the face box; those without a face are left out."""
     for file in (file for folder in folders for file in pictures(folder) if split_of_portrait(file) == "val"):
@@ -33,8 +48,7 @@ def held_out_portraits(folders: Sequence[Path], detector: Detector) -> Iterator[
         except ImageError:
             continue
         if face is not None:
-            domain = f"portraits-{file.parent.name}"
-            yield Record(file, LIVE, "none", domain, "val", box_xyxy=face.box_xyxy)
+            yield Record(file, LIVE, "none", domain_of_portrait(file), "val", box_xyxy=face.box_xyxy)
 
 
 def _off_centre(image: Image, face: Face) -> float:

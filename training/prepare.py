@@ -21,11 +21,11 @@ from faceauth.errors import ConfigError, ImageError
 from faceauth.imaging import load_image
 from faceauth.stages import Detector, Image
 from training.packs import Pack, Packed, encode, load, pack, save
-from training.portraits import portrait_face, split_of_portrait
+from training.portraits import domain_of_portrait, portrait_face, split_of_portrait
 from training.recapture import Scene, recapture
 from training.records import LIVE, SPOOF, Record, pictures
 from training.sampling import ONE_CLASS_WEIGHT
-from training.teachers import TEACHERS, live_logits, refuse_missing_files
+from training.teachers import TEACHERS, digests_of, live_logits, refuse_missing_files
 
 PACK_SIZE = 1000
 MAX_CONTEXT = 2.8  # context kept around a face; nothing is trained beyond it
@@ -117,7 +117,7 @@ def _claim(plan: Plan, portraits: Sequence[Path]) -> None:
     facts = [
         [[key_of(r), r.label, r.species, r.split, r.box_xyxy] for r in plan.records],
         [str(file) for file in portraits],
-        plan.teachers is not None,
+        None if plan.teachers is None else digests_of(plan.teachers),
         plan.recaptures,
         plan.seed,
     ]
@@ -193,7 +193,7 @@ class _PortraitJob:
             origin="portrait",
             label=LIVE,
             species="none",
-            domain=f"portraits-{file.parent.name}",
+            domain=domain_of_portrait(file),
             split=split_of_portrait(file),
             box_xyxy=box,
             jpeg=encode(trimmed),

@@ -3,6 +3,7 @@
 Each teacher sees the picture as its own project prepares it; only what it saw leaves this module.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,11 @@ def refuse_missing_files(folder: Path) -> None:
     missing = [teacher.file for teacher in TEACHERS.values() if not (folder / teacher.file).is_file()]
     if missing:
         raise ConfigError(f"{folder} lacks {', '.join(missing)}: give the folder that holds the teachers' files.")
+
+
+def digests_of(folder: Path) -> dict[str, str]:
+    """SHA-256 of each teacher's file in ``folder``."""
+    return {name: hashlib.sha256((folder / t.file).read_bytes()).hexdigest() for name, t in TEACHERS.items()}
 
 
 class Panel:

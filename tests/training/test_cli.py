@@ -12,6 +12,8 @@ from click.testing import CliRunner
 from faceauth.stages import Image
 from training.cli import main
 from training.config import load_config
+from training.portraits import split_of_portrait
+from training.recapture.recapture import FAMILIES
 
 COMMANDS = tuple(main.commands)
 
@@ -57,6 +59,68 @@ def test_an_audit_writes_sheets_and_names_a_domain_that_the_scores_contradict(of
     code, text = run("audit", "--layout", f"folders={office}", "--out", tmp_path / "sheets", "--scores", scores)
     assert code == 1 and "office: AUC 0.000" in text
     assert [path.name for path in (tmp_path / "sheets").iterdir()] == ["office.png"]
+
+
+def test_portraits_are_searched_for_leaks_too(office: Path, tmp_path: Path, astronaut: Image) -> None:
+    """A portrait of train repeats a picture of val; its folder stands in two splits by design."""
+    (tmp_path / "faces").mkdir()
+    for split in ("train", "val"):
+        name = next(name for name in "abcdefghijklmnop" if split_of_portrait(Path(name)) == split)
+        picture = astronaut[::-1] if split == "train" else astronaut[:, 200:]
+        cv2.imwrite(str(tmp_path / "faces" / f"{name}.png"), picture)
+    (tmp_path / "faces" / "broken.jpg").write_text("no picture")
+    code, text = run("check-leakage", "--layout", f"folders={office}", "--portraits", tmp_path / "faces")
+    assert code == 1 and "2 near-duplicates across splits among 6 pictures" in text
+    assert "portraits-faces" not in text
+
+
+def test_an_audit_asks_a_training_about_the_domains_it_left_out_only(tmp_path: Path) -> None:
+    pytest.importorskip("torch", exc_type=ImportError)
+    from safetensors.torch import save_file
+
+    from training.network import SpoofNet
+
+    fold = tmp_path / "fold1"
+    fold.mkdir()
+    save_file(SpoofNet().state_dict(), fold / "last.safetensors")
+    recipe = load_config(Path(__file__).parents[2] / "training" / "configs" / "reference.toml")
+    without = recipe.model_copy(
+        update={
+            "data": recipe.data.model_copy(update={"hold_out": ("left-out",)}),
+            "view": recipe.view.model_copy(update={"size": 32}),
+        }
+    )
+    (fold / "recipe.json").write_text(without.model_dump_json(exclude={"epochs"}))
+    manifest = boxed_manifest(tmp_path, ("left-out", "trained-on"))
+    code, text = run("audit", "--manifest", manifest, "--out", tmp_path / "sheets", "--run", fold)
+    assert code in (0, 1) and "of 1 domains contradict the model" in text
+    (fold / "recipe.json").write_text(recipe.model_dump_json(exclude={"epochs"}))
+    code, text = run("audit", "--manifest", manifest, "--out", tmp_path / "sheets", "--run", fold)
+    assert code == 1 and "left out none of the domains of these pictures" in " ".join(text.split())
+    assert run("audit", "--manifest", manifest, "--out", tmp_path, "--run", fold, "--liveness", "spoofnet")[0] == 2
+
+
+def boxed_manifest(folder: Path, domains: tuple[str, ...]) -> Path:
+    """Two noisy live pictures and two dark attacks of each domain, with boxes."""
+    rows = ["path,label,attack,domain,split,box_x,box_y,box_w,box_h"]
+    for domain in domains:
+        for number, (label, attack) in enumerate([("live", "none"), ("spoof", "print")] * 2):
+            name = f"{domain}-{number}.png"
+            noise = np.random.default_rng(number).integers(0, 255 if label == "live" else 60, (64, 64, 3))
+            cv2.imwrite(str(folder / name), noise.astype(np.uint8))
+            rows.append(f"{name},{label},{attack},{domain},train,16,16,32,32")
+    (folder / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return folder / "manifest.csv"
+
+
+def test_sheets_show_a_sheet_a_family_of_any_manifest(tmp_path: Path) -> None:
+    code, text = run("sheets", "--manifest", boxed_manifest(tmp_path, ("cam",)), "--out", tmp_path / "sheets")
+    assert code == 0, text
+    assert {path.stem for path in (tmp_path / "sheets").iterdir()} == set(FAMILIES)
+    sheet = cv2.imread(str(tmp_path / "sheets" / "print.png"))
+    assert sheet.shape == (6 * 200, 8 * 200, 3)  # live, simulated and real attacks, twice
+    simulated = sheet[200:400, :200]
+    assert np.abs(simulated.astype(int) - sheet[:200, :200]).mean() > 5  # was recaptured
 
 
 def test_an_audit_without_scores_only_shows(office: Path, tmp_path: Path) -> None:

@@ -42,20 +42,24 @@ def prepare(
 
 @click.command("check-leakage")
 @with_sources
+@click.option("--portraits", multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated.")
 @click.option("--allow", "allowed", multiple=True, help="A domain that may stand in two splits. May be repeated.")
-def check_leakage(layouts: tuple[str, ...], manifests: tuple[Path, ...], allowed: tuple[str, ...]) -> None:
+def check_leakage(
+    layouts: tuple[str, ...], manifests: tuple[Path, ...], portraits: tuple[Path, ...], allowed: tuple[str, ...]
+) -> None:
     """Find pictures and domains that stand in more than one split; exit with 1 if there are any.
 
-    A video is looked at by the frame in its middle.
+    A video is looked at by the frame in its middle. A folder of portraits is split by person, so it stands in two.
     """
     from training.frames import sample_videos
     from training.leakage import find_leaks
+    from training.portraits import readable_portraits
     from training.records import SPLITS
 
-    records = records_of(manifests, layouts, SPLITS)
+    records, faces = records_of(manifests, layouts, SPLITS), list(readable_portraits(portraits))
     with Bar() as bar, TemporaryDirectory() as frames:
-        records = sample_videos(records, Path(frames), per_video=1, progress=bar)
-        leaks = find_leaks(records, allowed_domains=allowed, progress=bar)
+        records = sample_videos(records, Path(frames), per_video=1, progress=bar) + faces
+        leaks = find_leaks(records, allowed_domains={*allowed, *(face.domain for face in faces)}, progress=bar)
     for domain, splits in leaks.domains.items():
         click.echo(f"domain {domain} stands in {' and '.join(splits)}")
     for twins in leaks.twins:
@@ -68,26 +72,38 @@ def check_leakage(layouts: tuple[str, ...], manifests: tuple[Path, ...], allowed
 @click.command()
 @with_sources
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the contact sheets; never commit them.")
+@click.option(
+    "--run",
+    "runs",
+    multiple=True,
+    type=FOLDER,
+    help="Score with the last weights of this training, a fold of cross-validate, what it left out. May be repeated.",
+)
 @click.option("--scores", type=FILE, help="CSV with path and p_live, by a model trained without these domains.")
 @click.option("--liveness", help="Score with this installed backend, which must not know these domains either.")
 def audit(
-    layouts: tuple[str, ...], manifests: tuple[Path, ...], out: Path, scores: Path | None, liveness: str | None
+    layouts: tuple[str, ...],
+    manifests: tuple[Path, ...],
+    out: Path,
+    runs: tuple[Path, ...],
+    scores: Path | None,
+    liveness: str | None,
 ) -> None:
     """Show each domain as a contact sheet and name those whose labels a model contradicts (exit 1).
 
-    A video is shown by the frame in its middle. --liveness needs a manifest with face boxes.
+    A video is shown by the frame in its middle. --run and --liveness need a manifest with face boxes.
     """
     import numpy as np
 
     from faceauth.evaluation.scoring import score_rows
     from faceauth.registry import load_backend
-    from training.audit import contradicted_domains, read_scores, write_contact_sheets
+    from training.audit import contradicted_domains, read_scores, score_left_out, write_contact_sheets
     from training.crops import refuse_without_box
     from training.frames import sample_videos
     from training.records import SPLITS
 
-    if scores and liveness:
-        raise click.UsageError("Give --scores or --liveness, not both.")
+    if sum(map(bool, (runs, scores, liveness))) > 1:
+        raise click.UsageError("Give one of --run, --scores and --liveness.")
     records = records_of(manifests, layouts, SPLITS)
     if liveness:
         refuse_without_box(records)
@@ -95,7 +111,11 @@ def audit(
         records = sample_videos(records, out / "frames", per_video=1, progress=bar)
         written = write_contact_sheets(records, out, progress=bar)
     click.echo(f"{len(written)} contact sheets in {out}.")
-    if scores:
+    if runs:
+        with Bar() as bar:
+            judged = [score_left_out(run, records, progress=bar) for run in runs]
+        records, p_live = [r for found, _ in judged for r in found], np.concatenate([p for _, p in judged])
+    elif scores:
         records, p_live = read_scores(scores, records)
     elif liveness:
         backend = load_backend("liveness", liveness).backend
@@ -114,12 +134,13 @@ def audit(
 
 
 @click.command()
-@click.argument("data", type=FOLDER)
+@click.option("--manifest", required=True, type=FILE, help="Labelled pictures with face boxes.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the sheets; never commit them.")
 @click.option("--seed", default=0, show_default=True, help="Of the pictures and of the simulation.")
-def sheets(data: Path, out: Path, seed: int) -> None:
-    """Show simulated attacks beside real ones, a sheet a family; DATA is the folder with pad/manifest.csv."""
+def sheets(manifest: Path, out: Path, seed: int) -> None:
+    """Show attacks simulated from the live pictures of train beside its real ones, a sheet a family."""
     from training.recapture.sheets import write_sheets
+    from training.records import manifest_records
 
-    for path in write_sheets(out, data, seed=seed):
+    for path in write_sheets(out, manifest_records(manifest, ("train",)), seed=seed):
         click.echo(path)

@@ -3,11 +3,15 @@
 For looking at, with the data's own pictures in them: never write them into the repository.
 """
 
-import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+
+from faceauth.imaging import load_image
+from training.crops import refuse_without_box
+from training.records import LIVE, Record
 
 from .camera import camera
 from .recapture import FAMILIES, recapture
@@ -17,17 +21,22 @@ _TILE = 200  # px
 _LABEL = (0, 255, 255)
 
 
-def write_sheets(out: Path, data: Path, *, seed: int = 0, columns: int = 8) -> list[Path]:
-    """One sheet a family into ``out``, from the training split of ``data`` (the folder with ``pad/manifest.csv``)."""
-    with (data / "pad" / "manifest.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["split"] == "train"]
+def write_sheets(out: Path, records: Sequence[Record], *, seed: int = 0, columns: int = 8) -> list[Path]:
+    """One sheet a family into ``out``, of live pictures and attacks among ``records``.
+
+    Raises:
+        ConfigError: as :func:`training.crops.refuse_without_box`.
+        ImageError: a picture cannot be read.
+        OSError: a sheet cannot be written.
+    """
+    refuse_without_box(records)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for number, family in enumerate(FAMILIES.values()):
         rng = np.random.default_rng([seed, number])
-        live = _sample([row for row in rows if row["label"] == "live"], 3 * columns, rng)
-        real = _sample([row for row in rows if row["attack"] == family.species], 2 * columns, rng)
-        sheet = render_sheet(family.name, _scenes(live, data), [scene.image for scene in _scenes(real, data)], rng)
+        live = _sample([record for record in records if record.label == LIVE], 3 * columns, rng)
+        real = _sample([record for record in records if record.species == family.species], 2 * columns, rng)
+        sheet = render_sheet(family.name, _scenes(live), [scene.image for scene in _scenes(real)], rng)
         path = out / f"{family.name}.png"
         if not cv2.imwrite(str(path), sheet):
             raise OSError(f"Could not write {path}. Check that the folder is writable and has space.")
@@ -55,26 +64,19 @@ def render_sheet(family: str, live: list[Scene], real: list[Image], rng: np.rand
     return np.concatenate(rows)
 
 
-def _sample(rows: list[dict[str, str]], count: int, rng: np.random.Generator) -> list[dict[str, str]]:
-    """Rows from as many domains as possible: domains differ in size by 50 times."""
-    domains = sorted({row["domain"] for row in rows})
+def _sample(records: list[Record], count: int, rng: np.random.Generator) -> list[Record]:
+    """Records of as many domains as possible: domains differ in size by 50 times."""
+    domains = sorted({record.domain for record in records})
     order = [domains[k] for k in rng.permutation(len(domains))] if domains else []
     chosen = []
     for k in range(count if order else 0):
-        pool = [row for row in rows if row["domain"] == order[k % len(order)]]
+        pool = [record for record in records if record.domain == order[k % len(order)]]
         chosen.append(pool[int(rng.integers(len(pool)))])
     return chosen
 
 
-def _scenes(rows: list[dict[str, str]], data: Path) -> list[Scene]:
-    scenes = []
-    for row in rows:
-        image = cv2.imread(str(data / "pad" / row["path"]))
-        if image is None:
-            raise FileNotFoundError(f"{data / 'pad' / row['path']} is in the manifest but cannot be read.")
-        x, y, w, h = (float(row[key]) for key in ("box_x", "box_y", "box_w", "box_h"))
-        scenes.append(Scene(np.asarray(image, np.uint8), (x, y, x + w, y + h)))
-    return scenes
+def _scenes(records: list[Record]) -> list[Scene]:
+    return [Scene(load_image(record.path), record.box_xyxy) for record in records if record.box_xyxy]
 
 
 def _boxed(scene: Scene) -> Image:
