@@ -40,9 +40,9 @@ class DataSettings(Settings):
     """
 
     sampling: Literal["epoch", "balanced"] = "balanced"
-    pairs: float = Field(0.5, ge=0, le=1)
+    pairs: float = Field(0.0, ge=0, le=1)
     frames_per_class: int | None = Field(None, ge=1)
-    teacher_weight: float = Field(0.5, ge=0, le=1)
+    teacher_weight: float = Field(0.0, ge=0, le=1)
     teacher_weight_wide: float | None = Field(None, ge=0, le=1)
     teacher_weight_simulated: float | None = Field(None, ge=0, le=1)
     teacher_temperature: float = Field(2.0, gt=0)

@@ -33,6 +33,9 @@ class BalancedBatches:
     A share ``settings.pairs`` of a batch is pairs: a simulated attack and its live source with the same seed, hence the
     same framing and the same camera. The rest are real frames, half of each class, domains weighted by the square
     root of their size.
+
+    Raises:
+        ConfigError: pairs are wanted, and no simulated attack is there.
     """
 
     def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
@@ -43,7 +46,12 @@ class BalancedBatches:
         place = {key: i for i, key in enumerate(content.key)}
         recaptures = np.flatnonzero(usable & (content.origin == "recapture"))
         self._pairs = np.array([(i, place[content.source[i]]) for i in recaptures], np.int64).reshape(-1, 2)
-        self._n_pairs = round(batch_size * settings.pairs / 2) if len(self._pairs) else 0
+        if settings.pairs and not len(self._pairs):
+            raise ConfigError(
+                "The recipe wants pairs and the packs hold no simulated attack: prepare them with --recaptures, or set "
+                "data.pairs to 0."
+            )
+        self._n_pairs = round(batch_size * settings.pairs / 2)
         self._everything = np.flatnonzero(usable)
 
     def batches(self, epoch: int, count: int, rank: int = 0) -> Iterator[list[Draw]]:

@@ -33,10 +33,13 @@ def average(ingredients: Sequence[Path], out: Path, views: Iterator[Tensor] | No
             middle of two unlike ones does not have.
 
     Raises:
-        ConfigError: fewer than two files, or as :func:`training.export.load_network`.
+        ConfigError: fewer than two files, a released one, or as :func:`training.export.load_network`.
     """
     if len(ingredients) < 2:
         raise ConfigError(f"A mean of weights needs two files or more, found {len(ingredients)}.")
+    released = [path for path in ingredients if path.suffix == ".onnx"]
+    if released:
+        raise ConfigError(f"{released[0]} has no batch statistics to average: give .safetensors files of trainings.")
     states = [load_network(path).state_dict() for path in ingredients]
     mean = SpoofNet(block_dropout=0, head_dropout=0)
     mean.load_state_dict(
@@ -52,8 +55,10 @@ def average(ingredients: Sequence[Path], out: Path, views: Iterator[Tensor] | No
 
 def views_to_measure_on(config: TrainConfig, content: Pack) -> Iterator[Tensor]:
     """Batches of training views of a recipe, none of them mixed, normalised: float32, (B, 3, size, size)."""
-    data = config.data.model_copy(update={"teachers_see": "pictures"})  # nobody is asked
+    nobody = dict.fromkeys(("teacher_weight", "teacher_weight_wide", "teacher_weight_simulated"), 0.0)
+    data = config.data.model_copy(update={"teachers_see": "pictures", **nobody})
     unmixed = config.view.model_copy(update={"blend": 0.0, "patch": 0.0})
-    views = Views(content, config.model_copy(update={"data": data, "view": unmixed}))
+    unasked = config.optimiser.model_copy(update={"guess_weight": 0.0, "hint_weight": 0.0})
+    views = Views(content, config.model_copy(update={"data": data, "view": unmixed, "optimiser": unasked}))
     for draws in BalancedBatches(content, data, batch_size=BATCH, seed=config.seed).batches(0, BATCHES):
         yield normalise(views.crops(draws))

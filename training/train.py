@@ -8,12 +8,14 @@ import json
 import math
 import os
 import time
+from collections.abc import Iterable
 from copy import deepcopy
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
@@ -26,12 +28,12 @@ from tqdm import tqdm
 
 from faceauth.errors import ConfigError
 from training.apprentice import Apprentice, loss_of
-from training.config import TrainConfig
+from training.config import OptimiserSettings, TrainConfig
 from training.export import load_network
 from training.levels import Levels, measure_levels
 from training.memory import keep_freed_memory
 from training.network import SpoofNet
-from training.packs import Pack
+from training.packs import COLUMNS, Pack
 from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
 from training.teachers import Panel
@@ -75,7 +77,9 @@ def train(
         _claim(out, config, content, init)
     levels = _levels(fabric, config, content, teachers, out / "levels.json")
     loader, sampler = _loader(config, content, fabric, Views(content, config, teachers, levels))
-    state = _beginning(fabric, config, _network(config, init, loader.dataset, sampler))
+    state = _beginning(
+        fabric, config, _network(config, init, loader.dataset, sampler), steps=config.epochs * len(sampler)
+    )
     last = out / "last.ckpt"
     if last.exists():
         fabric.load(last, state)
@@ -110,14 +114,14 @@ def _network(config: TrainConfig, init: Path | None, views: Views, sampler: Epoc
     return network
 
 
-def _beginning(fabric: Fabric, config: TrainConfig, network: SpoofNet) -> dict[str, Any]:
+def _beginning(fabric: Fabric, config: TrainConfig, network: SpoofNet, steps: int) -> dict[str, Any]:
     """What a checkpoint holds, before the first step."""
     settings = config.optimiser
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = deepcopy(network).eval().requires_grad_(False).to(fabric.device)
     apprentice = Apprentice(network, settings)
     adamw = AdamW(apprentice.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
-    schedule = _schedule(adamw, config)
+    schedule = _schedule(adamw, settings, steps)
     model, optimiser = fabric.setup(apprentice, adamw)
     state = {"model": model, "averaged": averaged, "optimiser": optimiser, "schedule": schedule}
     return state | {"epoch": 0, "step": 0, "best": -1.0}
@@ -129,9 +133,9 @@ def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None) -> 
     What goes on there must be the same but for the number of epochs: weights that saw a domain must not become those of
     a recipe that leaves it out, nor those of an earlier stage that was trained anew.
     """
-    facts = [content.key, content.label, content.domain, content.split, content.box_xyxy]
+    facts = [np.ascontiguousarray(getattr(content, name)) for name in COLUMNS]
     inputs = {
-        "pictures": hashlib.sha256(b"".join(np.ascontiguousarray(column).tobytes() for column in facts)).hexdigest(),
+        "pictures": _digest(facts),
         "init": None if init is None else hashlib.sha256(init.read_bytes()).hexdigest(),
     }
     for kept, text, what in (
@@ -142,6 +146,13 @@ def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None) -> 
             raise ConfigError(f"{out} holds the run {what}: give another folder, or empty this one.")
         out.mkdir(parents=True, exist_ok=True)
         kept.write_text(text)
+
+
+def _digest(columns: Iterable[npt.NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for column in columns:
+        digest.update(column.view(np.uint8).data)
+    return digest.hexdigest()
 
 
 def _levels(fabric: Fabric, config: TrainConfig, content: Pack, teachers: Path | None, kept: Path) -> Levels | None:
@@ -198,11 +209,10 @@ def _average(averaged: nn.Module, model: nn.Module, decay: float) -> None:
             value.copy_(new)
 
 
-def _schedule(optimiser: AdamW, config: TrainConfig) -> LRScheduler:
-    settings = config.optimiser
+def _schedule(optimiser: AdamW, settings: OptimiserSettings, steps: int) -> LRScheduler:
+    """The learning rate over ``steps`` steps, or over epochs."""
     if settings.schedule == "warm_restarts":
         return CosineAnnealingWarmRestarts(optimiser, T_0=settings.restart_epochs)
-    steps = config.epochs * config.batches_per_epoch
 
     def factor(step: int) -> float:
         if step < settings.warmup_steps:

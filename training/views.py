@@ -72,7 +72,8 @@ class Views(Dataset[Batch]):
         levels: of the teachers, for recipes that level them.
 
     Raises:
-        ConfigError: such a recipe without the folder, or a file is missing in it.
+        ConfigError: such a recipe without the folder, or a file is missing in it; or one whose teachers see pictures,
+            and the packs know of no score.
     """
 
     def __init__(
@@ -85,6 +86,12 @@ class Views(Dataset[Batch]):
             refuse_missing_files(teachers)
         self._folder = teachers if config.data.teachers_see == "views" else None
         self._hard, self._weight = hard_targets(content, config), teacher_weights(content, config)
+        wants_scores = bool(self._weight.any()) or config.optimiser.guess_weight > 0
+        if self._folder is None and wants_scores and np.isnan(content.teacher).all():
+            raise ConfigError(
+                f"{config.name} learns from teachers and the packs hold none of their scores: prepare them with "
+                "--teachers, or set data.teacher_weight and its kin and optimiser.guess_weight to 0."
+            )
         self._groups, self._levels = groups_of(content), levels or {}
         self._panel: Panel | None = None
 

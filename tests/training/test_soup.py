@@ -54,6 +54,8 @@ def test_one_weight_file_is_no_soup_and_a_broken_one_spoils_it(tmp_path: Path) -
     whole, broken = network(tmp_path, 1.0), tmp_path / "broken.safetensors"
     with pytest.raises(ConfigError, match="two files or more"):
         average([whole], tmp_path / "soup.safetensors")
+    with pytest.raises(ConfigError, match=r"a\.onnx has no batch statistics"):
+        average([whole, tmp_path / "a.onnx"], tmp_path / "soup.safetensors")
     broken.write_bytes(b"no weights")
     with pytest.raises(ConfigError, match="broken"):
         average([whole, broken], tmp_path / "soup.safetensors")

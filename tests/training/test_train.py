@@ -18,11 +18,13 @@ from safetensors.torch import load_file  # noqa: E402
 
 import training.train  # noqa: E402
 from faceauth.errors import ConfigError  # noqa: E402
+from training.apprentice import Outputs, loss_of  # noqa: E402
 from training.config import DataSettings, OptimiserSettings, TrainConfig, load_config  # noqa: E402
 from training.export import export_fp32  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
 from training.packs import Pack, save  # noqa: E402
 from training.train import train  # noqa: E402
+from training.views import Batch, hard_targets  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "training" / "configs" / "reference.toml"
@@ -53,17 +55,20 @@ def test_a_run_leaves_weights_a_checkpoint_and_a_row_an_epoch(
     SpoofNet().load_state_dict(load_file(best))
     rows = table(tmp_path)
     assert [row["epoch"] for row in rows] == [1, 2]
+    assert list((tmp_path / "log").rglob("events.out.tfevents.*"))
     for row in rows:
         assert 0 < row["loss"] < 10
         assert 0 <= row["macro_auc"] <= 1 and row["auc/v"] == row["macro_auc"]
         assert row["macro_auc@2.0"] == row["macro_auc"] and 0 <= row["portraits_live"] <= 1
 
 
+@pytest.mark.parametrize("workers", [0, 1])
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(
-    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+    workers: int, tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
 ) -> None:
     for name, seed in (("first", 0), ("again", 0), ("other", 1)):
-        train(smoke.model_copy(update={"seed": seed, "epochs": 1}), tiny_pack, tmp_path / name)
+        short = smoke.model_copy(update={"seed": seed, "epochs": 1, "workers": workers})
+        train(short, tiny_pack, tmp_path / name)
     assert_equal(tmp_path / "first" / "last.safetensors", tmp_path / "again" / "last.safetensors")
     with pytest.raises(AssertionError):
         assert_equal(tmp_path / "first" / "last.safetensors", tmp_path / "other" / "last.safetensors")
@@ -140,8 +145,37 @@ def test_a_folder_holds_the_run_on_one_pack_from_one_beginning(
     weights = train(short, tiny_pack, tmp_path / "run")
     with pytest.raises(ConfigError, match="from other weights"):
         train(short, tiny_pack, tmp_path / "run", init=weights)
-    with pytest.raises(ConfigError, match="on other pictures"):
-        train(short, replace(tiny_pack, label=1 - tiny_pack.label), tmp_path / "run")
+    other_pixels = replace(tiny_pack, blob=np.where(np.arange(len(tiny_pack.blob)) == 999, 0, tiny_pack.blob))
+    for other in (replace(tiny_pack, label=1 - tiny_pack.label), other_pixels):
+        with pytest.raises(ConfigError, match="on other pictures"):
+            train(short, other, tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("section", "wanted", "said"),
+    [
+        ("data", {"teacher_weight": 0.5}, "hold none of their scores"),
+        ("optimiser", {"guess_weight": 0.5}, "hold none of their scores"),
+        ("data", {"pairs": 0.5}, "no simulated attack"),
+    ],
+)
+def test_packs_that_lack_what_a_recipe_learns_from_are_refused(
+    section: str, wanted: dict[str, float], said: str, tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    """Otherwise another recipe would be trained under this one's name."""
+    bare = replace(tiny_pack, origin=np.where(tiny_pack.origin == "recapture", "real", tiny_pack.origin))
+    recipe = smoke.model_copy(update={section: getattr(smoke, section).model_copy(update=wanted)})
+    with pytest.raises(ConfigError, match=said):
+        train(recipe, bare, tmp_path)
+
+
+def test_a_cosine_over_whole_epochs_has_run_out_after_the_last(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    """``batches_per_epoch`` only bounds an epoch over all pictures."""
+    whole = {"data": DataSettings(sampling="epoch"), "batches_per_epoch": 100_000, "batch_size": 32}
+    train(smoke.model_copy(update=whole), tiny_pack, tmp_path)
+    assert table(tmp_path)[-1]["lr"] == pytest.approx(smoke.optimiser.lr / 100)
 
 
 def test_data_without_anything_to_validate_on_is_refused_before_the_first_epoch(
@@ -185,12 +219,22 @@ def test_the_reference_recipe_has_its_learning_rates(tmp_path: Path, tiny_pack: 
     assert [f"{row['lr']:.6f}" for row in table(tmp_path)] == ["0.000090", "0.000065", "0.000035", "0.000010"]
 
 
+def test_the_reference_recipe_has_the_loss_of_pytorch_with_label_smoothing(tiny_pack: Pack) -> None:
+    reference = load_config(REFERENCE)
+    chosen, logits = slice(60, 70), torch.randn(10, 2, generator=torch.Generator().manual_seed(0))
+    assert set(tiny_pack.label[chosen]) == {0, 1}
+    batch = Batch(*[torch.empty(0)] * 6)._replace(target=torch.from_numpy(hard_targets(tiny_pack, reference)[chosen]))
+    found = loss_of(Outputs(logits, torch.empty(0), None, None, None), batch, reference.optimiser)
+    expected = torch.nn.CrossEntropyLoss(label_smoothing=0.1)(logits, torch.from_numpy(tiny_pack.label[chosen]))
+    torch.testing.assert_close(found, expected)
+
+
 def test_the_reference_recipe_is_plain_supervised_training_on_real_frames() -> None:
     reference = load_config(REFERENCE)
     assert reference.data == DataSettings(sampling="epoch", teacher_weight=0.0)
     assert reference.optimiser == OptimiserSettings(
         lr=1e-4,
-        weight_decay=reference.optimiser.weight_decay,
+        weight_decay=0.01,  # AdamW's default in PyTorch
         schedule="warm_restarts",
         restart_epochs=5,
         warmup_steps=reference.optimiser.warmup_steps,
