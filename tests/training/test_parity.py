@@ -1,5 +1,6 @@
 """A picture has one P(live): in training, in the library's pipeline, and in every file that weights are exported to."""
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from faceauth.crop import context_crop
 from faceauth.evaluation.manifest import Row, read_manifest
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.imaging import load_image
-from faceauth.liveness.card import CARD_NAME, CropFacts, SpoofNetCard
+from faceauth.liveness.card import CARD_NAME, CropFacts, SpoofNetCard, Variant
 from faceauth.results import Verification
 from faceauth.stages import Crops, Image, Scores
 from faceauth.weights import PlacedCard, WeightStore
@@ -28,6 +29,7 @@ from training.release import INT8_MAX_ACER_LOSS, INT8_MAX_AUC_LOSS
 PHOTOS = 200
 ENOUGH = 170  # the gate and the detector leave some of the photos without a score
 REPORTS = Path(__file__).parents[2] / "training" / "reports"
+BATCH = 32
 EVERY = 40  # picture of the choice where each file runs on the same few crops
 
 Logits = npt.NDArray[np.float32]
@@ -98,7 +100,9 @@ def torch_logits(path: Path, crops: Crops) -> Logits:
 
 def onnx_logits(path: Path, crops: Crops) -> Logits:
     """Logits of an ONNX file."""
-    return np.asarray(ort.InferenceSession(path).run(None, {"crops": crops})[0])
+    session = ort.InferenceSession(path)
+    batches = np.array_split(crops, math.ceil(len(crops) / BATCH))
+    return np.concatenate([session.run(None, {"crops": batch})[0] for batch in batches])
 
 
 def litert_logits(path: Path, crops: Crops) -> Logits:
@@ -179,19 +183,22 @@ def test_int8_files_give_nearly_the_score_of_fp32(
     assert apart.mean() < 0.02 and apart.max() < 0.15
 
 
-def test_int8_in_onnx_loses_little(shipped: PlacedCard[SpoofNetCard]) -> None:
-    """As the release measured it where it chose, each variant at its own point; the card pins the files."""
-    fp32, int8 = shipped.facts.metrics["fp32/choice"], shipped.facts.metrics["int8/choice"]
-    assert float(fp32["macro_auc"]) - float(int8["macro_auc"]) <= INT8_MAX_AUC_LOSS  # type: ignore[arg-type]
-    assert float(int8["acer"]) - float(fp32["acer"]) <= INT8_MAX_ACER_LOSS  # type: ignore[arg-type]
-
-
-def test_int8_in_litert_loses_little(litert_int8: Path, choice: list[Row], shipped: PlacedCard[SpoofNetCard]) -> None:
-    """On all of the choice, since fewer pictures cannot show so little, with the calibration and the point of fp32."""
-    card = shipped.facts
-    by_view = card.calibration["fp32"].p_live(litert_logits(litert_int8, cut(choice, card.crop.spec())))
+@pytest.mark.parametrize(
+    ("file", "run", "variant"), [("onnx_int8", onnx_logits, "int8"), ("litert_int8", litert_logits, "fp32")]
+)
+def test_int8_loses_little(
+    file: str,
+    run: Run,
+    variant: Variant,
+    choice: list[Row],
+    shipped: PlacedCard[SpoofNetCard],
+    request: pytest.FixtureRequest,
+) -> None:
+    """On all of the choice: fewer pictures cannot show so little. LiteRT has the calibration and the point of fp32."""
+    card, path = shipped.facts, request.getfixturevalue(file)
+    by_view = card.calibration[variant].p_live(run(path, cut(choice, card.crop.spec())))
     p_live = by_view.reshape(len(choice), -1).mean(axis=1)
-    macro_auc, acer = macro_auc_and_acer(p_live, choice, card.operating_points["fp32"].balanced.threshold)
+    macro_auc, acer = macro_auc_and_acer(p_live, choice, card.operating_points[variant].balanced.threshold)
     fp32 = card.metrics["fp32/choice"]
     assert float(fp32["macro_auc"]) - macro_auc <= INT8_MAX_AUC_LOSS  # type: ignore[arg-type]
     assert acer - float(fp32["acer"]) <= INT8_MAX_ACER_LOSS  # type: ignore[arg-type]
