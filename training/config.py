@@ -36,6 +36,8 @@ class DataSettings(Settings):
             view, which needs their files.
         level_teachers: whether the target takes from the teachers how to rank the pictures of a domain, and from its
             labels where to cut them (``levels.py``); only for recipes whose teachers see views.
+        focus: how many times more often a class of a domain is drawn if the averaged weights are wrong on all of it,
+            measured before each epoch (``focus.py``; ``balanced`` only); 0 draws by size alone.
         hold_out: training domains to leave out (validated on beside ``val``); empty for a release.
     """
 
@@ -48,6 +50,7 @@ class DataSettings(Settings):
     teacher_temperature: float = Field(2.0, gt=0)
     teachers_see: Literal["pictures", "views"] = "pictures"
     level_teachers: bool = False
+    focus: float = Field(0.0, ge=0)
     hold_out: tuple[str, ...] = ()
 
 
@@ -79,18 +82,21 @@ class OptimiserSettings(Settings):
     """The loss, AdamW and its schedule.
 
     Attributes:
-        schedule: ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once.
+        schedule: ``warm_restarts`` is CosineAnnealingWarmRestarts by epoch, ``cosine`` decays once, ``constant`` stays
+            after its warm-up and leaves it to the average to settle.
         label_smoothing: of the cross-entropy.
         triplet_weight: of the asymmetric triplet loss over domains (``triplet.py``), added to the cross-entropy.
         guess_weight: of the error in guessing each teacher's logit (``apprentice.py``), added to the cross-entropy.
         hint_weight: of the error in guessing each teacher's embedding and map (``apprentice.py``), added to the
             cross-entropy; only for recipes whose teachers see views.
         ema_decay: of the averaged weights, a step.
+        mean_after: step after which the plain mean of the weights (stochastic weight averaging, Izmailov et al. 2018),
+            with batch statistics measured anew, takes the place of the moving average; None keeps that.
     """
 
     lr: float = 1e-3
     weight_decay: float = 0.05
-    schedule: Literal["warm_restarts", "cosine"] = "cosine"
+    schedule: Literal["warm_restarts", "cosine", "constant"] = "cosine"
     restart_epochs: int = 5
     warmup_steps: int = 300
     label_smoothing: float = 0.05
@@ -98,6 +104,7 @@ class OptimiserSettings(Settings):
     guess_weight: float = Field(0.0, ge=0)
     hint_weight: float = Field(0.0, ge=0)
     ema_decay: float = Field(0.998, ge=0, lt=1)
+    mean_after: int | None = Field(None, ge=0)
 
 
 class TrainConfig(Settings):

@@ -4,7 +4,7 @@ Domains differ in size by 50 times and some hold one class only; drawn as they c
 and "this room is live".
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +40,10 @@ class BalancedBatches:
 
     def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
         usable = trained_on(content, settings.hold_out)
-        real = _thinned(content, usable & (content.origin == "real"), settings.frames_per_class, seed)
+        real = usable & (content.origin == "real")
+        self._content, self._frames = content, _thinned(content, real, settings.frames_per_class, seed)
         self.batch_size, self.seed = batch_size, seed
-        self._real = [_by_domain(content, real, label) for label in (LIVE, SPOOF)]
+        self.draw_more_often({})
         place = {key: i for i, key in enumerate(content.key)}
         recaptures = np.flatnonzero(usable & (content.origin == "recapture"))
         self._pairs = np.array([(i, place[content.source[i]]) for i in recaptures], np.int64).reshape(-1, 2)
@@ -59,6 +60,10 @@ class BalancedBatches:
         rng = np.random.default_rng((self.seed, epoch, rank))
         for _ in range(count):
             yield self._batch(rng)
+
+    def draw_more_often(self, times: Mapping[tuple[str, int], float]) -> None:
+        """Draw the real frames of some (domain, label) so many times as often as their number says; others as ever."""
+        self._real = [_by_domain(self._content, self._frames, label, times) for label in (LIVE, SPOOF)]
 
     def length(self, count: int) -> int:
         """How many batches ``batches`` yields."""
@@ -137,7 +142,7 @@ def _thinned(content: Pack, usable: npt.NDArray[np.bool_], most: int | None, see
 
 
 def _by_domain(
-    content: Pack, usable: npt.NDArray[np.bool_], label: int
+    content: Pack, usable: npt.NDArray[np.bool_], label: int, times: Mapping[tuple[str, int], float]
 ) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.float64]]:
     frames, weights = [], []
     for domain in np.unique(content.domain[usable]):
@@ -146,5 +151,6 @@ def _by_domain(
         if len(chosen):
             share = len(chosen) / int(mine.sum())
             frames.append(chosen)
-            weights.append(np.sqrt(len(chosen)) * (ONE_CLASS_WEIGHT if share > 0.9 else 1.0))
+            weight = np.sqrt(len(chosen)) * (ONE_CLASS_WEIGHT if share > 0.9 else 1.0)
+            weights.append(weight * times.get((str(domain), label), 1.0))
     return frames, np.array(weights) / np.sum(weights)

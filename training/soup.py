@@ -1,6 +1,6 @@
 """Model soup: weights of several trainings in, the weights in their middle out."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from safetensors.torch import save_file
@@ -41,16 +41,21 @@ def average(ingredients: Sequence[Path], out: Path, views: Iterator[Tensor] | No
     if released:
         raise ConfigError(f"{released[0]} has no batch statistics to average: give .safetensors files of trainings.")
     states = [load_network(path).state_dict() for path in ingredients]
-    mean = SpoofNet(block_dropout=0, head_dropout=0)
-    mean.load_state_dict(
-        {
-            name: sum(state[name] for state in states) / len(states) if first.is_floating_point() else first
-            for name, first in states[0].items()
-        }
-    )
+    mean = {
+        name: sum(state[name] for state in states) / len(states) if first.is_floating_point() else first
+        for name, first in states[0].items()
+    }
+    network = with_statistics(mean, views)
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, out)
+
+
+def with_statistics(weights: Mapping[str, Tensor], views: Iterator[Tensor] | None) -> SpoofNet:
+    """SpoofNet with ``weights`` in evaluation mode, its batch statistics measured anew on ``views``, if any."""
+    network = SpoofNet(block_dropout=0, head_dropout=0)
+    network.load_state_dict(weights)
     if views is not None:
-        update_bn(views, mean)
-    save_file({name: tensor.contiguous() for name, tensor in mean.state_dict().items()}, out)
+        update_bn(views, network)
+    return network.eval()
 
 
 def views_to_measure_on(config: TrainConfig, content: Pack) -> Iterator[Tensor]:

@@ -30,12 +30,14 @@ from faceauth.errors import ConfigError
 from training.apprentice import Apprentice, loss_of
 from training.config import OptimiserSettings, TrainConfig
 from training.export import load_network
+from training.focus import measure_errors
 from training.levels import Levels, measure_levels
 from training.memory import keep_freed_memory
 from training.network import SpoofNet
 from training.packs import COLUMNS, Pack
 from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
+from training.soup import views_to_measure_on, with_statistics
 from training.teachers import Panel
 from training.unfold import unfold
 from training.validate import refuse_nothing_to_validate, validate
@@ -88,6 +90,7 @@ def train(
 
     while state["epoch"] < config.epochs:
         sampler.epoch = state["epoch"]
+        _focus(sampler, state, content, config)
         # Seeded anew each epoch, so that a resumed run draws the dropout of an uninterrupted one.
         of_epoch = np.random.default_rng((config.seed, state["epoch"], fabric.global_rank))
         torch.manual_seed(int(of_epoch.integers(2**62)))
@@ -99,6 +102,13 @@ def train(
             _report(fabric, state, config, content, out, loss)
         fabric.save(last, state)
     return out / "best.safetensors"
+
+
+def _focus(sampler: EpochSampler, state: dict[str, Any], content: Pack, config: TrainConfig) -> None:
+    """Aim the next epoch at what the averaged weights get wrong, in recipes that want it."""
+    if config.data.focus and isinstance(sampler.source, BalancedBatches):
+        errors = measure_errors(_settled(state, content, config), content, config)
+        sampler.source.draw_more_often({group: 1 + config.data.focus * error for group, error in errors.items()})
 
 
 def _network(config: TrainConfig, init: Path | None, views: Views, sampler: EpochSampler) -> SpoofNet:
@@ -183,18 +193,29 @@ def _epoch(fabric: Fabric, state: dict[str, Any], loader: Any, config: TrainConf
         fabric.backward(loss)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        if config.optimiser.schedule == "cosine":
+        if config.optimiser.schedule != "warm_restarts":
             state["schedule"].step()
         state["step"] += 1
-        _average(state["averaged"], model.network, _decay(state["step"], config.optimiser.ema_decay))
+        _average(state["averaged"], model.network, _decay(state["step"], config.optimiser))
         total, batches = total + float(loss.detach()), batches + 1
         progress.set_postfix(loss=f"{total / batches:.4f}")
     return total / max(batches, 1)
 
 
-def _decay(step: int, limit: float) -> float:
+def _decay(step: int, settings: OptimiserSettings) -> float:
     """Short memory at first: otherwise the average would long be one of random weights."""
-    return min(limit, (1 + step) / (10 + step))
+    if settings.mean_after is not None and step > settings.mean_after:
+        return 1 - 1 / (step - settings.mean_after)
+    return min(settings.ema_decay, (1 + step) / (10 + step))
+
+
+def _settled(state: dict[str, Any], content: Pack, config: TrainConfig) -> nn.Module:
+    """The averaged weights; statistics of a plain mean are not the mean of those along the way, and measured anew."""
+    averaged: nn.Module = state["averaged"]
+    if config.optimiser.mean_after is None or state["step"] <= config.optimiser.mean_after:
+        return averaged
+    device = next(averaged.parameters()).device
+    return with_statistics(averaged.state_dict(), views_to_measure_on(config, content)).to(device)
 
 
 @torch.no_grad()
@@ -217,6 +238,8 @@ def _schedule(optimiser: AdamW, settings: OptimiserSettings, steps: int) -> LRSc
     def factor(step: int) -> float:
         if step < settings.warmup_steps:
             return (step + 1) / settings.warmup_steps
+        if settings.schedule == "constant":
+            return 1.0
         done = (step - settings.warmup_steps) / max(1, steps - settings.warmup_steps)
         return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(done, 1.0)))
 
@@ -243,7 +266,8 @@ def _loader(config: TrainConfig, content: Pack, fabric: Fabric, views: Views) ->
 
 def _report(fabric: Fabric, state: dict[str, Any], config: TrainConfig, content: Pack, out: Path, loss: float) -> None:
     began = time.monotonic()
-    result = validate(state["averaged"], content, config)
+    averaged = _settled(state, content, config)
+    result = validate(averaged, content, config)
     row = {
         "epoch": state["epoch"],
         "loss": round(loss, 5),
@@ -255,7 +279,7 @@ def _report(fabric: Fabric, state: dict[str, Any], config: TrainConfig, content:
     with open(out / "epochs.jsonl", "a") as file:
         file.write(json.dumps(row) + "\n")
     tqdm.write(json.dumps(row))
-    weights = {name: tensor.contiguous() for name, tensor in state["averaged"].state_dict().items()}
+    weights = {name: tensor.contiguous() for name, tensor in averaged.state_dict().items()}
     save_file(weights, out / "last.safetensors")
     if result["macro_auc"] > state["best"]:
         state["best"] = result["macro_auc"]

@@ -23,6 +23,7 @@ from training.config import DataSettings, OptimiserSettings, TrainConfig, load_c
 from training.export import export_fp32  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
 from training.packs import Pack, save  # noqa: E402
+from training.soup import views_to_measure_on, with_statistics  # noqa: E402
 from training.train import train  # noqa: E402
 from training.views import Batch, hard_targets  # noqa: E402
 
@@ -167,6 +168,32 @@ def test_packs_that_lack_what_a_recipe_learns_from_are_refused(
     recipe = smoke.model_copy(update={section: getattr(smoke, section).model_copy(update=wanted)})
     with pytest.raises(ConfigError, match=said):
         train(recipe, bare, tmp_path)
+
+
+def test_a_constant_rate_stays_after_its_warm_up(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    steady = smoke.optimiser.model_copy(update={"schedule": "constant"})
+    train(smoke.model_copy(update={"optimiser": steady}), tiny_pack, tmp_path)
+    assert [row["lr"] for row in table(tmp_path)] == [steady.lr] * 2
+
+
+def test_from_a_step_on_the_plain_mean_of_all_weights_comes_out_with_statistics_of_its_own(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four steps, of which the first does not count."""
+    seen: list[torch.Tensor] = []
+    average = training.train._average
+
+    def record(averaged: torch.nn.Module, model: torch.nn.Module, decay: float) -> None:
+        seen.append(model.state_dict()["features.0.0.weight"].clone())
+        average(averaged, model, decay)
+
+    monkeypatch.setattr(training.train, "_average", record)
+    swa = smoke.model_copy(update={"optimiser": smoke.optimiser.model_copy(update={"mean_after": 1})})
+    train(swa, tiny_pack, tmp_path)
+    last = load_file(tmp_path / "last.safetensors")
+    torch.testing.assert_close(last["features.0.0.weight"], sum(seen[1:]) / 3)
+    anew = with_statistics(last, views_to_measure_on(swa, tiny_pack))
+    torch.testing.assert_close(last["head.1.running_mean"], anew.state_dict()["head.1.running_mean"])
 
 
 def test_a_cosine_over_whole_epochs_has_run_out_after_the_last(
