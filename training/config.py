@@ -136,6 +136,14 @@ class TrainConfig(Settings):
         return self
 
     @model_validator(mode="after")
+    def _only_drawn_batches_have_pairs_and_a_focus(self) -> Self:
+        if (self.data.pairs or self.data.focus) and self.data.sampling != "balanced":
+            raise ValueError(
+                'data.pairs and data.focus need data.sampling = "balanced": an epoch shows each frame once.'
+            )
+        return self
+
+    @model_validator(mode="after")
     def _teachers_see_what_they_are_asked(self) -> Self:
         if self.view.blend + self.view.patch and self.data.teachers_see != "views":
             raise ValueError('Mixed views need data.teachers_see = "views": nobody else can say what they are.')

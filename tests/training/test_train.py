@@ -170,6 +170,15 @@ def test_packs_that_lack_what_a_recipe_learns_from_are_refused(
         train(recipe, bare, tmp_path)
 
 
+@pytest.mark.parametrize("wanted", ["pairs = 0.5", "focus = 2.0"])
+def test_an_epoch_over_all_pictures_takes_no_pairs_and_no_focus(wanted: str, tmp_path: Path) -> None:
+    """Both would be left out without a word."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'name = "recipe"\nepochs = 1\n[data]\nsampling = "epoch"\n{wanted}\n')
+    with pytest.raises(ConfigError, match="need data.sampling"):
+        load_config(recipe)
+
+
 def test_a_constant_rate_stays_after_its_warm_up(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
     steady = smoke.optimiser.model_copy(update={"schedule": "constant"})
     train(smoke.model_copy(update={"optimiser": steady}), tiny_pack, tmp_path)

@@ -44,7 +44,7 @@ def test_only_val_and_held_out_domains_are_scored(tiny_pack: Pack, smoke: TrainC
 def test_of_many_held_out_portraits_all_folders_are_scored(
     tiny_pack: Pack, smoke: TrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first of four is live, the last of four is not; two of them are the first and the third."""
+    """Two of the four that are held out: every second, not the first two."""
     monkeypatch.setattr(training.validate, "PORTRAITS", 2)
     scored = []
     monkeypatch.setattr(
