@@ -175,7 +175,7 @@ def test_an_epoch_over_all_pictures_takes_no_pairs_and_no_focus(wanted: str, tmp
     """Both would be left out without a word."""
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(f'name = "recipe"\nepochs = 1\n[data]\nsampling = "epoch"\n{wanted}\n')
-    with pytest.raises(ConfigError, match="need data.sampling"):
+    with pytest.raises(ConfigError, match=r"need data\.sampling"):
         load_config(recipe)
 
 
