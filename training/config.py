@@ -30,14 +30,17 @@ class DataSettings(Settings):
         teacher_weight: share of the teachers' soft score in the target, in [0, 1], where a picture has one.
         teacher_weight_wide: the same for a real frame that shows what is around the face (``packs.WIDE``), where the
             teachers are at their best and the room gives the label away; None gives them no other.
+        teacher_weight_close: the same for a view of such a frame that shows less than ``packs.WIDE``, so that no room
+            gives the label away and the teachers see none either; None gives them no other.
+        teacher_weight_portrait: the same for live portraits, whose label is certain; None gives them no other.
         teacher_weight_simulated: the same for simulated attacks, whose label is certain; None gives them no other.
         teacher_temperature: the teachers' logit is divided by it before the sigmoid.
         teachers_see: ``pictures`` takes their scores of whole pictures from the packs; ``views`` asks them about each
             view, which needs their files.
         level_teachers: whether the target takes from the teachers how to rank the pictures of a domain, and from its
             labels where to cut them (``levels.py``); only for recipes whose teachers see views.
-        focus: how many times more often a class of a domain is drawn if the averaged weights are wrong on all of it,
-            measured before each epoch (``focus.py``; ``balanced`` only); 0 draws by size alone.
+        focus: how many times more often a domain is drawn if the averaged weights are wrong on all of one of its
+            classes, measured before each epoch (``focus.py``; ``balanced`` only); 0 draws by size alone.
         hold_out: training domains to leave out (validated on beside ``val``); empty for a release.
     """
 
@@ -46,6 +49,8 @@ class DataSettings(Settings):
     frames_per_class: int | None = Field(None, ge=1)
     teacher_weight: float = Field(0.0, ge=0, le=1)
     teacher_weight_wide: float | None = Field(None, ge=0, le=1)
+    teacher_weight_close: float | None = Field(None, ge=0, le=1)
+    teacher_weight_portrait: float | None = Field(None, ge=0, le=1)
     teacher_weight_simulated: float | None = Field(None, ge=0, le=1)
     teacher_temperature: float = Field(2.0, gt=0)
     teachers_see: Literal["pictures", "views"] = "pictures"
@@ -58,6 +63,9 @@ class ViewSettings(Settings):
     """What the network sees of a picture: side in pixels, context range, and the probability of each nuisance.
 
     Attributes:
+        close: share of views that show next to nothing but the face (``augment.CLOSE``), beside those by chance.
+        mix_from_scale: views that show less are neither blended nor patched: their teachers see too little to say what
+            comes of it.
         worsen: more blur, gain, shrinking and compression than ``camera`` has.
         blend: share of views laid over another picture's, by any ratio.
         patch: share of views with a rectangle of another picture's in them. Their target and that of blends is the
@@ -67,6 +75,8 @@ class ViewSettings(Settings):
     size: int = 112
     scale_low: float = 1.0
     scale_high: float = 2.7
+    close: float = Field(0.0, ge=0, le=1)
+    mix_from_scale: float = 0.0
     camera: float = Field(0.7, ge=0, le=1)
     worsen: float = Field(0.0, ge=0, le=1)
     recolour: float = Field(0.4, ge=0, le=1)

@@ -12,6 +12,7 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 import onnx
+import onnxruntime as ort
 import torch
 from google.protobuf.message import DecodeError
 from onnx import numpy_helper
@@ -105,7 +106,17 @@ def export_fp32(network: SpoofNet, path: Path) -> None:
 
 
 def export_int8(fp32: Path, path: Path, crops: npt.NDArray[np.uint8]) -> None:
-    """Quantise ``fp32`` statically (QDQ, per channel), calibrated on ``crops`` (uint8, N x 224 x 224 x 3, RGB)."""
+    """Quantise the convolutions of ``fp32`` statically (QDQ, per channel) and correct what that shifts.
+
+    Rounding moves the logits of all pictures the same way by a little, and every error rate with them. So the mean
+    shift is taken off the last bias (bias correction, Nagel et al. 2019), which is why the three linear layers, a
+    fortieth of the size of fp32 and none of its time, stay in float.
+
+    Args:
+        fp32: the ONNX file of :func:`export_fp32`.
+        path: the file to write.
+        crops: to calibrate on: uint8, N x 224 x 224 x 3, RGB.
+    """
     prepared = path.with_suffix(".prepared.onnx")
     quant_pre_process(fp32, prepared, skip_symbolic_shape=True)
     quantize_static(
@@ -116,20 +127,36 @@ def export_int8(fp32: Path, path: Path, crops: npt.NDArray[np.uint8]) -> None:
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         per_channel=True,
-        op_types_to_quantize=["Conv", "MaxPool", "Gemm", "MatMul"],
+        op_types_to_quantize=["Conv", "MaxPool"],
     )
     prepared.unlink()
+    _move_logits(path, _mean_logits(fp32, crops) - _mean_logits(path, crops))
+
+
+def _mean_logits(path: Path, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    logits = [session.run([OUTPUT], batch)[0] for batch in _batches(crops)]
+    return np.asarray(np.concatenate(logits).mean(axis=0), np.float32)
+
+
+def _move_logits(path: Path, by: npt.NDArray[np.float32]) -> None:
+    """Add ``by`` (2,) to the logits of the ONNX file at ``path``: to the bias of its last layer."""
+    model = onnx.load(path)
+    last = next(node for node in model.graph.node if OUTPUT in node.output)
+    bias = next(tensor for tensor in model.graph.initializer if tensor.name == last.input[2])
+    bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + by, bias.name))
+    onnx.save(model, path)
+
+
+def _batches(crops: npt.NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
+    for start in range(0, len(crops), CALIBRATION_BATCH):
+        yield {INPUT: crops[start : start + CALIBRATION_BATCH]}
 
 
 class _Crops(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
     def __init__(self, crops: npt.NDArray[np.uint8]) -> None:
-        self._batches = self._cut(crops)
-
-    @staticmethod
-    def _cut(crops: npt.NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
-        for start in range(0, len(crops), CALIBRATION_BATCH):
-            yield {INPUT: crops[start : start + CALIBRATION_BATCH]}
+        self._left = _batches(crops)
 
     def get_next(self) -> dict[str, Any] | None:
         """The next batch, or None at the end, as onnxruntime's calibration asks."""
-        return next(self._batches, None)
+        return next(self._left, None)

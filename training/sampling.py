@@ -61,8 +61,8 @@ class BalancedBatches:
         for _ in range(count):
             yield self._batch(rng)
 
-    def draw_more_often(self, times: Mapping[tuple[str, int], float]) -> None:
-        """Draw the real frames of some (domain, label) so many times as often as their number says; others as ever."""
+    def draw_more_often(self, times: Mapping[str, float]) -> None:
+        """Draw the real frames of some domains so many times as often as their number says; others as ever."""
         self._real = [_by_domain(self._content, self._frames, label, times) for label in (LIVE, SPOOF)]
 
     def length(self, count: int) -> int:
@@ -142,7 +142,7 @@ def _thinned(content: Pack, usable: npt.NDArray[np.bool_], most: int | None, see
 
 
 def _by_domain(
-    content: Pack, usable: npt.NDArray[np.bool_], label: int, times: Mapping[tuple[str, int], float]
+    content: Pack, usable: npt.NDArray[np.bool_], label: int, times: Mapping[str, float]
 ) -> tuple[list[npt.NDArray[np.int64]], npt.NDArray[np.float64]]:
     frames, weights = [], []
     for domain in np.unique(content.domain[usable]):
@@ -152,5 +152,5 @@ def _by_domain(
             share = len(chosen) / int(mine.sum())
             frames.append(chosen)
             weight = np.sqrt(len(chosen)) * (ONE_CLASS_WEIGHT if share > 0.9 else 1.0)
-            weights.append(weight * times.get((str(domain), label), 1.0))
+            weights.append(weight * times.get(str(domain), 1.0))
     return frames, np.array(weights) / np.sum(weights)

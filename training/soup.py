@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
 from faceauth.errors import ConfigError
-from training.config import TrainConfig
+from training.config import DataSettings, TrainConfig
 from training.export import load_network
 from training.network import SpoofNet
 from training.packs import Pack
@@ -60,7 +60,7 @@ def with_statistics(weights: Mapping[str, Tensor], views: Iterator[Tensor] | Non
 
 def views_to_measure_on(config: TrainConfig, content: Pack) -> Iterator[Tensor]:
     """Batches of training views of a recipe, none of them mixed, normalised: float32, (B, 3, size, size)."""
-    nobody = dict.fromkeys(("teacher_weight", "teacher_weight_wide", "teacher_weight_simulated"), 0.0)
+    nobody = {name: 0.0 for name in DataSettings.model_fields if name.startswith("teacher_weight")}
     data = config.data.model_copy(update={"teachers_see": "pictures", **nobody})
     unmixed = config.view.model_copy(update={"blend": 0.0, "patch": 0.0})
     unasked = config.optimiser.model_copy(update={"guess_weight": 0.0, "hint_weight": 0.0})

@@ -108,7 +108,7 @@ def _focus(sampler: EpochSampler, state: dict[str, Any], content: Pack, config: 
     """Aim the next epoch at what the averaged weights get wrong, in recipes that want it."""
     if config.data.focus and isinstance(sampler.source, BalancedBatches):
         errors = measure_errors(_settled(state, content, config), content, config)
-        sampler.source.draw_more_often({group: 1 + config.data.focus * error for group, error in errors.items()})
+        sampler.source.draw_more_often({domain: 1 + config.data.focus * error for domain, error in errors.items()})
 
 
 def _network(config: TrainConfig, init: Path | None, views: Views, sampler: EpochSampler) -> SpoofNet:

@@ -85,8 +85,9 @@ class Views(Dataset[Batch]):
         if teachers is not None:
             refuse_missing_files(teachers)
         self._folder = teachers if config.data.teachers_see == "views" else None
-        self._hard, self._weight = hard_targets(content, config), teacher_weights(content, config)
-        wants_scores = bool(self._weight.any()) or config.optimiser.guess_weight > 0
+        self._hard = hard_targets(content, config)
+        self._weight, self._weight_close = teacher_weights(content, config), teacher_weights_close(content, config)
+        wants_scores = bool(self._weight.any() or self._weight_close.any()) or config.optimiser.guess_weight > 0
         if self._folder is None and wants_scores and np.isnan(content.teacher).all():
             raise ConfigError(
                 f"{config.name} learns from teachers and the packs hold none of their scores: prepare them with "
@@ -101,7 +102,8 @@ class Views(Dataset[Batch]):
         looks = [self._look(draw) for draw in draws]
         mixed = np.array([look.is_mixed for look in looks])
         answers = self._ask(self._folder, looks) if self._folder else _known(self.content.teacher[chosen])
-        shares = np.where(mixed, 1.0, self._weight[chosen])
+        close = np.array([look.scale < WIDE for look in looks])
+        shares = np.where(mixed, 1.0, np.where(close, self._weight_close[chosen], self._weight[chosen]))
         levels = np.array([self._level(*pair) for pair in zip(draws, looks, strict=True)], np.float32)
         targets = soft_targets(self._hard[chosen], shares, answers.logits - levels[:, None], self.config)
         groups = np.where(mixed, NO_GROUP, self._groups[chosen])
@@ -127,11 +129,10 @@ class Views(Dataset[Batch]):
         if wanted and scale > EXCHANGE_FROM_SCALE:
             view = exchange_background(view, reference, of_exchange, scale)
         kind = float(rng.random())
-        if kind < settings.blend:
-            view = blend(view, reference, rng)
-        elif kind < settings.blend + settings.patch:
-            view = patch(view, reference, rng)
-        return Look(view, reference, framing.scale, kind < settings.blend + settings.patch, rng)
+        is_mixed = kind < settings.blend + settings.patch and scale >= settings.mix_from_scale
+        if is_mixed:
+            view = blend(view, reference, rng) if kind < settings.blend else patch(view, reference, rng)
+        return Look(view, reference, framing.scale, is_mixed, rng)
 
     def _level(self, draw: Draw, look: Look) -> float:
         """Of the picture's domain; of a mixed view half-way between those of both pictures."""
@@ -172,12 +173,25 @@ def hard_targets(content: Pack, config: TrainConfig) -> Floats:
 
 
 def teacher_weights(content: Pack, config: TrainConfig) -> Floats:
-    """The teachers' share in the target of each picture: one of their own for wide frames and for simulated attacks."""
+    """The teachers' share in the target of each picture: one of their own for wide frames and for what is certain."""
+    return _shares(content, config, config.data.teacher_weight_wide)
+
+
+def teacher_weights_close(content: Pack, config: TrainConfig) -> Floats:
+    """The same where a view shows less than ``packs.WIDE``."""
+    settings = config.data
+    wide = settings.teacher_weight_wide if settings.teacher_weight_close is None else settings.teacher_weight_close
+    return _shares(content, config, wide)
+
+
+def _shares(content: Pack, config: TrainConfig, wide: float | None) -> Floats:
     settings = config.data
     weights = np.full(len(content), settings.teacher_weight, np.float32)
-    if settings.teacher_weight_wide is not None:
+    if wide is not None:
         real = np.flatnonzero(content.origin == "real")
-        weights[[i for i in real if content.context(int(i)) >= WIDE]] = settings.teacher_weight_wide
+        weights[[i for i in real if content.context(int(i)) >= WIDE]] = wide
+    if settings.teacher_weight_portrait is not None:
+        weights[content.origin == "portrait"] = settings.teacher_weight_portrait
     if settings.teacher_weight_simulated is not None:
         weights[content.origin == "recapture"] = settings.teacher_weight_simulated
     return weights

@@ -80,6 +80,24 @@ def crop_margin(factor: float) -> Change:
     return change
 
 
+def context(box_sides: float) -> Change:
+    """Cuts the picture to a square of so many times the longer side of the face box, as far as it reaches.
+
+    Many public collections were cut so by who made them; a caller that cuts out the face itself does the same.
+    """
+
+    def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
+        height, width = image.shape[:2]
+        left, top, right, bottom = box_xyxy
+        half = max(1.0, box_sides * _longer(box_xyxy)) / 2
+        x, y = (left + right) / 2, (top + bottom) / 2
+        x0, y0 = max(0, round(x - half)), max(0, round(y - half))
+        x1, y1 = min(width, max(x0 + 1, round(x + half))), min(height, max(y0 + 1, round(y + half)))
+        return np.ascontiguousarray(image[y0:y1, x0:x1]), (left - x0, top - y0, right - x0, bottom - y0)
+
+    return change
+
+
 CHANGES: Mapping[str, tuple[Callable[[float], Change], tuple[float, ...]]] = MappingProxyType(
     {
         "face size, px": (face_size, (24, 32, 48, 64, 96, 128)),
@@ -87,6 +105,7 @@ CHANGES: Mapping[str, tuple[Callable[[float], Change], tuple[float, ...]]] = Map
         "brightness, x": (brightness, (0.25, 0.5, 0.75, 1, 1.5, 2)),
         "JPEG quality": (jpeg_quality, (10, 20, 40, 60, 80, 95)),
         "crop margin, x": (crop_margin, (0.8, 0.9, 1, 1.1, 1.25)),
+        "picture, box sides": (context, (1, 1.2, 1.5, 2, 2.7)),
     }
 )
 """Name with unit -> the change and its levels; chosen, not measured."""

@@ -124,7 +124,7 @@ def test_worse_pictures_are_in_the_table_and_in_the_json(run: Run, manifest: Pat
     report = figures(run, manifest, "--robustness")
     assert report.robustness is not None
     assert [name.split(",")[0] for name in report.robustness] == [
-        "face size", "blur", "brightness", "JPEG quality", "crop margin",
+        "face size", "blur", "brightness", "JPEG quality", "crop margin", "picture",
     ]  # fmt: skip
     lines = run("evaluate", manifest, "--robustness").stdout.splitlines()
     assert sum(line.startswith("JPEG quality") for line in lines) == len(report.robustness["JPEG quality"])

@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from faceauth.errors import ConfigError
-from faceauth.evaluation.robustness import CHANGES, blur, brightness, crop_margin, face_size, jpeg_quality, robustness
+from faceauth.evaluation.robustness import (
+    CHANGES,
+    blur,
+    brightness,
+    context,
+    crop_margin,
+    face_size,
+    jpeg_quality,
+    robustness,
+)
 from faceauth.stages import Crops, Image
 from faceauth.testing import FakeLiveness
 from tests.evaluation.test_scoring import brightness as mean_brightness
@@ -58,6 +67,15 @@ def test_crop_margin_scales_the_box_about_its_centre(astronaut: Image) -> None:
     assert image is astronaut
 
 
+def test_context_cuts_a_square_around_the_face_as_far_as_the_picture_reaches(astronaut: Image) -> None:
+    tight, box = context(1.0)(astronaut, (100.0, 120.0, 160.0, 200.0))
+    assert np.array_equal(tight, astronaut[120:200, 90:170]) and box == (10.0, 0.0, 70.0, 80.0)
+    at_the_border, box = context(2.0)(astronaut, (0.0, 0.0, 60.0, 60.0))
+    assert np.array_equal(at_the_border, astronaut[:90, :90]) and box == (0.0, 0.0, 60.0, 60.0)
+    outside, _ = context(1.0)(astronaut, (-80.0, -80.0, 2.0, 2.0))
+    assert outside.size, "a box of which little is inside still leaves a picture"
+
+
 def test_a_change_leaves_its_picture_alone(astronaut: Image) -> None:
     before = astronaut.copy()
     for change, levels in CHANGES.values():
@@ -74,7 +92,7 @@ def test_curves_hold_every_level_and_count_at_the_threshold(tmp_path: Path) -> N
     }
     bright = {point.level: (point.bpcer.errors, point.apcer_pooled.errors) for point in curves["brightness, x"]}
     assert bright == {0.25: (2, 0), 0.5: (2, 0), 0.75: (1, 0), 1: (0, 0), 1.5: (0, 1), 2: (0, 1)}
-    assert told[-1] == (28, 28)
+    assert told[-1] == (33, 33)
 
 
 def test_robustness_needs_both_classes(tmp_path: Path) -> None:

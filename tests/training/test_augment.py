@@ -5,6 +5,7 @@ import pytest
 
 from faceauth.stages import Image
 from training.augment import (
+    CLOSE,
     Framing,
     batch_of,
     blend,
@@ -50,6 +51,15 @@ def test_context_is_drawn_within_its_range_and_fixed_where_the_range_is_a_point(
     assert SETTINGS.scale_low <= min(scales) < 1.1 and 2.5 < max(scales) <= SETTINGS.scale_high
     fixed = ViewSettings(scale_low=2.7, scale_high=2.7)
     assert draw_framing(fixed, rng).scale == pytest.approx(2.7)
+
+
+@pytest.mark.parametrize(("close", "expected"), [(0.0, 0.18), (0.5, 0.59), (1.0, 1.0)])
+def test_a_share_of_the_views_shows_next_to_nothing_but_the_face(close: float, expected: float) -> None:
+    """Of a context from 1.0 to 2.7, drawn evenly on a logarithmic scale, 18 in a hundred lie below 1.2 by chance."""
+    rng = np.random.default_rng(0)
+    settings = ViewSettings(close=close)
+    scales = np.array([draw_framing(settings, rng).scale for _ in range(2000)])
+    assert abs((scales <= CLOSE).mean() - expected) < 0.03
 
 
 def test_a_flip_mirrors_the_view() -> None:

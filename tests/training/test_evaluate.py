@@ -132,7 +132,7 @@ def test_worse_pictures_are_measured_at_one_scale(tmp_path: Path) -> None:
         Redness(), rows, scales=[1.0], size=SIZE, name="w", data="toy", with_robustness=True,
         progress=lambda stage, done, total: told.add(stage),
     )  # fmt: skip
-    assert report.robustness is not None and len(report.robustness) == 5
+    assert report.robustness is not None and len(report.robustness) == 6
     assert told == {"scale 1", "worse pictures"}
     with pytest.raises(ConfigError, match="one scale"):
         evaluate_network(Redness(), rows, scales=[1, 2], size=SIZE, name="w", data="toy", with_robustness=True)

@@ -13,6 +13,7 @@ from faceauth.errors import ConfigError  # noqa: E402
 from training.augment import draw_framing  # noqa: E402
 from training.config import DataSettings, OptimiserSettings, TrainConfig, ViewSettings  # noqa: E402
 from training.packs import Pack  # noqa: E402
+from training.records import SPOOF  # noqa: E402
 from training.sampling import BalancedBatches, Draw  # noqa: E402
 from training.teachers import Panel  # noqa: E402
 from training.triplet import NO_GROUP  # noqa: E402
@@ -70,10 +71,28 @@ def test_a_real_frame_with_its_surroundings_has_a_teacher_share_of_its_own(tiny_
     assert set(teacher_weights(tight, config)) == {0.25}
 
 
-def test_simulated_attacks_have_a_teacher_share_of_their_own(tiny_pack: Pack, smoke: TrainConfig) -> None:
-    config = smoke.model_copy(update={"data": DataSettings(teacher_weight=0.5, teacher_weight_simulated=0.0)})
-    shares, simulated = teacher_weights(tiny_pack, config), tiny_pack.origin == "recapture"
-    assert set(shares[simulated]) == {0.0} and set(shares[~simulated]) == {0.5}
+@pytest.mark.parametrize(("origin", "key"), [("recapture", "simulated"), ("portrait", "portrait")])
+def test_what_is_certain_has_a_teacher_share_of_its_own(
+    tiny_pack: Pack, smoke: TrainConfig, origin: str, key: str
+) -> None:
+    settings = DataSettings.model_validate({"teacher_weight": 0.5, f"teacher_weight_{key}": 0.0})
+    shares = teacher_weights(tiny_pack, smoke.model_copy(update={"data": settings}))
+    certain = tiny_pack.origin == origin
+    assert set(shares[certain]) == {0.0} and set(shares[~certain]) == {0.5}
+
+
+@pytest.mark.parametrize(("scale", "share"), [(1.2, 0.0), (2.0, 1.0)])
+def test_a_close_view_of_a_wide_frame_has_a_teacher_share_of_its_own(
+    tiny_pack: Pack, smoke: TrainConfig, scale: float, share: float
+) -> None:
+    """The scores say live of an attack; the share tells how much of that is believed."""
+    settings = DataSettings(teacher_weight_wide=1.0, teacher_weight_close=0.0, teacher_temperature=1.0)
+    view = PLAIN.model_copy(update={"scale_low": scale, "scale_high": scale})
+    config = smoke.model_copy(update={"data": settings, "view": view, "optimiser": OptimiserSettings()})
+    attack = int(np.flatnonzero((tiny_pack.origin == "real") & (tiny_pack.label == SPOOF))[0])
+    scored = replace(tiny_pack, teacher=np.full_like(tiny_pack.teacher, 8.0))
+    target = float(Views(scored, config)[[Draw(attack, attack, 0)]].target)
+    assert target == pytest.approx(share / (1 + np.exp(8.0)) + (1 - share) * 0.975, abs=1e-4)
 
 
 def test_the_sampler_knows_how_many_batches_it_gives(tiny_pack: Pack) -> None:
@@ -145,3 +164,13 @@ def test_a_face_that_fills_its_picture_is_not_cut_out_for_another_background(
         draws = [Draw(index, index + 1, 10 * index) for index in range(8)]
         changed = ~torch.eq(Views(content, always)[draws].crops, Views(content, never)[draws].crops).flatten(1).all(1)
         assert bool(changed.any()) is changes
+
+
+@pytest.mark.parametrize(("from_scale", "is_mixed"), [(1.9, True), (2.1, False)])
+def test_a_close_view_is_not_mixed(tiny_pack: Pack, smoke: TrainConfig, from_scale: float, is_mixed: bool) -> None:
+    """A picture of the tiny pack is two face boxes wide."""
+    view = PLAIN.model_copy(update={"scale_low": 2.0, "scale_high": 2.0, "blend": 0.5, "patch": 0.5})
+    plain = Views(tiny_pack, smoke.model_copy(update={"view": view.model_copy(update={"blend": 0.0, "patch": 0.0})}))
+    mixing = Views(tiny_pack, smoke.model_copy(update={"view": view.model_copy(update={"mix_from_scale": from_scale})}))
+    draws = [Draw(index, index + 9, index) for index in range(6)]
+    assert torch.equal(plain.crops(draws), mixing.crops(draws)) is not is_mixed
