@@ -68,6 +68,14 @@ def test_other_weight_formats_are_refused(tmp_path: Path) -> None:
         load_network(tmp_path / "weights.pth")
 
 
+def test_int8_shifts_no_logit_on_the_mean(fp32: Path, crops: npt.NDArray[np.uint8], tmp_path: Path) -> None:
+    """Of what it was calibrated on; single logits do move."""
+    export_int8(fp32, tmp_path / "spoofnet.int8.onnx", crops)
+    off = onnx_logits(tmp_path / "spoofnet.int8.onnx", crops) - onnx_logits(fp32, crops)
+    assert np.abs(off).max() > 1e-4
+    np.testing.assert_allclose(off.mean(axis=0), 0, atol=1e-5)
+
+
 def test_int8_is_small_and_close(fp32: Path, crops: npt.NDArray[np.uint8], tmp_path: Path) -> None:
     int8 = tmp_path / "spoofnet.int8.onnx"
     export_int8(fp32, int8, crops)

@@ -17,7 +17,7 @@ STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", 
 """The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
 STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "best"))
 """The recipes that go on from the mean of the weights of the last two before them."""
-LAST_STAGES = (("levels", "best"), ("robust", "best"), ("close", "last"), ("tight", "last"))
+LAST_STAGES = (("levels", "best"), ("robust", "best"))
 """The recipes that go on from the mean of the weights of those two; the weights of the last are released."""
 
 
