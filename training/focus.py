@@ -2,7 +2,7 @@
 
 A network that imitates its teachers takes over their errors on the domains it trains on. Sampling that asks more often
 where it is wrong makes one boundary fit all of them, without loss weights that run away (``ABLATIONS.md``, group DRO).
-A domain has one number, that of its worse class: drawing the two unevenly moves the boundary of every other camera.
+A domain has one number, that of its worse class, so that both are drawn evenly all the same.
 """
 
 from collections.abc import Mapping

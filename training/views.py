@@ -86,7 +86,10 @@ class Views(Dataset[Batch]):
             refuse_missing_files(teachers)
         self._folder = teachers if config.data.teachers_see == "views" else None
         self._hard = hard_targets(content, config)
-        self._weight, self._weight_close = teacher_weights(content, config), teacher_weights_close(content, config)
+        self._weight, self._weight_close = (
+            teacher_weights(content, config),
+            teacher_weights(content, config, close=True),
+        )
         wants_scores = bool(self._weight.any() or self._weight_close.any()) or config.optimiser.guess_weight > 0
         if self._folder is None and wants_scores and np.isnan(content.teacher).all():
             raise ConfigError(
@@ -172,20 +175,18 @@ def hard_targets(content: Pack, config: TrainConfig) -> Floats:
     return np.asarray(content.label * (1 - smoothing) + smoothing / 2, np.float32)
 
 
-def teacher_weights(content: Pack, config: TrainConfig) -> Floats:
-    """The teachers' share in the target of each picture: one of their own for wide frames and for what is certain."""
-    return _shares(content, config, config.data.teacher_weight_wide)
+def teacher_weights(content: Pack, config: TrainConfig, *, close: bool = False) -> Floats:
+    """The teachers' share in the target of each picture: one of their own for wide frames and for what is certain.
 
-
-def teacher_weights_close(content: Pack, config: TrainConfig) -> Floats:
-    """The same where a view shows less than ``packs.WIDE``."""
+    Args:
+        content: the pictures.
+        config: gives the shares.
+        close: for views that show less than ``packs.WIDE``.
+    """
     settings = config.data
-    wide = settings.teacher_weight_wide if settings.teacher_weight_close is None else settings.teacher_weight_close
-    return _shares(content, config, wide)
-
-
-def _shares(content: Pack, config: TrainConfig, wide: float | None) -> Floats:
-    settings = config.data
+    wide = settings.teacher_weight_wide
+    if close and settings.teacher_weight_close is not None:
+        wide = settings.teacher_weight_close
     weights = np.full(len(content), settings.teacher_weight, np.float32)
     if wide is not None:
         real = np.flatnonzero(content.origin == "real")
