@@ -31,9 +31,10 @@ class Framing:
     flip: bool
 
 
-def draw_framing(settings: ViewSettings, rng: np.random.Generator) -> Framing:
+def draw_framing(settings: ViewSettings, rng: np.random.Generator, *, in_pair: bool = False) -> Framing:
     """A random framing; small contexts as likely as large ones on a logarithmic scale."""
-    is_close = settings.close and rng.random() < settings.close  # recipes without it draw what they always drew
+    close = settings.close_pairs if in_pair and settings.close_pairs is not None else settings.close
+    is_close = close and rng.random() < close  # recipes without it draw what they always drew
     high = CLOSE if is_close else settings.scale_high
     scale = float(np.exp(rng.uniform(np.log(settings.scale_low), np.log(high))))
     dx, dy = (float(v) for v in rng.normal(0, 0.05, 2))

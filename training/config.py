@@ -64,6 +64,7 @@ class ViewSettings(Settings):
 
     Attributes:
         close: share of views that show next to nothing but the face (``augment.CLOSE``), beside those by chance.
+        close_pairs: the same for the two of a pair, which differ in the recapture alone; None gives them no other.
         mix_from_scale: views that show less are neither blended nor patched: their teachers see too little to say what
             comes of it.
         worsen: more blur, gain, shrinking and compression than ``camera`` has.
@@ -76,6 +77,7 @@ class ViewSettings(Settings):
     scale_low: float = 1.0
     scale_high: float = 2.7
     close: float = Field(0.0, ge=0, le=1)
+    close_pairs: float | None = Field(None, ge=0, le=1)
     mix_from_scale: float = 0.0
     camera: float = Field(0.7, ge=0, le=1)
     worsen: float = Field(0.0, ge=0, le=1)
@@ -102,6 +104,7 @@ class OptimiserSettings(Settings):
         ema_decay: of the averaged weights, a step.
         mean_after: step after which the plain mean of the weights (stochastic weight averaging, Izmailov et al. 2018),
             with batch statistics measured anew, takes the place of the moving average; None keeps that.
+        frozen_blocks: first blocks of the network whose weights stay as ``--init`` has them.
     """
 
     lr: float = 1e-3
@@ -115,12 +118,18 @@ class OptimiserSettings(Settings):
     hint_weight: float = Field(0.0, ge=0)
     ema_decay: float = Field(0.998, ge=0, lt=1)
     mean_after: int | None = Field(None, ge=0)
+    frozen_blocks: int = Field(0, ge=0, le=5)
+
+
+Precision = Literal["bf16-mixed", "32-true"]
+"""Of the arithmetic, in Lightning's words: mixed bfloat16, or float32 for processors that have no bfloat16."""
 
 
 class TrainConfig(Settings):
     """One run.
 
     Attributes:
+        precision: depends on the machine rather than the recipe, so ``--precision`` can set it.
         scales: context scales that ``val`` is scored at; their logits are averaged. A release has the first.
         mirrored_scale: of the second view of a release, if it shall have one; epochs are scored without it.
     """
@@ -131,6 +140,7 @@ class TrainConfig(Settings):
     batch_size: int = 64
     batches_per_epoch: int = 200
     workers: int = 1
+    precision: Precision = "bf16-mixed"
     block_dropout: float = 0.1
     head_dropout: float = 0.4
     scales: tuple[float, ...] = (2.0,)

@@ -41,5 +41,5 @@ def _p_live(
     network: nn.Module, content: Pack, chosen: npt.NDArray[np.int64], config: TrainConfig
 ) -> npt.NDArray[np.float64]:
     scales = (config.scales[0], *([config.mirrored_scale] if config.mirrored_scale else []))
-    views = [p_live(score_pack(network, content, chosen, scale, config.view.size)) for scale in scales]
+    views = [p_live(score_pack(network, content, chosen, scale, config)) for scale in scales]
     return np.asarray(np.mean(views, axis=0))

@@ -20,11 +20,15 @@ ONE_CLASS_WEIGHT = 0.25  # chosen, not measured
 
 @dataclass(frozen=True)
 class Draw:
-    """One view to make: picture ``index``, a ``partner`` for colours and background, and the seed of its randomness."""
+    """One view to make: picture ``index``, a ``partner`` for colours and background, and the seed of its randomness.
+
+    ``in_pair`` says that the other picture of a pair is in the batch.
+    """
 
     index: int
     partner: int
     seed: int
+    in_pair: bool = False
 
 
 class BalancedBatches:
@@ -73,7 +77,7 @@ class BalancedBatches:
         draws = []
         for attack, source in self._pairs[rng.integers(0, len(self._pairs), self._n_pairs)]:
             seed, partner = int(rng.integers(2**62)), int(rng.choice(self._everything))
-            draws += [Draw(int(attack), partner, seed), Draw(int(source), partner, seed)]
+            draws += [Draw(int(picture), partner, seed, in_pair=True) for picture in (attack, source)]
         for place in range(self.batch_size - len(draws)):
             domains, weights = self._real[place % 2]
             frames = domains[int(rng.choice(len(domains), p=weights))]

@@ -60,7 +60,8 @@ def train(
 
     Raises:
         ConfigError: ``out`` holds the run of another recipe, of other pictures or from other weights, a domain to leave
-            out is not in ``train``, there is nothing to validate on, or ``init`` is damaged.
+            out is not in ``train``, there is nothing to validate on, ``init`` is damaged, or missing where blocks are
+            frozen.
 
     Returns:
         ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val`` and what was
@@ -68,10 +69,14 @@ def train(
     """
     refuse_unknown_domains(content, config.data.hold_out)
     refuse_nothing_to_validate(content, config)
+    if config.optimiser.frozen_blocks and init is None:
+        raise ConfigError(
+            f"{config.name} freezes blocks, and random ones are no use: give weights to start from (--init)."
+        )
     # Left to itself, Lightning takes one process of torchrun's for all there is, where there is no GPU.
     devices, nodes = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"))
     logger = TensorBoardLogger(out, name="log")
-    fabric = Fabric(devices=devices, num_nodes=nodes, precision="bf16-mixed", loggers=logger)
+    fabric = Fabric(devices=devices, num_nodes=nodes, precision=config.precision, loggers=logger)
     fabric.launch()
     keep_freed_memory()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
@@ -88,9 +93,10 @@ def train(
         if fabric.is_global_zero:
             _forget_rows_after(state["epoch"], out / "epochs.jsonl")
 
+    settled = _settled(state, content, config)
     while state["epoch"] < config.epochs:
         sampler.epoch = state["epoch"]
-        _focus(sampler, state, content, config)
+        _focus(sampler, settled, content, config)
         # Seeded anew each epoch, so that a resumed run draws the dropout of an uninterrupted one.
         of_epoch = np.random.default_rng((config.seed, state["epoch"], fabric.global_rank))
         torch.manual_seed(int(of_epoch.integers(2**62)))
@@ -98,16 +104,17 @@ def train(
         state["epoch"] += 1
         if config.optimiser.schedule == "warm_restarts":
             state["schedule"].step()
+        settled = _settled(state, content, config)
         if fabric.is_global_zero:
-            _report(fabric, state, config, content, out, loss)
+            _report(fabric, state, settled, config, content, out, loss)
         fabric.save(last, state)
     return out / "best.safetensors"
 
 
-def _focus(sampler: EpochSampler, state: dict[str, Any], content: Pack, config: TrainConfig) -> None:
+def _focus(sampler: EpochSampler, averaged: nn.Module, content: Pack, config: TrainConfig) -> None:
     """Aim the next epoch at what the averaged weights get wrong, in recipes that want it."""
     if config.data.focus and isinstance(sampler.source, BalancedBatches):
-        errors = measure_errors(_settled(state, content, config), content, config)
+        errors = measure_errors(averaged, content, config)
         sampler.source.draw_more_often({domain: 1 + config.data.focus * error for domain, error in errors.items()})
 
 
@@ -129,6 +136,7 @@ def _beginning(fabric: Fabric, config: TrainConfig, network: SpoofNet, steps: in
     settings = config.optimiser
     network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = deepcopy(network).eval().requires_grad_(False).to(fabric.device)
+    network.features[: settings.frozen_blocks].requires_grad_(False)
     apprentice = Apprentice(network, settings)
     adamw = AdamW(apprentice.parameters(), lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
     schedule = _schedule(adamw, settings, steps)
@@ -140,8 +148,8 @@ def _beginning(fabric: Fabric, config: TrainConfig, network: SpoofNet, steps: in
 def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None) -> None:
     """Keep the recipe beside its run, and digests of its pictures and of the weights it began with.
 
-    What goes on there must be the same but for the number of epochs: weights that saw a domain must not become those of
-    a recipe that leaves it out, nor those of an earlier stage that was trained anew.
+    What goes on there must be the same but for epochs and precision: weights that saw a domain must not become those of
+    a recipe that leaves it out, nor those of an earlier stage that was trained anew. Another machine may go on with it.
     """
     facts = [np.ascontiguousarray(getattr(content, name)) for name in COLUMNS]
     inputs = {
@@ -149,7 +157,11 @@ def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None) -> 
         "init": None if init is None else hashlib.sha256(init.read_bytes()).hexdigest(),
     }
     for kept, text, what in (
-        (out / "recipe.json", config.model_dump_json(indent=2, exclude={"epochs"}) + "\n", "of another recipe"),
+        (
+            out / "recipe.json",
+            config.model_dump_json(indent=2, exclude={"epochs", "precision"}) + "\n",
+            "of another recipe",
+        ),
         (out / "inputs.json", json.dumps(inputs, indent=2) + "\n", "on other pictures or from other weights"),
     ):
         if kept.exists() and kept.read_text() != text:
@@ -264,9 +276,16 @@ def _loader(config: TrainConfig, content: Pack, fabric: Fabric, views: Views) ->
     return fabric.setup_dataloaders(loader, use_distributed_sampler=False), sampler
 
 
-def _report(fabric: Fabric, state: dict[str, Any], config: TrainConfig, content: Pack, out: Path, loss: float) -> None:
+def _report(
+    fabric: Fabric,
+    state: dict[str, Any],
+    averaged: nn.Module,
+    config: TrainConfig,
+    content: Pack,
+    out: Path,
+    loss: float,
+) -> None:
     began = time.monotonic()
-    averaged = _settled(state, content, config)
     result = validate(averaged, content, config)
     row = {
         "epoch": state["epoch"],

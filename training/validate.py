@@ -26,7 +26,7 @@ def validate(network: nn.Module, content: Pack, config: TrainConfig) -> dict[str
     The averaged statistics of batch normalisation are used, so ``network`` must be in evaluation mode.
     """
     chosen = _left_out(content, config)
-    logits = {s: score_pack(network, content, chosen, s, config.view.size) for s in config.scales}
+    logits = {s: score_pack(network, content, chosen, s, config) for s in config.scales}
     label, domain = content.label[chosen], content.domain[chosen]
     by_domain = auc_by_domain(p_live(np.mean(list(logits.values()), axis=0)), label, domain)
     result = {"macro_auc": macro(by_domain)} | {f"auc/{name}": value for name, value in by_domain.items()}
@@ -34,7 +34,7 @@ def validate(network: nn.Module, content: Pack, config: TrainConfig) -> dict[str
     portraits = np.flatnonzero((content.origin == "portrait") & (content.split == "val"))
     if len(portraits):
         portraits = portraits[:: math.ceil(len(portraits) / PORTRAITS)]
-        logit = score_pack(network, content, portraits, config.scales[0], config.view.size)
+        logit = score_pack(network, content, portraits, config.scales[0], config)
         result["portraits_live"] = float(np.mean(logit > 0))
     return {name: round(value, 4) for name, value in result.items()}
 
@@ -53,12 +53,12 @@ def refuse_nothing_to_validate(content: Pack, config: TrainConfig) -> None:
 
 
 def score_pack(
-    network: nn.Module, content: Pack, chosen: npt.NDArray[np.int64], scale: float, size: int
+    network: nn.Module, content: Pack, chosen: npt.NDArray[np.int64], scale: float, config: TrainConfig
 ) -> npt.NDArray[np.float32]:
     """Live logit minus spoof logit of the pictures ``chosen``, cut at ``scale``: float32, N."""
-    spec = CropSpec(size_wh=(size, size), scale=scale, kind="context", color="rgb")
+    spec = CropSpec(size_wh=(config.view.size,) * 2, scale=scale, kind="context", color="rgb")
     device = next(network.parameters()).device.type
-    with torch.autocast(device, dtype=torch.bfloat16):
+    with torch.autocast(device, dtype=torch.bfloat16, enabled=config.precision == "bf16-mixed"):
         return np.concatenate([score(network, crops) for crops in _batches(content, chosen, spec)])
 
 

@@ -123,7 +123,7 @@ class Views(Dataset[Batch]):
     def _look(self, draw: Draw) -> Look:
         rng = np.random.default_rng(draw.seed)
         settings, content = self.config.view, self.content
-        framing = draw_framing(settings, rng)
+        framing = draw_framing(settings, rng, in_pair=draw.in_pair)
         view = frame(content.image(draw.index), content.box(draw.index), framing, settings.size)
         reference = frame(content.image(draw.partner), content.box(draw.partner), framing, settings.size)
         scale = min(framing.scale, content.context(draw.index))  # of a picture that ends at the face, hardly above 1

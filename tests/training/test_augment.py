@@ -62,6 +62,17 @@ def test_a_share_of_the_views_shows_next_to_nothing_but_the_face(close: float, e
     assert abs((scales <= CLOSE).mean() - expected) < 0.03
 
 
+@pytest.mark.parametrize(("close_pairs", "expected"), [(None, 0.0), (1.0, 1.0)])
+def test_the_two_of_a_pair_have_a_share_of_their_own_if_the_recipe_says_so(
+    close_pairs: float | None, expected: float
+) -> None:
+    rng = np.random.default_rng(0)
+    settings = ViewSettings(scale_low=1.19, close=0.0, close_pairs=close_pairs)
+    for in_pair, share in ((True, expected), (False, 0.0)):
+        close = [draw_framing(settings, rng, in_pair=in_pair).scale <= CLOSE for _ in range(200)]
+        assert abs(np.mean(close) - share) < 0.05
+
+
 def test_a_flip_mirrors_the_view() -> None:
     image, box = noise(0, size=90), (20, 20, 60, 70)
     straight, mirrored = (frame(image, box, Framing(1.5, (0, 0), flip), 48) for flip in (False, True))

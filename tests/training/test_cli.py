@@ -177,6 +177,24 @@ def test_an_export_without_its_extra_says_what_to_install(tmp_path: Path, monkey
     assert code == 1 and "pip install -e '.[litert]'" in text and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("in_the_file", "asked", "used"),
+    [("", (), "bf16-mixed"), ('precision = "32-true"', (), "32-true"), ("", ("--precision", "32-true"), "32-true")],
+)
+def test_a_recipe_keeps_its_precision_unless_another_is_asked_for(
+    in_the_file: str, asked: tuple[str, ...], used: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", exc_type=ImportError)
+    pytest.importorskip("lightning_fabric")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'name = "recipe"\nepochs = 1\n{in_the_file}\n')
+    seen: list[str] = []
+    monkeypatch.setattr("training.packs.load", lambda _: None)
+    monkeypatch.setattr("training.train.train", lambda config, *_, **__: seen.append(config.precision))
+    assert run("train", recipe, "--packs", tmp_path, "--out", tmp_path / "run", *asked)[0] == 0
+    assert seen == [used]
+
+
 def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps themselves are tested on their own; here each only says what it was given."""
     given: list[tuple[str, dict[str, object]]] = []
@@ -194,19 +212,33 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
         "terms": Path(__file__).parents[2] / "training" / "terms.toml",
         "run": tmp_path / "run",
     }
-    assert run("reproduce", *(part for name, path in paths.items() for part in (f"--{name}", path)))[0] == 0
+    options = [part for name, path in paths.items() for part in (f"--{name}", path)]
+    assert run("reproduce", *options, "--precision", "32-true")[0] == 0
     steps = [name for name, _ in given]
-    assert steps == ["prepare", *["train"] * 4, "average", *["train"] * 2, "average", *["train"] * 2, "release"]
-    *stages, fifth, sixth, seventh, last = (arguments for name, arguments in given if name == "train")
+    assert steps == [
+        "prepare",
+        *["train"] * 4,
+        "average",
+        *["train"] * 2,
+        "average",
+        *["train"] * 3,
+        "average",
+        "release",
+    ]
+    *stages, fifth, sixth, seventh, eighth, last = (arguments for name, arguments in given if name == "train")
     assert stages[0]["init"] is None
-    for before, after in [*pairwise(stages), (fifth, sixth), (seventh, last)]:
+    assert {arguments["precision"] for name, arguments in given if name == "train"} == {"32-true"}
+    for before, after in [*pairwise(stages), (fifth, sixth), (seventh, eighth), (eighth, last)]:
         assert isinstance(after["init"], Path) and after["init"].parent == before["out"]
-    *_, soup, _, _, mean, _, _, released = (arguments for _, arguments in given)
+    soup, mean, blend = (arguments for name, arguments in given if name == "average")
+    released = given[-1][1]
     assert [path.parent for path in soup["ingredients"]] == [stages[2]["out"], stages[3]["out"]]  # type: ignore[attr-defined]
     assert fifth["init"] == soup["out"]
     assert [path.parent for path in mean["ingredients"]] == [fifth["out"], sixth["out"]]  # type: ignore[attr-defined]
     assert (mean["measure"], mean["packs"]) == (sixth["config"], sixth["packs"])
     assert seventh["init"] == mean["out"]
-    assert released["weights"].parent == last["out"]  # type: ignore[attr-defined]
+    assert [path.parent for path in blend["ingredients"]] == [eighth["out"], last["out"]]  # type: ignore[attr-defined]
+    assert (blend["measure"], blend["packs"]) == (last["config"], last["packs"])
+    assert released["weights"] == blend["out"]
     recipe = load_config(last["config"])  # type: ignore[arg-type]
     assert (released["scale"], released["mirrored_scale"]) == (recipe.scales[0], recipe.mirrored_scale)

@@ -72,6 +72,7 @@ def test_pairs_are_an_attack_and_its_own_source_with_one_seed(tiny_pack: Pack) -
             assert tiny_pack.source[attack.index] == tiny_pack.key[source.index]
             assert (attack.seed, attack.partner) == (source.seed, source.partner)
         assert {str(tiny_pack.origin[draw.index]) for draw in batch[16:]} == {"real"}
+        assert [draw.in_pair for draw in batch] == [True] * 16 + [False] * 16
 
 
 def test_nothing_of_val_or_test_is_ever_drawn_not_even_as_a_background(tiny_pack: Pack) -> None:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from safetensors.torch import load_file  # noqa: E402
 import training.train  # noqa: E402
 from faceauth.errors import ConfigError  # noqa: E402
 from training.apprentice import Outputs, loss_of  # noqa: E402
-from training.config import DataSettings, OptimiserSettings, TrainConfig, load_config  # noqa: E402
+from training.config import DataSettings, OptimiserSettings, Precision, TrainConfig, load_config  # noqa: E402
 from training.export import export_fp32  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
 from training.packs import Pack, save  # noqa: E402
@@ -139,6 +139,23 @@ def test_a_folder_holds_the_run_of_one_recipe(tmp_path: Path, tiny_pack: Pack, s
         train(without, tiny_pack, tmp_path)
 
 
+def test_a_machine_of_another_precision_may_go_on_with_a_run(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    train(smoke.model_copy(update={"epochs": 1}), tiny_pack, tmp_path)
+    train(smoke.model_copy(update={"precision": "32-true"}), tiny_pack, tmp_path)
+    assert [row["epoch"] for row in table(tmp_path)] == [1, 2]
+
+
+def test_the_precision_is_that_of_the_steps(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    losses = {}
+    for precision in get_args(Precision):
+        train(smoke.model_copy(update={"epochs": 1, "precision": precision}), tiny_pack, tmp_path / precision)
+        losses[precision] = table(tmp_path / precision)[0]["loss"]
+    assert losses["bf16-mixed"] != losses["32-true"]
+    assert losses["bf16-mixed"] == pytest.approx(losses["32-true"], rel=0.05)
+
+
 def test_a_folder_holds_the_run_on_one_pack_from_one_beginning(
     tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
 ) -> None:
@@ -244,6 +261,22 @@ def test_released_weights_can_be_trained_on(tmp_path: Path, tiny_pack: Pack, smo
         if weight.dim() == 4:
             likeness = torch.cosine_similarity(weight.flatten(1), released.state_dict()[name].flatten(1))
             torch.testing.assert_close(likeness, torch.ones(len(weight)))
+
+
+def test_frozen_blocks_stay_and_the_others_learn(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    begun = train(smoke.model_copy(update={"epochs": 1}), tiny_pack, tmp_path / "first")
+    frozen = smoke.model_copy(update={"optimiser": smoke.optimiser.model_copy(update={"frozen_blocks": 2})})
+    train(frozen, tiny_pack, tmp_path / "second", init=begun)
+    before, after = load_file(begun), load_file(tmp_path / "second" / "last.safetensors")
+    changed = {name[:10] for name, weight in after.items() if weight.dim() == 4 and not weight.equal(before[name])}
+    assert changed == {"features.2", "features.3", "features.4"}
+
+
+def test_random_blocks_are_not_frozen(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
+    frozen = smoke.model_copy(update={"optimiser": smoke.optimiser.model_copy(update={"frozen_blocks": 2})})
+    with pytest.raises(ConfigError, match="--init"):
+        train(frozen, tiny_pack, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_reference_recipe_has_its_learning_rates(tmp_path: Path, tiny_pack: Pack) -> None:

@@ -60,11 +60,23 @@ def test_each_scale_has_a_figure_beside_that_of_their_mean(tiny_pack: Pack, smok
     assert {"macro_auc", "macro_auc@1.2", "macro_auc@2.0"} <= set(result)
 
 
-def test_a_score_is_the_live_logit_minus_the_spoof_logit(tiny_pack: Pack) -> None:
+def test_a_score_is_the_live_logit_minus_the_spoof_logit(tiny_pack: Pack, smoke: TrainConfig) -> None:
     chosen = np.flatnonzero(tiny_pack.split == "val")
-    logits = score_pack(Brightness(), tiny_pack, chosen, 2.0, 32)
+    logits = score_pack(Brightness(), tiny_pack, chosen, 2.0, smoke)
     assert logits.shape == (len(chosen),) and logits.dtype == np.float32
-    np.testing.assert_allclose(logits, -score_pack(Brightness(-1.0), tiny_pack, chosen, 2.0, 32))
+    np.testing.assert_allclose(logits, -score_pack(Brightness(-1.0), tiny_pack, chosen, 2.0, smoke))
+
+
+@pytest.mark.parametrize(("precision", "is_mixed"), [("bf16-mixed", True), ("32-true", False)])
+def test_scores_have_the_precision_of_the_recipe(
+    precision: str, is_mixed: bool, tiny_pack: Pack, smoke: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixed = []
+    monkeypatch.setattr(
+        training.validate, "score", lambda *_: mixed.append(torch.is_autocast_enabled("cpu")) or np.zeros(1)
+    )
+    score_pack(Brightness(), tiny_pack, np.array([0]), 2.0, smoke.model_copy(update={"precision": precision}))
+    assert mixed == [is_mixed]
 
 
 def test_p_live_rises_with_the_logit_and_is_a_half_at_zero() -> None:

@@ -39,6 +39,14 @@ class Bar:
         self._progress.stop()
 
 
+with_precision = click.option(
+    "--precision",
+    type=click.Choice(("bf16-mixed", "32-true")),
+    help="Of the arithmetic: 32-true where the processor has no bfloat16 (no avx512_bf16 among the flags of Linux), as "
+    "mixed bfloat16 takes four times as long there. [default: the recipe's, bf16-mixed unless it says another]",
+)
+
+
 def with_sources(command: Callable[..., None]) -> Callable[..., None]:
     """The options that name labelled collections."""
     for option in (

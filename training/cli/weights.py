@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from training.cli.data import prepare
-from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar
+from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar, with_precision
+
+if TYPE_CHECKING:
+    from training.config import Precision, TrainConfig
 
 TERMS_HELP = (
     "TOML: version, licence, origin, use, method, findings and data of the weights; training/terms.toml is an example."
@@ -17,8 +21,8 @@ STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", 
 """The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
 STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "best"))
 """The recipes that go on from the mean of the weights of the last two before them."""
-LAST_STAGES = (("levels", "best"), ("robust", "best"))
-"""The recipes that go on from the mean of the weights of those two; the weights of the last are released."""
+LAST_STAGES = (("levels", "best"), ("robust", "best"), ("pairs", "last"))
+"""The recipes that go on from the mean of the weights of those two; that of the last two of these is released."""
 
 
 @click.command()
@@ -33,20 +37,22 @@ LAST_STAGES = (("levels", "best"), ("robust", "best"))
 @click.option(
     "--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes in which they see views."
 )
-def train(config: Path, packs: Path, out: Path, init: Path | None, teachers: Path | None) -> None:
+@with_precision
+def train(
+    config: Path, packs: Path, out: Path, init: Path | None, teachers: Path | None, precision: "Precision | None"
+) -> None:
     """Train as CONFIG says; started again with the same --out, go on after the last whole epoch.
 
     On several devices: torchrun --nproc-per-node N -m training train CONFIG ...
     """
     import cv2
 
-    from training.config import load_config
     from training.packs import load
     from training.train import train as run
 
     cv2.setNumThreads(1)  # the loader's processes are the parallelism
     out.mkdir(parents=True, exist_ok=True)
-    click.echo(run(load_config(config), load(sorted(packs.glob("*.npz"))), out, init=init, teachers=teachers))
+    click.echo(run(_recipe(config, precision), load(sorted(packs.glob("*.npz"))), out, init=init, teachers=teachers))
 
 
 @click.command()
@@ -236,9 +242,16 @@ def export(weights: Path, manifest: Path, scale: float, out: Path) -> None:
 @click.option("--teachers", required=True, type=FOLDER, help="Folder of other projects' ONNX models, for soft scores.")
 @click.option("--terms", required=True, type=FILE, help=TERMS_HELP)
 @click.option("--run", required=True, type=NEW_FOLDER, help="Folder for packs, checkpoints, weights and reports.")
+@with_precision
 @click.pass_context
 def reproduce(
-    ctx: click.Context, manifest: Path, portraits: tuple[Path, ...], teachers: Path, terms: Path, run: Path
+    ctx: click.Context,
+    manifest: Path,
+    portraits: tuple[Path, ...],
+    teachers: Path,
+    terms: Path,
+    run: Path,
+    precision: "Precision | None",
 ) -> None:
     """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
     from training.config import load_config
@@ -253,21 +266,22 @@ def reproduce(
         made = []
         for stage, chosen in stages:
             config = CONFIGS / f"{stage}.toml"
-            ctx.invoke(train, config=config, packs=packs, out=run / stage, init=init, teachers=teachers)
-            init = run / stage / f"{chosen}.safetensors"
+            folder = run / stage
+            ctx.invoke(train, config=config, packs=packs, out=folder, init=init, teachers=teachers, precision=precision)
+            init = folder / f"{chosen}.safetensors"
             made.append(init)
         return made
 
-    packs, soups = run / "packs", (run / "soup.safetensors", run / "second_soup.safetensors")
+    packs, soups = run / "packs", [run / f"{which}soup.safetensors" for which in ("", "second_", "third_")]
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
     ctx.invoke(average, ingredients=chain(STAGES, None)[-2:], out=soups[0])
-    measured_on = CONFIGS / f"{STAGES_AFTER_SOUP[-1][0]}.toml"
-    ingredients = chain(STAGES_AFTER_SOUP, soups[0])
-    ctx.invoke(average, ingredients=ingredients, out=soups[1], measure=measured_on, packs=packs)
+    for stages, init, soup in ((STAGES_AFTER_SOUP, soups[0], soups[1]), (LAST_STAGES, soups[1], soups[2])):
+        measured_on = CONFIGS / f"{stages[-1][0]}.toml"
+        ctx.invoke(average, ingredients=chain(stages, init)[-2:], out=soup, measure=measured_on, packs=packs)
     last = load_config(CONFIGS / f"{LAST_STAGES[-1][0]}.toml")
     ctx.invoke(
         release,
-        weights=chain(LAST_STAGES, soups[1])[-1],
+        weights=soups[-1],
         manifest=manifest,
         portraits=portraits,
         terms=terms,
@@ -288,13 +302,19 @@ def reproduce(
 @click.option(
     "--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes in which they see views."
 )
+@with_precision
 def cross_validate(
-    config: Path, packs: Path, out: Path, count: int, together: tuple[str, ...], teachers: Path | None
+    config: Path,
+    packs: Path,
+    out: Path,
+    count: int,
+    together: tuple[str, ...],
+    teachers: Path | None,
+    precision: "Precision | None",
 ) -> None:
     """Train CONFIG once a fold without some domains of train, and show macro AUC on them and on val."""
     import cv2
 
-    from training.config import load_config
     from training.crossval import cross_validate as run
     from training.crossval import folds
     from training.packs import load
@@ -303,10 +323,19 @@ def cross_validate(
     content = load(sorted(packs.glob("*.npz")))
     groups = folds(content, count, [group.split(",") for group in together])
     results = []
-    for group, result in zip(groups, run(load_config(config), content, groups, out, teachers), strict=True):
+    recipe = _recipe(config, precision)
+    for group, result in zip(groups, run(recipe, content, groups, out, teachers), strict=True):
         results.append(result)
         click.echo(f"left out {result.macro_left_out:.4f}, val {result.macro_val:.4f}: without {', '.join(group)}")
     left_out = sum(result.macro_left_out for result in results) / len(results)
     click.echo(
         f"left out {left_out:.4f}, val {sum(r.macro_val for r in results) / len(results):.4f}: mean of the folds"
     )
+
+
+def _recipe(config: Path, precision: "Precision | None") -> "TrainConfig":
+    """The recipe in ``config``, in another ``precision`` if one is wanted."""
+    from training.config import load_config
+
+    recipe = load_config(config)
+    return recipe if precision is None else recipe.model_copy(update={"precision": precision})
