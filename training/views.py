@@ -86,10 +86,8 @@ class Views(Dataset[Batch]):
             refuse_missing_files(teachers)
         self._folder = teachers if config.data.teachers_see == "views" else None
         self._hard = hard_targets(content, config)
-        self._weight, self._weight_close = (
-            teacher_weights(content, config),
-            teacher_weights(content, config, close=True),
-        )
+        self._weight = teacher_weights(content, config)
+        self._weight_close = teacher_weights(content, config, close=True)
         wants_scores = bool(self._weight.any() or self._weight_close.any()) or config.optimiser.guess_weight > 0
         if self._folder is None and wants_scores and np.isnan(content.teacher).all():
             raise ConfigError(

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, get_args
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from training.config import Precision
 
 if TYPE_CHECKING:
     from faceauth.evaluation.manifest import Row
@@ -41,7 +43,7 @@ class Bar:
 
 with_precision = click.option(
     "--precision",
-    type=click.Choice(("bf16-mixed", "32-true")),
+    type=click.Choice(get_args(Precision)),
     help="Of the arithmetic: 32-true where the processor has no bfloat16 (no avx512_bf16 among the flags of Linux), as "
     "mixed bfloat16 takes four times as long there. [default: the recipe's, bf16-mixed unless it says another]",
 )

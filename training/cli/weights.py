@@ -2,15 +2,12 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from training.cli.data import prepare
 from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar, with_precision
-
-if TYPE_CHECKING:
-    from training.config import Precision, TrainConfig
+from training.config import Precision, TrainConfig, load_config
 
 TERMS_HELP = (
     "TOML: version, licence, origin, use, method, findings and data of the weights; training/terms.toml is an example."
@@ -39,7 +36,7 @@ LAST_STAGES = (("levels", "best"), ("robust", "best"), ("pairs", "last"))
 )
 @with_precision
 def train(
-    config: Path, packs: Path, out: Path, init: Path | None, teachers: Path | None, precision: "Precision | None"
+    config: Path, packs: Path, out: Path, init: Path | None, teachers: Path | None, precision: Precision | None
 ) -> None:
     """Train as CONFIG says; started again with the same --out, go on after the last whole epoch.
 
@@ -65,7 +62,6 @@ def average(ingredients: tuple[Path, ...], out: Path, measure: Path | None, pack
 
     Batch statistics are averaged too, unless --measure says where to measure those of the mean.
     """
-    from training.config import load_config
     from training.packs import load
     from training.soup import average as run
     from training.soup import views_to_measure_on
@@ -251,10 +247,9 @@ def reproduce(
     teachers: Path,
     terms: Path,
     run: Path,
-    precision: "Precision | None",
+    precision: Precision | None,
 ) -> None:
     """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
-    from training.config import load_config
     from training.crops import refuse_without_box
     from training.records import manifest_records
     from training.release import load_terms
@@ -310,7 +305,7 @@ def cross_validate(
     count: int,
     together: tuple[str, ...],
     teachers: Path | None,
-    precision: "Precision | None",
+    precision: Precision | None,
 ) -> None:
     """Train CONFIG once a fold without some domains of train, and show macro AUC on them and on val."""
     import cv2
@@ -333,9 +328,7 @@ def cross_validate(
     )
 
 
-def _recipe(config: Path, precision: "Precision | None") -> "TrainConfig":
+def _recipe(config: Path, precision: Precision | None) -> TrainConfig:
     """The recipe in ``config``, in another ``precision`` if one is wanted."""
-    from training.config import load_config
-
     recipe = load_config(config)
     return recipe if precision is None else recipe.model_copy(update={"precision": precision})
