@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.crop import context_crop
+from faceauth.crop import context_crop, context_square
 from faceauth.stages import CropSpec, Image
 from training.config import ViewSettings
 from training.recapture.camera import camera, through_jpeg
@@ -43,13 +43,25 @@ def draw_framing(settings: ViewSettings, rng: np.random.Generator, *, in_pair: b
 
 def frame(image: Image, box_xyxy: Box, framing: Framing, size: int) -> Image:
     """Cut ``framing`` with the library's own crop: uint8, size x size x 3, BGR."""
+    spec = CropSpec(size_wh=(size, size), scale=framing.scale, kind="context", color="bgr")
+    pixels = context_crop(image, _shifted(image, box_xyxy, framing), spec).pixels
+    return pixels[:, ::-1] if framing.flip else pixels
+
+
+def face_in_view(image: Image, box_xyxy: Box, framing: Framing) -> tuple[float, float, float]:
+    """Centre (x, y) and longer side of the face box in shares of the side of the view that :func:`frame` cuts."""
+    left, top, right, bottom = box_xyxy
+    x0, y0, side = context_square(image.shape[1::-1], _shifted(image, box_xyxy, framing), framing.scale)
+    x, y = ((left + right) / 2 - x0) / side, ((top + bottom) / 2 - y0) / side
+    return 1 - x if framing.flip else x, y, max(right - left, bottom - top) / side
+
+
+def _shifted(image: Image, box_xyxy: Box, framing: Framing) -> Box:
     left, top, right, bottom = box_xyxy
     # A box that reaches beyond the picture may be all but outside already: it keeps at least a pixel inside.
     dx = min(max(framing.shift[0] * (right - left), 1 - right), image.shape[1] - 1 - left)
     dy = min(max(framing.shift[1] * (bottom - top), 1 - bottom), image.shape[0] - 1 - top)
-    spec = CropSpec(size_wh=(size, size), scale=framing.scale, kind="context", color="bgr")
-    pixels = context_crop(image, (left + dx, top + dy, right + dx, bottom + dy), spec).pixels
-    return pixels[:, ::-1] if framing.flip else pixels
+    return left + dx, top + dy, right + dx, bottom + dy
 
 
 def degrade(view: Image, settings: ViewSettings, rng: np.random.Generator, *, reference: Image | None) -> Image:

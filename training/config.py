@@ -25,6 +25,7 @@ class DataSettings(Settings):
         sampling: ``epoch`` shows every training picture that is not simulated once an epoch; ``balanced`` draws class
             and domain evenly.
         pairs: share of a batch that is simulated attacks together with their own live sources (``balanced`` only).
+        portraits: share of the live views outside pairs that are portraits (``balanced`` only).
         frames_per_class: at most so many real frames of a class and domain are drawn as views of their own
             (``balanced`` only); None draws all. Pairs, backgrounds and colours come from all.
         teacher_weight: share of the teachers' soft score in the target, in [0, 1], where a picture has one.
@@ -46,6 +47,7 @@ class DataSettings(Settings):
 
     sampling: Literal["epoch", "balanced"] = "balanced"
     pairs: float = Field(0.0, ge=0, le=1)
+    portraits: float = Field(0.0, ge=0, le=1)
     frames_per_class: int | None = Field(None, ge=1)
     teacher_weight: float = Field(0.0, ge=0, le=1)
     teacher_weight_wide: float | None = Field(None, ge=0, le=1)
@@ -67,6 +69,7 @@ class ViewSettings(Settings):
         close_pairs: the same for the two of a pair, which differ in the recapture alone; None gives them no other.
         mix_from_scale: views that show less are neither blended nor patched: their teachers see too little to say what
             comes of it.
+        furnish: share of the views with something behind the face that get window frames, doors and shelves there.
         worsen: more blur, gain, shrinking and compression than ``camera`` has.
         blend: share of views laid over another picture's, by any ratio.
         patch: share of views with a rectangle of another picture's in them. Their target and that of blends is the
@@ -83,6 +86,7 @@ class ViewSettings(Settings):
     worsen: float = Field(0.0, ge=0, le=1)
     recolour: float = Field(0.4, ge=0, le=1)
     exchange: float = Field(0.15, ge=0, le=1)
+    furnish: float = Field(0.0, ge=0, le=1)
     blend: float = Field(0.0, ge=0, le=0.5)
     patch: float = Field(0.0, ge=0, le=0.5)
     greyscale: float = Field(0.1, ge=0, le=1)
@@ -156,10 +160,11 @@ class TrainConfig(Settings):
         return self
 
     @model_validator(mode="after")
-    def _only_drawn_batches_have_pairs_and_a_focus(self) -> Self:
-        if (self.data.pairs or self.data.focus) and self.data.sampling != "balanced":
+    def _only_drawn_batches_have_shares_and_a_focus(self) -> Self:
+        if (self.data.pairs or self.data.portraits or self.data.focus) and self.data.sampling != "balanced":
             raise ValueError(
-                'data.pairs and data.focus need data.sampling = "balanced": an epoch shows each frame once.'
+                'data.pairs, data.portraits and data.focus need data.sampling = "balanced": an epoch shows each frame '
+                "once."
             )
         return self
 

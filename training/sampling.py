@@ -36,10 +36,10 @@ class BalancedBatches:
 
     A share ``settings.pairs`` of a batch is pairs: a simulated attack and its live source with the same seed, hence the
     same framing and the same camera. The rest are real frames, half of each class, domains weighted by the square
-    root of their size.
+    root of their size; a share ``settings.portraits`` of the live ones gives way to portraits.
 
     Raises:
-        ConfigError: pairs are wanted, and no simulated attack is there.
+        ConfigError: pairs are wanted, and no simulated attack is there; or portraits, and there is none.
     """
 
     def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
@@ -58,6 +58,13 @@ class BalancedBatches:
             )
         self._n_pairs = round(batch_size * settings.pairs / 2)
         self._everything = np.flatnonzero(usable)
+        self._portraits = np.flatnonzero(usable & (content.origin == "portrait"))
+        self._share_of_portraits = settings.portraits
+        if settings.portraits and not len(self._portraits):
+            raise ConfigError(
+                "The recipe wants portraits and the packs hold none: prepare them with --portraits, or set "
+                "data.portraits to 0."
+            )
 
     def batches(self, epoch: int, count: int, rank: int = 0) -> Iterator[list[Draw]]:
         """``count`` batches of one epoch for one process."""
@@ -67,7 +74,7 @@ class BalancedBatches:
 
     def draw_more_often(self, times: Mapping[str, float]) -> None:
         """Draw the real frames of some domains so many times as often as their number says; others as ever."""
-        self._real = [_by_domain(self._content, self._frames, label, times) for label in (LIVE, SPOOF)]
+        self._real = {label: _by_domain(self._content, self._frames, label, times) for label in (LIVE, SPOOF)}
 
     def length(self, count: int) -> int:
         """How many batches ``batches`` yields."""
@@ -79,10 +86,18 @@ class BalancedBatches:
             seed, partner = int(rng.integers(2**62)), int(rng.choice(self._everything))
             draws += [Draw(int(picture), partner, seed, in_pair=True) for picture in (attack, source)]
         for place in range(self.batch_size - len(draws)):
-            domains, weights = self._real[place % 2]
-            frames = domains[int(rng.choice(len(domains), p=weights))]
+            frames = self._frames_to_draw_from(place % 2, rng)
             draws.append(Draw(int(rng.choice(frames)), int(rng.choice(self._everything)), int(rng.integers(2**62))))
         return draws
+
+    def _frames_to_draw_from(self, label: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        wants_portrait = label == LIVE and self._share_of_portraits > 0
+        if (
+            wants_portrait and rng.random() < self._share_of_portraits
+        ):  # recipes without them draw what they always drew
+            return self._portraits
+        domains, weights = self._real[label]
+        return domains[int(rng.choice(len(domains), p=weights))]
 
 
 class EpochBatches:

@@ -13,8 +13,9 @@ from torch.utils.data import Dataset, Sampler
 
 from faceauth.errors import ConfigError
 from faceauth.stages import Image
-from training.augment import batch_of, blend, degrade, draw_framing, exchange_background, frame, patch
+from training.augment import batch_of, blend, degrade, draw_framing, exchange_background, face_in_view, frame, patch
 from training.config import TrainConfig
+from training.furniture import furnish
 from training.levels import Levels, level_at
 from training.packs import WIDE, Pack
 from training.sampling import BalancedBatches, Draw, EpochBatches
@@ -24,6 +25,7 @@ from training.triplet import NO_GROUP, groups_of
 Floats = npt.NDArray[np.float32]
 
 EXCHANGE_FROM_SCALE = 1.4  # below it nothing but the face is in view
+LARGEST_FURNISHED_FACE = 0.8  # in sides of the view: a little of what is behind is enough
 
 
 class Batch(NamedTuple):
@@ -52,14 +54,18 @@ class Look:
 
     Attributes:
         scale: of its framing.
+        face: where it is (``augment.face_in_view``).
         rng: goes on to draw the camera.
+        furniture: draws what is to stand behind the face, if anything: no teacher shall take it for a device.
     """
 
     pixels: Image
     reference: Image
     scale: float
+    face: tuple[float, float, float]
     is_mixed: bool
     rng: np.random.Generator
+    furniture: np.random.Generator | None
 
 
 class Views(Dataset[Batch]):
@@ -115,25 +121,34 @@ class Views(Dataset[Batch]):
         return self._photograph([self._look(draw) for draw in draws])
 
     def _photograph(self, looks: list[Look]) -> Tensor:
-        views = [degrade(look.pixels, self.config.view, look.rng, reference=look.reference) for look in looks]
-        return torch.from_numpy(batch_of(views))
+        return torch.from_numpy(batch_of([self._photographed(look) for look in looks]))
+
+    def _photographed(self, look: Look) -> Image:
+        view = look.pixels
+        if look.furniture is not None and look.face[2] < LARGEST_FURNISHED_FACE:
+            view = furnish(view, look.furniture, look.face)
+        return degrade(view, self.config.view, look.rng, reference=look.reference)
 
     def _look(self, draw: Draw) -> Look:
         rng = np.random.default_rng(draw.seed)
         settings, content = self.config.view, self.content
         framing = draw_framing(settings, rng, in_pair=draw.in_pair)
-        view = frame(content.image(draw.index), content.box(draw.index), framing, settings.size)
+        image, box_xyxy = content.image(draw.index), content.box(draw.index)
+        view = frame(image, box_xyxy, framing, settings.size)
         reference = frame(content.image(draw.partner), content.box(draw.partner), framing, settings.size)
-        scale = min(framing.scale, content.context(draw.index))  # of a picture that ends at the face, hardly above 1
-        # Drawn for every picture, or the two of a pair would part ways where only one of them can be exchanged.
-        wanted, of_exchange = rng.random() < settings.exchange, np.random.default_rng(rng.integers(2**62))
-        if wanted and scale > EXCHANGE_FROM_SCALE:
-            view = exchange_background(view, reference, of_exchange, scale)
+        shown = min(framing.scale, content.context(draw.index))  # of a picture that ends at the face, hardly above 1
+        exchange = _sometimes(settings.exchange, rng)
+        if exchange is not None and shown > EXCHANGE_FROM_SCALE:
+            view = exchange_background(view, reference, exchange, shown)
+        furniture = None
+        if settings.furnish:  # recipes without it draw what they always drew
+            furniture = _sometimes(settings.furnish, rng)
         kind = float(rng.random())
-        is_mixed = kind < settings.blend + settings.patch and scale >= settings.mix_from_scale
+        is_mixed = kind < settings.blend + settings.patch and shown >= settings.mix_from_scale
         if is_mixed:
             view = blend(view, reference, rng) if kind < settings.blend else patch(view, reference, rng)
-        return Look(view, reference, framing.scale, is_mixed, rng)
+        face = face_in_view(image, box_xyxy, framing)
+        return Look(view, reference, framing.scale, face, is_mixed, rng, furniture)
 
     def _level(self, draw: Draw, look: Look) -> float:
         """Of the picture's domain; of a mixed view half-way between those of both pictures."""
@@ -159,6 +174,15 @@ class EpochSampler(Sampler[list[Draw]]):
 
     def __len__(self) -> int:
         return self.source.length(self.count)
+
+
+def _sometimes(share: float, rng: np.random.Generator) -> np.random.Generator | None:
+    """A generator of its own in a ``share`` of the views.
+
+    Drawn for every picture, or the two of a pair would part ways where only one of them can be changed.
+    """
+    wanted, own = rng.random() < share, np.random.default_rng(rng.integers(2**62))
+    return own if wanted else None
 
 
 def _known(logits: Floats) -> Answers:

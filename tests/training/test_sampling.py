@@ -2,10 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
+import pytest
 
+from faceauth.errors import ConfigError
 from training.config import DataSettings
 from training.packs import Pack
 from training.records import LIVE, SPOOF
@@ -63,6 +66,21 @@ def test_a_bound_on_frames_leaves_the_same_few_of_each_class_and_domain(tiny_pac
     assert cells == {(d, c): 3 for d, c in [("large", 0), ("large", 1), ("small", 0), ("small", 1), ("live-only", 0)]}
     assert seen(3) == few
     assert len(seen(None)) == 64 + 64 + 4 + 4 + 16
+
+
+def test_a_share_of_the_live_frames_gives_way_to_portraits(tiny_pack: Pack) -> None:
+    settings = DataSettings(pairs=0.5, portraits=0.25)
+    alone = [d for d in drawn(BalancedBatches(tiny_pack, settings, batch_size=32, seed=0)) if not d.in_pair]
+    of_portraits = [d for d in alone if tiny_pack.origin[d.index] == "portrait"]
+    assert abs(len(of_portraits) / (MANY * 8) - 0.25) < 0.02
+    assert all(tiny_pack.split[d.index] == "train" for d in of_portraits)
+    assert sum(tiny_pack.label[d.index] == SPOOF for d in alone) == MANY * 8
+
+
+def test_portraits_that_are_not_there_are_refused(tiny_pack: Pack) -> None:
+    without = replace(tiny_pack, origin=np.where(tiny_pack.origin == "portrait", "real", tiny_pack.origin))
+    with pytest.raises(ConfigError, match="--portraits"):
+        BalancedBatches(without, DataSettings(portraits=0.1), batch_size=32, seed=0)
 
 
 def test_pairs_are_an_attack_and_its_own_source_with_one_seed(tiny_pack: Pack) -> None:

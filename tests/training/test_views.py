@@ -15,7 +15,7 @@ from training.config import DataSettings, OptimiserSettings, TrainConfig, ViewSe
 from training.packs import Pack  # noqa: E402
 from training.records import SPOOF  # noqa: E402
 from training.sampling import BalancedBatches, Draw  # noqa: E402
-from training.teachers import Panel  # noqa: E402
+from training.teachers import Answers, Panel  # noqa: E402
 from training.triplet import NO_GROUP  # noqa: E402
 from training.views import EpochSampler, Views, soft_targets, teacher_weights  # noqa: E402
 
@@ -174,3 +174,52 @@ def test_a_close_view_is_not_mixed(tiny_pack: Pack, smoke: TrainConfig, from_sca
     mixing = Views(tiny_pack, smoke.model_copy(update={"view": view.model_copy(update={"mix_from_scale": from_scale})}))
     draws = [Draw(index, index + 9, index) for index in range(6)]
     assert torch.equal(plain.crops(draws), mixing.crops(draws)) is not is_mixed
+
+
+FURNISHED = PLAIN.model_copy(update={"furnish": 1.0, "scale_low": 1.8, "scale_high": 1.9})
+
+
+def test_the_two_of_a_pair_stand_before_the_same_furniture(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    """An attack of the tiny pack is its source at 0.6 of the brightness and its furniture hardly darker."""
+    settings = FURNISHED.model_copy(update={"size": 64})
+    views, bare = (
+        Views(tiny_pack, smoke.model_copy(update={"view": view}))
+        for view in (settings, settings.model_copy(update={"furnish": 1e-9}))
+    )
+    draws = next(BalancedBatches(tiny_pack, DataSettings(pairs=1), batch_size=8, seed=0).batches(0, 1))
+    changed = np.abs(views.crops(draws).numpy().astype(int) - bare.crops(draws).numpy()).max(axis=3) > 12
+    assert changed.mean() > 0.1
+    for attack, source in zip(changed[::2], changed[1::2], strict=True):
+        assert (attack & source).sum() > 0.5 * (attack | source).sum()
+
+
+def test_a_face_that_fills_its_view_gets_no_furniture(tiny_pack: Pack, smoke: TrainConfig) -> None:
+    close = FURNISHED.model_copy(update={"scale_low": 1.0, "scale_high": 1.1})
+    draws = [Draw(index, index, index) for index in range(4)]
+    with_share, without = (
+        Views(tiny_pack, smoke.model_copy(update={"view": close.model_copy(update={"furnish": p})})).crops(draws)
+        for p in (1.0, 1e-9)
+    )
+    assert torch.equal(with_share, without)
+
+
+def test_teachers_do_not_see_the_furniture(
+    tiny_pack: Pack, smoke: TrainConfig, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seen: list[bytes] = []
+
+    class Listening:
+        def __init__(self, folder: Path) -> None: ...
+
+        def ask(self, views: list[np.ndarray[Any, np.dtype[np.uint8]]]) -> Answers:
+            seen.append(np.stack(views).tobytes())
+            return Answers(np.zeros((len(views), 3), np.float32), *(np.zeros(0, np.float32),) * 2)
+
+    monkeypatch.setattr("training.views.Panel", Listening)
+    monkeypatch.setattr("training.views.refuse_missing_files", lambda folder: None)
+    draws = [Draw(index, index, index) for index in range(4)]
+    crops = []
+    for share in (1.0, 1e-9):
+        update = {"view": FURNISHED.model_copy(update={"furnish": share}), "data": DataSettings(teachers_see="views")}
+        crops.append(Views(tiny_pack, smoke.model_copy(update=update), tmp_path)[draws].crops)
+    assert seen[0] == seen[1] and not torch.equal(crops[0], crops[1])

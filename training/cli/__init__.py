@@ -9,7 +9,7 @@ import click
 
 from faceauth.errors import FaceAuthError
 from training.cli.data import audit, check_leakage, prepare, sheets
-from training.cli.weights import average, cross_validate, evaluate, export, release, reproduce, train
+from training.cli.weights import average, compare, cross_validate, evaluate, export, release, reproduce, train
 
 
 class Commands(click.Group):
@@ -28,6 +28,19 @@ def main() -> None:
     """Train SpoofNet: from labelled pictures to the weights that the library ships."""
 
 
-COMMANDS = (prepare, train, cross_validate, average, evaluate, release, export, reproduce, check_leakage, audit, sheets)
+COMMANDS = (
+    prepare,
+    train,
+    cross_validate,
+    average,
+    compare,
+    evaluate,
+    release,
+    export,
+    reproduce,
+    check_leakage,
+    audit,
+    sheets,
+)
 for _command in COMMANDS:
     main.add_command(_command)

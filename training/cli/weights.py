@@ -76,6 +76,33 @@ def average(ingredients: tuple[Path, ...], out: Path, measure: Path | None, pack
 
 
 @click.command()
+@click.argument("weights", nargs=-1, required=True, type=FILE)
+@click.option("--packs", required=True, type=FOLDER, help="Folder that prepare filled.")
+@click.option("--scale", required=True, type=SCALE, help="Context scale of the crop.")
+@click.option("--mirrored-scale", type=SCALE, help="Of a second view, mirrored, to average P(live) over.")
+def compare(weights: tuple[Path, ...], packs: Path, scale: float, mirrored_scale: float | None) -> None:
+    """Compare WEIGHTS on pictures that no training saw, before test is looked at.
+
+    Errors of attacks and of live people at equal logits, macro over domains: val, also domain by domain, cut at the
+    face and before furniture, held-out portraits, simulated attacks on both, and some of all made worse.
+    """
+    from faceauth.cli import output
+    from faceauth.liveness.card import CropFacts
+    from training.compare import TRIALS, comparison, errors, trials
+    from training.evaluate import load as load_weights
+    from training.packs import load
+
+    networks = [load_weights(path) for path in weights]
+    spec = CropFacts(scale=scale, mirrored_scale=mirrored_scale).spec()
+    found = {}
+    with Bar() as bar:
+        for trial in trials(load(sorted(packs.glob("*.npz"))), spec):
+            found[trial.name] = [errors(network, trial) for network in networks]
+            bar("trials", len(found), TRIALS)
+    output.show(comparison(found, [f"{path.parent.name}/{path.stem}" for path in weights]))
+
+
+@click.command()
 @click.argument("weights", type=FILE)
 @click.option("--manifest", required=True, type=FILE, help="Labelled pictures with face boxes.")
 @click.option(
