@@ -17,7 +17,8 @@ from training.recapture.camera import camera, through_jpeg
 from training.recapture.randomness import chance, log_uniform
 
 Box = tuple[float, float, float, float]
-
+FaceInView = tuple[float, float, float]
+"""Centre (x, y) of a face and longer side of its box, in shares of the side of a view."""
 
 CLOSE = 1.2  # nearly half of the collections were cut at the face by who made them, at 0.7 to 1.0
 
@@ -48,8 +49,8 @@ def frame(image: Image, box_xyxy: Box, framing: Framing, size: int) -> Image:
     return pixels[:, ::-1] if framing.flip else pixels
 
 
-def face_in_view(image: Image, box_xyxy: Box, framing: Framing) -> tuple[float, float, float]:
-    """Centre (x, y) and longer side of the face box in shares of the side of the view that :func:`frame` cuts."""
+def face_in_view(image: Image, box_xyxy: Box, framing: Framing) -> FaceInView:
+    """Where the face is in the view that :func:`frame` cuts."""
     left, top, right, bottom = box_xyxy
     x0, y0, side = context_square(image.shape[1::-1], _shifted(image, box_xyxy, framing), framing.scale)
     x, y = ((left + right) / 2 - x0) / side, ((top + bottom) / 2 - y0) / side
@@ -115,15 +116,22 @@ def worsen(view: Image, rng: np.random.Generator) -> Image:
     return through_jpeg(view, int(rng.integers(15, 70))) if chance(rng, 0.5) else view
 
 
-def exchange_background(face: Image, background: Image, rng: np.random.Generator, scale: float) -> Image:
-    """Keep the head of one view and put it before the surroundings of another; both have their face in the centre."""
-    size = face.shape[0]
+def exchange_background(view: Image, background: Image, rng: np.random.Generator, face: FaceInView) -> Image:
+    """Keep the head of one view and put it before the surroundings of another.
+
+    Args:
+        view: uint8, size x size x 3, BGR.
+        background: another view of that size.
+        rng: decides how much of the head is kept, and how soft its edge is.
+        face: where it is in ``view`` (:func:`face_in_view`).
+    """
+    size = view.shape[0]
     mask = np.zeros((size, size), np.float32)
-    half = size / scale / 2
+    x, y, half = face[0] * size, face[1] * size, face[2] * size / 2
     axes = (round(half * rng.uniform(0.85, 1.15)), round(half * rng.uniform(1.1, 1.4)))
-    cv2.ellipse(mask, (size // 2, size // 2), axes, 0, 0, 360, 1.0, -1)
+    cv2.ellipse(mask, (round(x), round(y)), axes, 0, 0, 360, 1.0, -1)
     mask = np.asarray(cv2.GaussianBlur(mask, (0, 0), max(0.5, half * rng.uniform(0.02, 0.15))), np.float32)[..., None]
-    return (face * mask + background * (1 - mask)).astype(np.uint8)
+    return (view * mask + background * (1 - mask)).astype(np.uint8)
 
 
 def blend(view: Image, other: Image, rng: np.random.Generator) -> Image:

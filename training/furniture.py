@@ -11,19 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from faceauth.stages import Image
+from training.augment import FaceInView
 
 Floats = npt.NDArray[np.float32]
 
 FILLED = 0.35  # share of the fields between frames that hide what was there: doors, curtains, the night
 
 
-def furnish(view: Image, rng: np.random.Generator, face: tuple[float, float, float]) -> Image:
+def furnish(view: Image, rng: np.random.Generator, face: FaceInView) -> Image:
     """Draw frames and filled fields behind head and shoulders, in one plane seen at an angle.
 
     Args:
         view: uint8, size x size x 3, BGR.
         rng: decides; the same state gives the same furniture to any view.
-        face: centre (x, y) and longer side of its box, in shares of ``size``.
+        face: where it is in ``view``.
     """
     size = view.shape[0]
     wall = _seen_at_an_angle(_wall(size, rng), rng)
@@ -68,7 +69,7 @@ def _seen_at_an_angle(wall: Floats, rng: np.random.Generator) -> Floats:
     return np.asarray(cv2.warpPerspective(wall, cv2.getPerspectiveTransform(corners, moved), (size, size)), np.float32)
 
 
-def _person(size: int, face: tuple[float, float, float]) -> Floats:
+def _person(size: int, face: FaceInView) -> Floats:
     """1 on head and shoulders, 0 behind them: float32, size x size x 1."""
     mask = np.zeros((size, size), np.float32)
     x, y, half = face[0] * size, face[1] * size, face[2] * size / 2

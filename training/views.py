@@ -13,7 +13,17 @@ from torch.utils.data import Dataset, Sampler
 
 from faceauth.errors import ConfigError
 from faceauth.stages import Image
-from training.augment import batch_of, blend, degrade, draw_framing, exchange_background, face_in_view, frame, patch
+from training.augment import (
+    FaceInView,
+    batch_of,
+    blend,
+    degrade,
+    draw_framing,
+    exchange_background,
+    face_in_view,
+    frame,
+    patch,
+)
 from training.config import TrainConfig
 from training.furniture import furnish
 from training.levels import Levels, level_at
@@ -25,7 +35,7 @@ from training.triplet import NO_GROUP, groups_of
 Floats = npt.NDArray[np.float32]
 
 EXCHANGE_FROM_SCALE = 1.4  # below it nothing but the face is in view
-LARGEST_FURNISHED_FACE = 0.8  # in sides of the view: a little of what is behind is enough
+FURNISH_FROM_SCALE = 1.25  # a little of what is behind is enough
 
 
 class Batch(NamedTuple):
@@ -54,7 +64,7 @@ class Look:
 
     Attributes:
         scale: of its framing.
-        face: where it is (``augment.face_in_view``).
+        face: where it is.
         rng: goes on to draw the camera.
         furniture: draws what is to stand behind the face, if anything: no teacher shall take it for a device.
     """
@@ -62,7 +72,7 @@ class Look:
     pixels: Image
     reference: Image
     scale: float
-    face: tuple[float, float, float]
+    face: FaceInView
     is_mixed: bool
     rng: np.random.Generator
     furniture: np.random.Generator | None
@@ -125,7 +135,7 @@ class Views(Dataset[Batch]):
 
     def _photographed(self, look: Look) -> Image:
         view = look.pixels
-        if look.furniture is not None and look.face[2] < LARGEST_FURNISHED_FACE:
+        if look.furniture is not None and 1 / look.face[2] > FURNISH_FROM_SCALE:
             view = furnish(view, look.furniture, look.face)
         return degrade(view, self.config.view, look.rng, reference=look.reference)
 
@@ -136,10 +146,11 @@ class Views(Dataset[Batch]):
         image, box_xyxy = content.image(draw.index), content.box(draw.index)
         view = frame(image, box_xyxy, framing, settings.size)
         reference = frame(content.image(draw.partner), content.box(draw.partner), framing, settings.size)
-        shown = min(framing.scale, content.context(draw.index))  # of a picture that ends at the face, hardly above 1
+        face = face_in_view(image, box_xyxy, framing)
+        shown = 1 / face[2]  # context; of a picture that ends at the face, hardly above 1
         exchange = _sometimes(settings.exchange, rng)
         if exchange is not None and shown > EXCHANGE_FROM_SCALE:
-            view = exchange_background(view, reference, exchange, shown)
+            view = exchange_background(view, reference, exchange, face)
         furniture = None
         if settings.furnish:  # recipes without it draw what they always drew
             furniture = _sometimes(settings.furnish, rng)
@@ -147,7 +158,6 @@ class Views(Dataset[Batch]):
         is_mixed = kind < settings.blend + settings.patch and shown >= settings.mix_from_scale
         if is_mixed:
             view = blend(view, reference, rng) if kind < settings.blend else patch(view, reference, rng)
-        face = face_in_view(image, box_xyxy, framing)
         return Look(view, reference, framing.scale, face, is_mixed, rng, furniture)
 
     def _level(self, draw: Draw, look: Look) -> float:

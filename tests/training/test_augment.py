@@ -6,12 +6,14 @@ import pytest
 from faceauth.stages import Image
 from training.augment import (
     CLOSE,
+    Box,
     Framing,
     batch_of,
     blend,
     degrade,
     draw_framing,
     exchange_background,
+    face_in_view,
     frame,
     occlude,
     patch,
@@ -88,12 +90,27 @@ def test_recolouring_moves_mean_and_spread_to_the_reference() -> None:
     assert abs(half - (view.mean() + reference.mean()) / 2) < 2
 
 
-def test_exchanging_the_background_keeps_the_centre_and_takes_the_corners() -> None:
-    face, background = np.full((64, 64, 3), 200, np.uint8), np.full((64, 64, 3), 30, np.uint8)
+@pytest.mark.parametrize("centre", [(0.5, 0.5), (0.4, 0.6)])
+def test_exchanging_the_background_keeps_the_face_and_takes_the_corners(centre: tuple[float, float]) -> None:
+    view, background = np.full((64, 64, 3), 200, np.uint8), np.full((64, 64, 3), 30, np.uint8)
+    x, y = (round(64 * share) for share in centre)
     for seed in range(10):
-        mixed = exchange_background(face, background, np.random.default_rng(seed), 2.0)
-        assert mixed[28:36, 28:36].min() >= 198
+        mixed = exchange_background(view, background, np.random.default_rng(seed), (*centre, 0.4))
+        assert mixed[y - 4 : y + 4, x - 4 : x + 4].min() >= 198
         assert mixed[[0, 0, -1, -1], [0, -1, 0, -1]].max() <= 32
+
+
+@pytest.mark.parametrize("flip", [False, True])
+@pytest.mark.parametrize("box", [(20.0, 20.0, 50.0, 60.0), (60.0, 10.0, 90.0, 50.0)])
+def test_the_face_is_where_it_is_said_to_be_in_the_view(box: Box, flip: bool) -> None:
+    """Its box is painted, and the square is shifted where it would leave the picture."""
+    image = np.zeros((100, 100, 3), np.uint8)
+    image[int(box[1]) : int(box[3]), int(box[0]) : int(box[2])] = 255
+    framing = Framing(1.9, (0.05, -0.05), flip)
+    x, y, longer = face_in_view(image, box, framing)
+    bright = np.argwhere(frame(image, box, framing, 200)[..., 0] > 127)
+    np.testing.assert_allclose(bright.mean(axis=0) / 200, (y, x), atol=0.02)
+    assert np.ptp(bright[:, 0]) / 200 == pytest.approx(longer, abs=0.02)
 
 
 def test_texture_and_occlusion_change_some_pixels_and_no_shape() -> None:
