@@ -4,8 +4,9 @@
 beside them stand held-out portraits and simulated attacks on people whom no training saw.
 """
 
+import math
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -29,9 +30,11 @@ from training.records import LIVE, SPOOF
 from training.scoring import score
 from training.validate import BATCH, p_live
 
-FRAMES = 100  # of a class and domain of val, at most
-SIMULATED = 300
-FEWER = 8  # of the pictures that are made worse, one in so many is
+TRIALS = 7
+FRAMES = 50  # of a class and domain of val, at most
+PORTRAITS = 400  # at most
+SIMULATED = 200
+FEWER = 12  # of the pictures that are made worse, one in so many is
 ROOM = Framing(2.7, shift=(0.0, 0.0), flip=False)  # what is kept of a picture that is furnished
 ROOM_PX = 448
 
@@ -82,7 +85,7 @@ def trials(content: Pack, spec: CropSpec) -> Iterator[Trial]:
     Raises:
         ConfigError: there is no frame of ``val``, or no portrait of a person held out.
     """
-    val, portraits = _frames_of_val(content), _held_out(content, content.origin == "portrait")
+    val, portraits = _frames_of_val(content), _portraits(content)
     if not val or not portraits:
         raise ConfigError("The packs lack frames of val or portraits of people held out: prepare them with both.")
     wide = [picture for picture in val if _context(picture) >= WIDE]
@@ -95,9 +98,6 @@ def trials(content: Pack, spec: CropSpec) -> Iterator[Trial]:
     yield _trial("portraits ending at the face", portraits, spec, [_end_at_the_face])
     yield _trial("simulated attacks", simulated, spec)
     yield _trial("some of these in six worse ways", some, spec, WORSE)
-
-
-TRIALS = 7
 
 
 def errors(network: nn.Module, trial: Trial) -> Errors:
@@ -151,20 +151,27 @@ def _trial(name: str, pictures: Sequence[Picture], spec: CropSpec, changes: Sequ
     return Trial(name, [picture for picture, _ in shown], np.stack([view.pixels for view in views]))
 
 
-def _held_out(content: Pack, of_kind: npt.NDArray[np.bool_]) -> list[Picture]:
-    chosen = np.flatnonzero(of_kind & (content.split == "val")).tolist()
+def _pictures(content: Pack, chosen: Iterable[int]) -> list[Picture]:
     return [Picture(content.image(i), content.box(i), int(content.label[i]), str(content.domain[i])) for i in chosen]
 
 
 def _frames_of_val(content: Pack) -> list[Picture]:
-    """At most ``FRAMES`` of each class and domain, evenly spread."""
-    kept = np.zeros(len(content), np.bool_)
     real = (content.split == "val") & (content.origin == "real")
+    kept: list[int] = []
     for domain in np.unique(content.domain[real]):
         for label in (LIVE, SPOOF):
-            frames = np.flatnonzero(real & (content.domain == domain) & (content.label == label))
-            kept[frames[:: max(1, -(-len(frames) // FRAMES))]] = True
-    return _held_out(content, kept)
+            kept += _spread(real & (content.domain == domain) & (content.label == label), FRAMES)
+    return _pictures(content, kept)
+
+
+def _portraits(content: Pack) -> list[Picture]:
+    return _pictures(content, _spread((content.split == "val") & (content.origin == "portrait"), PORTRAITS))
+
+
+def _spread(mine: npt.NDArray[np.bool_], most: int) -> list[int]:
+    """At most so many of ``mine``, evenly spread."""
+    chosen = np.flatnonzero(mine).tolist()
+    return chosen[:: max(1, math.ceil(len(chosen) / most))]
 
 
 def _simulated(live: Sequence[Picture]) -> Iterator[Picture]:
