@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from faceauth.errors import ProviderUnavailable, WeightsMismatch
 from faceauth.sessions import Signature, open_session
@@ -120,6 +120,42 @@ def test_threads_are_one_by_default_and_do_not_spin_when_more(network: Network, 
 def test_only_weight_only_files_are_unpacked_to_float(network: Network, weight_only: bool, unpacked: str) -> None:
     session: Any = open_session(network(), signature=SIGNATURE, weight_only=weight_only)
     assert entry(session.get_session_options(), "session.disable_quant_qdq") == unpacked
+
+
+def test_int8_sums_do_not_overflow_on_any_processor(tmp_path: Path) -> None:
+    """Nine times 32 products of the largest bytes: without VNNI, 16-bit sums of two of them would be too small."""
+    weights = weights_of(tmp_path / "int8.onnx", largest_bytes().SerializeToString())
+    shape = (None, 32, 3, 3)
+    signature = Signature(inputs={"x": ("float", shape)}, outputs={"y": ("float", (None, 8, 1, 1))})
+    (y,) = open_session(weights, signature=signature).run(["y"], {"x": np.ones((1, 32, 3, 3), np.float32)})
+    np.testing.assert_allclose(y, 9 * 32, atol=2)
+
+
+def largest_bytes() -> ModelProto:
+    """A convolution of 32 channels by 3 x 3 ones, quantised as SpoofNet's are."""
+    constants = {
+        "in_scale": np.array(1 / 255, np.float32),
+        "out_scale": np.array(2, np.float32),
+        "zero": np.array(0, np.uint8),
+        "w": np.full((8, 32, 3, 3), 127, np.int8),
+        "w_scale": np.full(8, 1 / 127, np.float32),
+        "w_zero": np.zeros(8, np.int8),
+    }
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "in_scale", "zero"], ["x8"]),
+        helper.make_node("DequantizeLinear", ["x8", "in_scale", "zero"], ["xf"]),
+        helper.make_node("DequantizeLinear", ["w", "w_scale", "w_zero"], ["wf"], axis=0),
+        helper.make_node("Conv", ["xf", "wf"], ["c"]),
+        helper.make_node("QuantizeLinear", ["c", "out_scale", "zero"], ["c8"]),
+        helper.make_node("DequantizeLinear", ["c8", "out_scale", "zero"], ["y"]),
+    ]
+    x, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("x", ("n", 32, 3, 3)), ("y", ("n", 8, 1, 1)))
+    )
+    tensors = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "int8", [x], [y], initializer=tensors)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
 
 
 def entry(options: Any, name: str) -> str:

@@ -25,6 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from faceauth.errors import ConfigError
 from faceauth.liveness.spoofnet import INPUT, OUTPUT
+from faceauth.sessions import exact_options
 from training.network import INPUT_SIZE, SpoofNet
 from training.scoring import normalise
 
@@ -134,7 +135,7 @@ def export_int8(fp32: Path, path: Path, crops: npt.NDArray[np.uint8]) -> None:
 
 
 def _mean_logits(path: Path, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(str(path), exact_options(), providers=["CPUExecutionProvider"])
     logits = [session.run([OUTPUT], batch)[0] for batch in _batches(crops)]
     return np.asarray(np.concatenate(logits).mean(axis=0), np.float32)
 

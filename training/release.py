@@ -24,6 +24,7 @@ from faceauth.intervals import measured_rate
 from faceauth.liveness.card import CARD_NAME, Calibration, CropFacts, DataSource, SpoofNetCard, Variant
 from faceauth.liveness.spoofnet import INPUT, SpoofNet
 from faceauth.results import MeasuredRate, OperatingPoints
+from faceauth.sessions import exact_options
 from faceauth.stages import Crops
 from faceauth.thresholds import operating_points
 from faceauth.weights import MANIFEST, Manifest, Pin, PinnedFile
@@ -213,7 +214,7 @@ def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Row]) ->
 
 
 def _logits(path: Path, crops: Crops) -> npt.NDArray[np.float32]:
-    session = ort.InferenceSession(path, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(path, exact_options(), providers=["CPUExecutionProvider"])
     parts = [session.run(None, {INPUT: crops[i : i + BATCH]})[0] for i in range(0, len(crops), BATCH)]
     return np.concatenate(parts)
 

@@ -19,6 +19,7 @@ from faceauth.evaluation.report import EvaluationReport
 from faceauth.imaging import load_image
 from faceauth.liveness.card import CARD_NAME, CropFacts, SpoofNetCard, Variant
 from faceauth.results import Verification
+from faceauth.sessions import exact_options
 from faceauth.stages import Crops, Image, Scores
 from faceauth.weights import PlacedCard, WeightStore
 from training.crops import calibration_rows, cut
@@ -100,7 +101,7 @@ def torch_logits(path: Path, crops: Crops) -> Logits:
 
 def onnx_logits(path: Path, crops: Crops) -> Logits:
     """Logits of an ONNX file."""
-    session = ort.InferenceSession(path)
+    session = ort.InferenceSession(path, exact_options())
     batches = np.array_split(crops, math.ceil(len(crops) / BATCH))
     return np.concatenate([session.run(None, {"crops": batch})[0] for batch in batches])
 
