@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from faceauth.errors import ConfigError
+from faceauth.sessions import exact_options
 from training.export import Exported, export_fp32, export_int8, fold, load_network
 from training.network import SpoofNet
 
@@ -36,7 +37,7 @@ def torch_logits(network: SpoofNet, crops: npt.NDArray[np.uint8]) -> npt.NDArray
 
 
 def onnx_logits(path: Path, crops: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    return np.asarray(ort.InferenceSession(path).run(None, {"crops": crops})[0])
+    return np.asarray(ort.InferenceSession(path, exact_options()).run(None, {"crops": crops})[0])
 
 
 def p_live(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
