@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from faceauth.errors import BackendBroken, ConfigError, WeightsMismatch, WeightsMissing
-from faceauth.sessions import CPU, refuse_absent
+from faceauth.sessions import CPU, exact_options, refuse_absent
 
 LICENCE_NOTICE = (
     "insightface's pretrained packs (buffalo, antelope, ...) are for non-commercial research only; "
@@ -162,7 +162,7 @@ def _session_options(providers: Sequence[str], threads: int) -> Any:
     if threads < 1 or not providers:
         raise ConfigError(f"At least one thread and one provider are needed, not {threads} and {list(providers)}.")
     refuse_absent(providers, onnxruntime.get_available_providers())
-    options = onnxruntime.SessionOptions()
+    options = exact_options()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")

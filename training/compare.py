@@ -83,12 +83,14 @@ def trials(content: Pack, spec: CropSpec) -> Iterator[Trial]:
     """All trials with the views of ``spec``; the same for the same pack.
 
     Raises:
-        ConfigError: there is no frame of ``val``, or no portrait of a person held out.
+        ConfigError: no frame of ``val`` shows surroundings, or there is no portrait of a person held out.
     """
     val, portraits = _frames_of_val(content), _portraits(content)
-    if not val or not portraits:
-        raise ConfigError("The packs lack frames of val or portraits of people held out: prepare them with both.")
     wide = [picture for picture in val if _context(picture) >= WIDE]
+    if not wide or not portraits:
+        raise ConfigError(
+            "The packs lack frames of val that show surroundings, or portraits of people held out: prepare with both."
+        )
     simulated = list(_simulated([picture for picture in (*wide, *portraits) if picture.label == LIVE]))
     some = [picture for group in (val, portraits, simulated) for picture in group[::FEWER]]
     yield _trial("val", val, spec)

@@ -95,7 +95,7 @@ def test_frames_of_a_large_domain_are_thinned_evenly(tiny_pack: Pack, monkeypatc
 @pytest.mark.parametrize("origin", ["real", "portrait"])
 def test_packs_without_val_or_portraits_are_refused(tiny_pack: Pack, origin: str) -> None:
     split = np.where((tiny_pack.origin == origin) & (tiny_pack.split == "val"), "test", tiny_pack.split)
-    with pytest.raises(ConfigError, match="lack frames of val or portraits"):
+    with pytest.raises(ConfigError, match="lack frames of val"):
         next(trials(replace(tiny_pack, split=split), SPEC))
 
 
