@@ -1,8 +1,9 @@
 """Error rates of ISO/IEC 30107-3: P(live) and labels in, counts, rates and curves out.
 
 Knows no file, no model and no domain's meaning. Accepted as live means ``p_live >= threshold``. Presentations without
-a response belong to ``apnrr_by_species`` and ``bpnrr``, never into the other rates; "uncertain" is a response that
-refuses. Labels: 0 = live (bona fide), 1 = spoof (attack). A score that is NaN or outside [0, 1] raises ``ScoreError``.
+a response belong into none of these rates (:mod:`faceauth.evaluation` counts them apart); "uncertain" is a response
+that refuses. Labels: 0 = live (bona fide), 1 = spoof (attack). A score that is NaN or outside [0, 1] raises
+``ScoreError``.
 """
 
 from collections.abc import Mapping
@@ -114,25 +115,10 @@ def worst(rates: Mapping[str, Rate]) -> tuple[str, Rate]:
     return name, rates[name]
 
 
-def pooled(rates: Mapping[str, Rate]) -> Rate:
-    """All species as if they were one; never to be called APCER without the word "pooled"."""
-    return Rate(sum(rate.errors for rate in rates.values()), sum(rate.n for rate in rates.values()))
-
-
 def bpcer(p_live: npt.ArrayLike, threshold: float) -> Rate:
     """Bona fide presentations refused / all bona fide; ``p_live`` is float, N, of bona fide presentations only."""
     took = accepted(p_live, threshold)
     return Rate(int((~took).sum()), len(took))
-
-
-def apnrr_by_species(responded: Bools, species: Strings) -> dict[str, Rate]:
-    """Attacks that drew no response / all attacks of that species; ``responded`` is bool, N, attacks only."""
-    return _by_species(~np.asarray(responded, bool), species)
-
-
-def bpnrr(responded: Bools) -> Rate:
-    """Bona fide presentations that drew no response / all bona fide; ``responded`` is bool, N."""
-    return Rate(int((~np.asarray(responded, bool)).sum()), len(responded))
 
 
 def acer(worst_apcer: float, bpcer: float) -> float:
@@ -146,13 +132,8 @@ def hter(p_live: npt.ArrayLike, labels: npt.ArrayLike, threshold: float) -> floa
     return float(((spoof >= threshold).mean() + (live < threshold).mean()) / 2)
 
 
-def iapar(accepted: Bools) -> Rate:
-    """Impostor attack presentations accepted by the full system (liveness AND match) / all; bool, N."""
-    return Rate(int(np.sum(accepted)), len(accepted))
-
-
 def riapar(iapar: Rate, frr: Rate) -> float:
-    """IAPAR + FRR of the full system; in [0, 2]."""
+    """IAPAR (attacks accepted by liveness and match together / all) + FRR of the full system; in [0, 2]."""
     return iapar.value + frr.value
 
 

@@ -8,9 +8,9 @@ A backend is one line in its distribution's ``pyproject.toml``::
     [project.entry-points."faceauth.liveness"]
     minifasnet = "faceauth_minifasnet:MiniFASNet"
 
-The names of faceauth's own backends are reserved: while another distribution registers one of them too, that name
-raises. A plugin is code with all rights of the process; ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD=1`` leaves the built-in
-backends only, ``allowed`` names the distributions that may take part beside them.
+A name that two distributions register raises, one of faceauth's own too. A plugin is code with all rights of the
+process; ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD=1`` leaves the built-in backends only, ``allowed`` names the distributions
+that may take part beside them. What these two keep out takes no part, so it makes no name raise either.
 """
 
 import inspect
@@ -121,7 +121,7 @@ def load_backend(
     Raises:
         BackendNotFound: nobody registers that name.
         BackendNotAllowed: ``allowed`` or the switch ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD`` forbids it.
-        BackendConflict: two distributions register it; of the two neither is used, not even a built-in one.
+        BackendConflict: two distributions that may take part register it; neither is used, not even a built-in one.
         BackendBroken: it cannot be imported or constructed, or breaks the contract of its stage.
         ConfigError: an option that its constructor does not know, or one that is missing.
         FaceAuthError: whatever the constructor raises on purpose, such as ``WeightsMissing``.

@@ -68,7 +68,6 @@ def test_apcer_is_the_worst_species_not_the_mean() -> None:
     rates = metrics.apcer_by_species(p_live, species, 0.5)
     assert rates == {"print": Rate(2, 2), "replay": Rate(0, 4)}
     assert metrics.worst(rates) == ("print", Rate(2, 2))
-    assert metrics.pooled(rates) == Rate(2, 6)
 
 
 def test_apcer_without_attacks_is_an_error() -> None:
@@ -85,12 +84,6 @@ def test_bpcer_counts_refused_live() -> None:
     assert metrics.bpcer([0.2, 0.5, 0.7, 0.4], 0.5) == Rate(2, 4)
 
 
-def test_no_response_is_counted_apart() -> None:
-    responded = np.array([True, False, False, True])
-    assert metrics.apnrr_by_species(responded, np.array(["a", "a", "b", "b"])) == {"a": Rate(1, 2), "b": Rate(1, 2)}
-    assert metrics.bpnrr(responded) == Rate(2, 4)
-
-
 def test_acer_takes_the_worst_species() -> None:
     species = {"print": Rate(2, 2), "replay": Rate(0, 4)}
     assert metrics.acer(metrics.worst(species)[1].value, Rate(1, 4).value) == pytest.approx(0.625)
@@ -101,10 +94,8 @@ def test_hter_pools_the_species() -> None:
     assert metrics.hter(p_live, labels, 0.5) == pytest.approx((1 / 4 + 1 / 3) / 2)
 
 
-def test_full_system_rates() -> None:
-    rate = metrics.iapar(np.array([True, False, False, False]))
-    assert rate == Rate(1, 4)
-    assert metrics.riapar(rate, Rate(1, 10)) == pytest.approx(0.35)
+def test_riapar_is_the_sum_of_both() -> None:
+    assert metrics.riapar(Rate(1, 4), Rate(1, 10)) == pytest.approx(0.35)
 
 
 def test_error_curve_by_hand() -> None:

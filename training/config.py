@@ -108,7 +108,8 @@ class OptimiserSettings(Settings):
         ema_decay: of the averaged weights, a step.
         mean_after: step after which the plain mean of the weights (stochastic weight averaging, Izmailov et al. 2018),
             with batch statistics measured anew, takes the place of the moving average; None keeps that.
-        frozen_blocks: first blocks of the network whose weights stay as ``--init`` has them.
+        frozen_blocks: first blocks of the network whose weights stay as ``--init`` has them; their batch statistics
+            move.
     """
 
     lr: float = 1e-3
@@ -161,10 +162,11 @@ class TrainConfig(Settings):
 
     @model_validator(mode="after")
     def _only_drawn_batches_have_shares_and_a_focus(self) -> Self:
-        if (self.data.pairs or self.data.portraits or self.data.focus) and self.data.sampling != "balanced":
+        data = self.data
+        if (data.pairs or data.portraits or data.focus or data.frames_per_class) and data.sampling != "balanced":
             raise ValueError(
-                'data.pairs, data.portraits and data.focus need data.sampling = "balanced": an epoch shows each frame '
-                "once."
+                "data.pairs, data.portraits, data.focus and data.frames_per_class need data.sampling = "
+                '"balanced": an epoch shows each frame once.'
             )
         return self
 

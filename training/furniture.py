@@ -30,12 +30,14 @@ def furnish(view: Image, rng: np.random.Generator, face: FaceInView) -> Image:
     wall = _seen_at_an_angle(_wall(size, rng), rng)
     wall = np.asarray(cv2.GaussianBlur(wall, (0, 0), float(rng.uniform(0.6, 2.0))), np.float32)
     light = 0.5 + float(view.mean()) / 256  # a dark room has dark furniture
-    cover = wall[..., 3:] * (1 - _person(size, face))
-    return np.asarray(np.clip(view * (1 - cover) + wall[..., :3] * light * cover, 0, 255), np.uint8)
+    behind = 1 - _person(size, face)
+    # Warped and blurred with its cover, a colour is already that share of itself.
+    furnished = view * (1 - wall[..., 3:] * behind) + wall[..., :3] * light * behind
+    return np.asarray(np.clip(furnished, 0, 255), np.uint8)
 
 
 def _wall(size: int, rng: np.random.Generator) -> Floats:
-    """Colours (BGR, 0-255) and cover (0 or 1) of the furniture: float32, size x size x 4."""
+    """Colours (BGR, 0-255; 0 where there is none) and cover (0 or 1) of the furniture: float32, size x size x 4."""
     wall = np.zeros((size, size, 4), np.float32)
     columns, rows = _cuts(size, int(rng.integers(2, 6)), rng), _cuts(size, int(rng.integers(1, 7)), rng)
     thick = max(1, round(size * rng.uniform(0.01, 0.05)))

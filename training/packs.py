@@ -17,6 +17,7 @@ from faceauth.headers import read_header
 from faceauth.stages import Image
 
 JPEG_QUALITY = 95
+FINISHED = "packs.txt"  # names all packs of a folder, and is written when there are that many
 WIDE = 1.6  # context from which a picture shows a device, a sheet or a room; between the collections' 1.0 and 1.9
 
 
@@ -112,6 +113,23 @@ def save(path: Path, content: Pack) -> None:
     with part.open("wb") as file:
         np.savez(file, **{name: getattr(content, name) for name in COLUMNS})
     os.replace(part, path)
+
+
+def finish(folder: Path, packs: Sequence[Path]) -> None:
+    """Note in ``folder`` that these are all of its packs."""
+    (folder / FINISHED).write_text("".join(f"{path.name}\n" for path in packs))
+
+
+def load_all(folder: Path) -> Pack:
+    """The packs of a folder that ``prepare`` finished.
+
+    Raises:
+        ConfigError: it did not, or there is no picture in them.
+    """
+    finished = folder / FINISHED
+    if not finished.exists():
+        raise ConfigError(f"{folder} is not finished: run `python -m training prepare` with it again, it goes on.")
+    return load(folder / name for name in finished.read_text().splitlines())
 
 
 def load(paths: Iterable[Path]) -> Pack:

@@ -17,10 +17,11 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
+from faceauth.crop import context_square
 from faceauth.errors import ConfigError, ImageError
 from faceauth.imaging import load_image
 from faceauth.stages import Detector, Image
-from training.packs import Pack, Packed, encode, load, pack, save
+from training.packs import Pack, Packed, encode, finish, load, pack, save
 from training.portraits import domain_of_portrait, portrait_face, split_of_portrait
 from training.recapture import Scene, recapture
 from training.records import LIVE, SPOOF, Record, pictures
@@ -89,6 +90,7 @@ def prepare(plan: Plan, open_detector: Callable[[], Detector], progress: Progres
     sources = load(made)
     draws = list(_recapture_draws(sources, plan.recaptures, plan.seed))
     made += _make("recapture", draws, partial(_RecaptureJob, tuple(made)), plan.out, progress)
+    finish(plan.out, made)
     return made
 
 
@@ -141,6 +143,7 @@ class _RealJob:
         box = record.box_xyxy or self._detect(image)
         if box is None:
             return None
+        teacher = self._teach(image, box)
         image, box = _trim(image, box)
         return Packed(
             key=key_of(record),
@@ -152,7 +155,7 @@ class _RealJob:
             split=record.split,
             box_xyxy=box,
             jpeg=encode(image),
-            teacher=self._teach(image, box),
+            teacher=teacher,
         )
 
     def _detect(self, image: Image) -> Box | None:
@@ -253,12 +256,12 @@ def _recapture_draws(sources: Pack, count: int, seed: int) -> Iterator[tuple[int
 
 
 def _trim(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
-    """Cut away what lies beyond ``MAX_CONTEXT`` and shrink to ``MAX_FACE_PX``; picture and box together."""
+    """Cut away what no square up to ``MAX_CONTEXT`` shows and shrink to ``MAX_FACE_PX``; picture and box together."""
     left, top, right, bottom = box_xyxy
-    reach = MAX_CONTEXT * max(right - left, bottom - top) / 2
-    x, y = (left + right) / 2, (top + bottom) / 2
-    x0, y0 = max(0, int(x - reach)), max(0, int(y - reach))
-    image = image[y0 : int(y + reach) + 1, x0 : int(x + reach) + 1]
+    height, width = image.shape[:2]
+    x, y, side = context_square((width, height), box_xyxy, MAX_CONTEXT)
+    x0, y0 = max(0, x), max(0, y)
+    image = image[y0 : y + side, x0 : x + side]
     ratio = min(1.0, MAX_FACE_PX / max(right - left, bottom - top))
     if ratio < 1:
         image = np.asarray(cv2.resize(image, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA), np.uint8)

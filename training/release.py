@@ -140,6 +140,17 @@ def choice_rows(rows: Sequence[Row], left_out: Collection[str]) -> list[Row]:
     return [row for row in rows if row.split == "val" or (row.split == "train" and row.domain in left_out)]
 
 
+def refuse_missing_splits(rows: Sequence[Row]) -> None:
+    """Something to train on, to choose on and to report.
+
+    Raises:
+        ConfigError: a split has no row.
+    """
+    missing = [split for split in ("train", "val", "test") if not any(row.split == split for row in rows)]
+    if missing:
+        raise ConfigError(f"A release needs the splits train, val and test: no row is of {', '.join(missing)}.")
+
+
 def holds_int8(fp32: EvaluationReport, int8: EvaluationReport) -> bool:
     """Whether int8, at its own balanced point, loses so little where all is chosen that it may be the default."""
     auc_loss = _auc(fp32) - _auc(int8)

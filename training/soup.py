@@ -1,5 +1,6 @@
 """Model soup: weights of several trainings in, the weights in their middle out."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -46,7 +47,9 @@ def average(ingredients: Sequence[Path], out: Path, views: Iterator[Tensor] | No
         for name, first in states[0].items()
     }
     network = with_statistics(mean, views)
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, out)
+    part = out.with_suffix(".part")
+    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part)
+    os.replace(part, out)
 
 
 def with_statistics(weights: Mapping[str, Tensor], views: Iterator[Tensor] | None) -> SpoofNet:

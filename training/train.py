@@ -31,6 +31,7 @@ from training.apprentice import Apprentice, loss_of
 from training.config import OptimiserSettings, TrainConfig
 from training.export import load_network
 from training.focus import measure_errors
+from training.leakage import refuse_seen
 from training.levels import Levels, measure_levels
 from training.memory import keep_freed_memory
 from training.network import SpoofNet
@@ -38,7 +39,7 @@ from training.packs import COLUMNS, Pack
 from training.sampling import BalancedBatches, EpochBatches, refuse_unknown_domains
 from training.scoring import normalise
 from training.soup import views_to_measure_on, with_statistics
-from training.teachers import Panel
+from training.teachers import Panel, digests_of, refuse_missing_files
 from training.unfold import unfold
 from training.validate import refuse_nothing_to_validate, validate
 from training.views import EpochSampler, Views
@@ -59,9 +60,10 @@ def train(
         teachers: folder of the teachers' files, for recipes whose teachers see views.
 
     Raises:
-        ConfigError: ``out`` holds the run of another recipe, of other pictures or from other weights, a domain to leave
-            out is not in ``train``, there is nothing to validate on, ``init`` is damaged, or missing where blocks are
-            frozen.
+        ConfigError: ``out`` holds the run of another recipe, of other pictures, with other teachers or from other
+            weights, a domain to leave out is not in ``train`` or may have been seen by ``init``, there is nothing to
+            validate on, a teacher's file is missing, the steps end before ``mean_after``, ``init`` is damaged, or
+            missing where blocks are frozen.
 
     Returns:
         ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val`` and what was
@@ -73,6 +75,10 @@ def train(
         raise ConfigError(
             f"{config.name} freezes blocks, and random ones are no use: give weights to start from (--init)."
         )
+    if init is not None:
+        refuse_seen(init, config.data.hold_out)
+    if teachers is not None:
+        refuse_missing_files(teachers)
     # Left to itself, Lightning takes one process of torchrun's for all there is, where there is no GPU.
     devices, nodes = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"))
     logger = TensorBoardLogger(out, name="log")
@@ -81,17 +87,18 @@ def train(
     keep_freed_memory()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
     if fabric.is_global_zero:
-        _claim(out, config, content, init)
+        _claim(out, config, content, init, teachers)
     levels = _levels(fabric, config, content, teachers, out / "levels.json")
     loader, sampler = _loader(config, content, fabric, Views(content, config, teachers, levels))
-    state = _beginning(
-        fabric, config, _network(config, init, loader.dataset, sampler), steps=config.epochs * len(sampler)
-    )
+    steps = config.epochs * len(sampler)
+    if config.optimiser.mean_after is not None and steps <= config.optimiser.mean_after:
+        raise ConfigError(f"{config.name} ends after {steps} steps, before its mean begins: see optimiser.mean_after.")
+    state = _beginning(fabric, config, _network(config, init, loader.dataset, sampler), steps=steps)
     last = out / "last.ckpt"
     if last.exists():
         fabric.load(last, state)
-        if fabric.is_global_zero:
-            _forget_rows_after(state["epoch"], out / "epochs.jsonl")
+    if fabric.is_global_zero:
+        _forget_rows_after(state["epoch"], out / "epochs.jsonl")
 
     settled = _settled(state, content, config)
     while state["epoch"] < config.epochs:
@@ -145,27 +152,36 @@ def _beginning(fabric: Fabric, config: TrainConfig, network: SpoofNet, steps: in
     return state | {"epoch": 0, "step": 0, "best": -1.0}
 
 
-def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None) -> None:
-    """Keep the recipe beside its run, and digests of its pictures and of the weights it began with.
+def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None, teachers: Path | None) -> None:
+    """Keep the recipe beside its run, and digests of its pictures, its teachers and the weights it began with.
 
     What goes on there must be the same but for epochs and precision: weights that saw a domain must not become those of
     a recipe that leaves it out, nor those of an earlier stage that was trained anew. Another machine may go on with it.
+    Before the first checkpoint there is nothing to go on with, and whoever comes begins.
     """
     facts = [np.ascontiguousarray(getattr(content, name)) for name in COLUMNS]
     inputs = {
         "pictures": _digest(facts),
         "init": None if init is None else hashlib.sha256(init.read_bytes()).hexdigest(),
+        "teachers": None if teachers is None else digests_of(teachers),
     }
+    has_begun = (out / "last.ckpt").exists()
     for kept, text, what in (
         (
             out / "recipe.json",
             config.model_dump_json(indent=2, exclude={"epochs", "precision"}) + "\n",
             "of another recipe",
         ),
-        (out / "inputs.json", json.dumps(inputs, indent=2) + "\n", "on other pictures or from other weights"),
+        (
+            out / "inputs.json",
+            json.dumps(inputs, indent=2) + "\n",
+            "on other pictures, with other teachers or from other weights",
+        ),
     ):
         if kept.exists() and kept.read_text() != text:
-            raise ConfigError(f"{out} holds the run {what}: give another folder, or empty this one.")
+            if has_begun:
+                raise ConfigError(f"{out} holds the run {what}: give another folder, or empty this one.")
+            (out / "levels.json").unlink(missing_ok=True)
         out.mkdir(parents=True, exist_ok=True)
         kept.write_text(text)
 
@@ -191,6 +207,8 @@ def _levels(fabric: Fabric, config: TrainConfig, content: Pack, teachers: Path |
 
 def _forget_rows_after(epoch: int, table: Path) -> None:
     """Of an epoch whose row was written but whose checkpoint was not: it is run again and gets a row again."""
+    if not table.exists():
+        return
     rows = table.read_text().splitlines()
     table.write_text("".join(f"{row}\n" for row in rows if json.loads(row)["epoch"] <= epoch))
 

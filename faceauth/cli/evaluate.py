@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from faceauth.cli import output
-from faceauth.cli.options import chosen_config, pipeline_options
+from faceauth.cli.options import chosen_config, pipeline_options, refuse_given
 from faceauth.config import PipelineConfig
 from faceauth.errors import ConfigError
 from faceauth.pipeline import Pipeline
@@ -81,6 +81,8 @@ def evaluate(
 
     if with_robustness and mode != "network":
         raise ConfigError("--robustness measures the network alone: give it with --mode network.")
+    if mode == "network":
+        refuse_given("detector", "embedder", why="--mode network looks at the liveness network alone")
     if manifest.resolve() in {file.resolve() for file in (json_file, html_file) if file is not None}:
         raise ConfigError(f"The report would overwrite the manifest {manifest}: name another file.")
     config = chosen_config()

@@ -33,7 +33,7 @@ MEANING: Mapping[Exit, str] = MappingProxyType(
     {
         Exit.ACCEPTED: "accepted: every photo; for the other commands, done",
         Exit.REJECTED: "rejected: judged as an attack, or as another person than the reference",
-        Exit.USAGE: "usage: nothing was judged; correct the command, a setting or the reference",
+        Exit.USAGE: "usage: correct the command, a setting or the reference; no photo was judged after that",
         Exit.UNCERTAIN: "uncertain: not to be judged (no face, too small, ...), or between live and attack; try again",
         Exit.BROKEN: "broken: a stage failed, or a backend, a weight file or a provider is not usable",
     }

@@ -37,7 +37,11 @@ def chosen_config() -> PipelineConfig:
     given: dict[str, Any] = click.get_current_context().meta.get(_META, {})
     if given.get("threshold") is not None and given.get("operating_point") is not None:
         raise ConfigError("--threshold and --operating-point exclude each other.")
-    arguments = settings(given.get("settings", ()))
+    texts: Sequence[str] = given.get("settings", ())
+    nulls = [text for text in texts if _value(text.partition("=")[2]) is None]
+    if nulls:  # load_config takes None for not given: what the file or the environment says would stay in force
+        raise ConfigError(f"--set {nulls[0]} sets nothing: take the setting out of the file or the environment.")
+    arguments = settings(texts)
     for name in ("detector", "liveness", "embedder"):
         if given.get(name) is not None:
             arguments[name] = given[name]
@@ -45,6 +49,18 @@ def chosen_config() -> PipelineConfig:
         if given.get(name) is not None:
             _put(arguments, ("policy", key), given[name])
     return load_config(given.get("config"), arguments=arguments)
+
+
+def refuse_given(*names: str, why: str) -> None:
+    """Options that the running command could only leave unused.
+
+    Raises:
+        ConfigError: one of ``names`` was given.
+    """
+    given: dict[str, Any] = click.get_current_context().meta.get(_META, {})
+    for name in names:
+        if given.get(name) is not None:
+            raise ConfigError(f"--{name} changes nothing here: {why}.")
 
 
 def settings(texts: Sequence[str]) -> dict[str, Any]:

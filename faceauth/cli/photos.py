@@ -46,8 +46,11 @@ def drawn_paths(photos: Sequence[Path], target: Path, *, keep: Sequence[Path] = 
         keep: other pictures that must not be overwritten, such as the reference.
 
     Raises:
-        ConfigError: several photos would go into one file, or a photo or one of ``keep`` would be overwritten.
+        ConfigError: several photos would go into one file, a photo or one of ``keep`` would be overwritten, or OpenCV
+            writes no such files.
     """
+    import cv2
+
     is_file = target.suffix.lower() in SUFFIXES and not target.is_dir()
     if is_file and len(photos) > 1:
         raise ConfigError(f"--draw {target} names one picture, but there are {len(photos)} photos: name a folder.")
@@ -59,6 +62,8 @@ def drawn_paths(photos: Sequence[Path], target: Path, *, keep: Sequence[Path] = 
     for path in drawn.values():
         if path.resolve() in originals:
             raise ConfigError(f"--draw would overwrite the photo {path}: name another place.")
+        if not cv2.haveImageWriter(str(path)):
+            raise ConfigError(f"OpenCV cannot draw to {path}: name a .png file.")
     return drawn
 
 

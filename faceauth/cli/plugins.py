@@ -33,7 +33,7 @@ def list_plugins() -> None:
     for heading in ("stage", "name", "distribution", "class"):
         table.add_column(heading, overflow="fold")
     for entry in entries:
-        name = entry.name + (" (registered twice: not used)" if times[entry.stage, entry.name] > 1 else "")
+        name = entry.name + (" (registered twice)" if times[entry.stage, entry.name] > 1 else "")
         origin = f"{entry.distribution} {entry.version}"
         table.add_row(entry.stage, *map(output.readable, (name, origin, entry.value)))
     output.show(table)

@@ -16,6 +16,7 @@ from faceauth.config import PipelineConfig
 from faceauth.errors import FaceAuthError
 from faceauth.guard import ContractBroken, Guard, check_embeddings, check_faces
 from faceauth.match import similarity
+from faceauth.policy import match_threshold, thresholds
 from faceauth.registry import load_backend
 from faceauth.results import Face, StageName, Template
 from faceauth.stages import Crops, CropSpec, Image
@@ -70,7 +71,7 @@ def portrait() -> Image:
 
 
 def run(config: PipelineConfig) -> list[Outcome]:
-    """Detector, liveness backend and embedder of ``config``, each loaded and run on the drawing.
+    """Detector, liveness backend and embedder of ``config``, each loaded and run on the drawing, and their thresholds.
 
     Liveness and embedder get the crop of :data:`FACE`, so that one broken stage does not hide the others.
     """
@@ -103,6 +104,7 @@ def _detect(config: PipelineConfig) -> str:
 
 def _score(config: PipelineConfig) -> str:
     loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
+    thresholds(config.policy, loaded.facts.operating_points)
     views = cut_views(loaded.facts.crop, partial(FivePointAligner().align, portrait(), FACE))
     (p_live,) = _guarded("liveness", config.liveness, lambda: score_views([views], loaded.backend.score), config)
     return f"{config.liveness} answers, P(live) {p_live:.4f} for a drawing"
@@ -110,6 +112,7 @@ def _score(config: PipelineConfig) -> str:
 
 def _embed(config: PipelineConfig) -> str:
     loaded = load_backend("embedding", config.embedder, allowed=config.allowed_plugins, options=config.embedder_options)
+    match_threshold(config.policy, loaded.facts.match_threshold)
     crops = np.concatenate([_crop(loaded.facts.crop)] * 2)
     rows = _guarded("embedding", config.embedder, lambda: check_embeddings(loaded.backend.embed(crops), 2), config)
     first, second = (Template(model_id=loaded.facts.model_id, vector=tuple(row)) for row in rows.tolist())

@@ -12,7 +12,7 @@ from faceauth.cli import drawing, output
 from faceauth.cli.exit_codes import exit_of, exit_of_all, exit_table
 from faceauth.cli.options import chosen_config, pipeline_options
 from faceauth.cli.photos import drawn_paths, find_photos
-from faceauth.errors import ConfigError, ImageError
+from faceauth.errors import ImageError
 from faceauth.imaging import ImageLimits, load_image
 from faceauth.pipeline import Pipeline
 from faceauth.results import Verification
@@ -94,10 +94,5 @@ def _draw(photo: Path, target: Path, result: Verification, limits: ImageLimits) 
         image = load_image(photo, limits)
     except ImageError:  # the result says so already, and there is nothing to draw on
         return
-    try:
-        encoded, content = cv2.imencode(target.suffix, drawing.draw(image, result))
-    except cv2.error:  # a suffix that it does not know, or none
-        encoded = False
-    if not encoded:
-        raise ConfigError(f"OpenCV cannot draw {photo} to {target}: name a .png file.")
+    _, content = cv2.imencode(target.suffix, drawing.draw(image, result))
     output.write(target, content.tobytes())

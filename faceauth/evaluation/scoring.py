@@ -145,12 +145,12 @@ def verify_rows(
 ) -> tuple[list[Scored], Threshold]:
     """P(live) of the whole pipeline with its detector and gate, and the thresholds that it says were in force.
 
-    A row with a reference is matched too. What keeps a live face from being matched ends the evaluation: counted as a
-    refusal it would flatter IAPAR. References are therefore looked at before anything is judged.
+    A row with a reference is matched too. A stage that fails ends the evaluation: attacks that it did not judge would
+    count as refused, and flatter APCER and IAPAR. References are looked at before anything is judged.
 
     Raises:
         ConfigError: a reference cannot be used, no picture came to a threshold, or liveness is not judged.
-        ScoreError: the pipeline changed a threshold on the way, accepted against it, or failed to match.
+        ScoreError: the pipeline changed a threshold on the way, accepted against it, or a stage of it failed.
     """
     templates = {reference: _enrol(reference, verifier) for reference in dict.fromkeys(row.reference for row in rows)}
     scored: list[Scored] = []
@@ -190,9 +190,12 @@ def _enrol(reference: Path | None, verifier: Verifier) -> Template | None:
 def _verify(row: Row, reference: Template | None, verifier: Verifier) -> Verification | None:
     """The pipeline's answer; None for a picture that it refuses to read."""
     try:
-        return verifier.verify(row.path, reference)
+        answer = verifier.verify(row.path, reference)
     except ImageError:
         return None
+    if answer.failed is not None:
+        raise ScoreError(f"{row.path} could not be judged: {answer.message}", stage=answer.failed)
+    return answer
 
 
 def _in_force(answer: Verification, row: Row) -> Threshold:
@@ -200,8 +203,6 @@ def _in_force(answer: Verification, row: Row) -> Threshold:
     limits: Thresholds | None = answer.thresholds
     if limits is None or limits.live is None or answer.liveness is None:
         raise ConfigError("The pipeline's policy does not judge liveness: nothing can be measured.")
-    if answer.failed is not None:
-        raise ScoreError(f"{row.path} could not be matched: {answer.message}", stage=answer.failed)
     matched = limits.match is None or (answer.match is not None and answer.match.similarity >= limits.match)
     if answer.accepted != (answer.liveness.p_live >= limits.live and matched):
         raise ScoreError(

@@ -38,6 +38,12 @@ def test_answer_against_the_contract_fails_the_self_test_of_its_stage_alone(run:
     assert detection.error is None and embedding.error is None
 
 
+def test_a_backend_that_nobody_could_decide_with_does_not_work(run: Run) -> None:
+    _, liveness, embedding = self_test(load_config(arguments={"liveness_options": {"measured": False}}))
+    assert liveness.error is not None and "operating points" in liveness.said
+    assert embedding.error is None
+
+
 def test_drawing_is_the_same_every_time() -> None:
     assert portrait().shape == (SIDE_PX, SIDE_PX, 3) and portrait().dtype == np.uint8
     assert (portrait() == portrait()).all()

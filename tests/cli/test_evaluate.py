@@ -120,6 +120,13 @@ def test_worse_pictures_are_measured_with_the_network_alone(run: Run, manifest: 
     assert ran.exit_code == 2 and "--mode network" in ran.stderr
 
 
+@pytest.mark.parametrize("option", ["--detector", "--embedder"])
+def test_an_option_that_network_mode_could_not_use_is_refused(option: str, run: Run, manifest: Path) -> None:
+    ran = run("evaluate", manifest, option, "fake")
+    assert ran.exit_code == 2 and option in ran.stderr
+    assert run("evaluate", manifest, option, "fake", "--mode", "pipeline").exit_code == 0
+
+
 def test_worse_pictures_are_in_the_table_and_in_the_json(run: Run, manifest: Path) -> None:
     report = figures(run, manifest, "--robustness")
     assert report.robustness is not None

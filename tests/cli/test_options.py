@@ -84,6 +84,13 @@ def test_setting_that_does_not_exist_is_refused_with_its_neighbour(run: Run, pho
     assert ran.exit_code == 2 and "faces" in ran.stderr
 
 
+def test_null_does_not_pass_for_a_setting_that_was_taken_back(run: Run, photo: Photo, tmp_path: Path) -> None:
+    (tmp_path / "strict.toml").write_text("[policy]\nmatch_threshold = 0.9\n")
+    setting = "policy.match_threshold=null"
+    ran = run("verify", photo("a.png"), "--config", tmp_path / "strict.toml", "--set", setting)
+    assert ran.exit_code == 2 and setting in ran.stderr and ran.stdout == ""
+
+
 def test_policy_can_switch_liveness_off_and_the_summary_says_so(run: Run, photo: Photo) -> None:
     path = photo("a.png")
     ran = run("verify", path, "--reference", path, "--set", "policy.require_liveness=false")

@@ -63,6 +63,11 @@ def test_one_photo_is_drawn_to_the_file_or_into_the_folder(tree: Path) -> None:
     assert drawn_paths([photo], Path("out")) == {photo: Path("out/a.jpg")}
 
 
+def test_what_cannot_be_drawn_is_refused_before_anything_is_judged(tree: Path) -> None:
+    with pytest.raises(ConfigError, match=r"name a \.png file"):
+        drawn_paths([Path("in/a.jpg"), Path("in/notes.txt")], Path("out"))
+
+
 def test_several_photos_of_one_name_do_not_meet(tree: Path) -> None:
     photos = [Path("in/a.jpg"), Path("in/sub/a.jpg"), tree / "in/sub/deep/a.jpg"]
     drawn = drawn_paths(photos, Path("out"))

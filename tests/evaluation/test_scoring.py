@@ -18,6 +18,7 @@ from faceauth.results import (
     LivenessResult,
     MatchResult,
     Reason,
+    StageName,
     Template,
     Thresholds,
     Verdict,
@@ -234,8 +235,19 @@ def test_a_row_with_a_reference_says_whether_the_whole_system_let_it_in(tmp_path
 
 def test_a_match_that_could_not_be_made_is_not_counted_as_a_refusal(tmp_path: Path) -> None:
     rows = grey_rows(tmp_path, [1], reference=tmp_path / "enrolled.png")
-    with pytest.raises(ScoreError, match=r"0.png could not be matched"):
+    with pytest.raises(ScoreError, match=r"0.png could not be judged"):
         verify_rows(rows, Scripted(matched(None, Reason.STAGE_FAILED, failed="embedding")))
+
+
+@pytest.mark.parametrize("stage", ["detection", "liveness"])
+def test_an_attack_that_a_broken_stage_did_not_judge_is_not_counted_as_refused(
+    stage: StageName, tmp_path: Path
+) -> None:
+    broken = NO_FACE.model_copy(
+        update={"verdict": Verdict.REJECT, "reason": Reason.STAGE_FAILED, "failed": stage, "message": "timed out"}
+    )
+    with pytest.raises(ScoreError, match=r"1.png could not be judged: timed out"):
+        verify_rows(grey_rows(tmp_path, [1, 2]), Scripted(judged(0.9), broken))
 
 
 @pytest.mark.parametrize(("reference", "said"), [("no picture", "enrolled.png cannot be used"), (None, "No face")])

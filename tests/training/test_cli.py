@@ -189,7 +189,7 @@ def test_a_recipe_keeps_its_precision_unless_another_is_asked_for(
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(f'name = "recipe"\nepochs = 1\n{in_the_file}\n')
     seen: list[str] = []
-    monkeypatch.setattr("training.packs.load", lambda _: None)
+    monkeypatch.setattr("training.packs.load_all", lambda _: None)
     monkeypatch.setattr("training.train.train", lambda config, *_, **__: seen.append(config.precision))
     assert run("train", recipe, "--packs", tmp_path, "--out", tmp_path / "run", *asked)[0] == 0
     assert seen == [used]
@@ -201,10 +201,11 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
     for name in ("prepare", "train", "average", "release"):
         step = main.commands[name]
         monkeypatch.setattr(step, "callback", lambda name=name, **arguments: given.append((name, arguments)))
-    (tmp_path / "a.png").touch()
-    (tmp_path / "manifest.csv").write_text(
-        "path,label,attack,domain,split,box_x,box_y,box_w,box_h\na.png,live,none,a,train,1,1,9,9\n"
-    )
+    head, rows = "path,label,attack,domain,split,box_x,box_y,box_w,box_h\n", []
+    for split in ("train", "val", "test"):
+        (tmp_path / f"{split}.png").touch()
+        rows.append(f"{split}.png,live,none,{split},{split},1,1,9,9\n")
+    (tmp_path / "manifest.csv").write_text(head + "".join(rows))
     paths = {
         "manifest": tmp_path / "manifest.csv",
         "portraits": tmp_path,
@@ -242,3 +243,14 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
     assert released["weights"] == blend["out"]
     recipe = load_config(last["config"])  # type: ignore[arg-type]
     assert (released["scale"], released["mirrored_scale"]) == (recipe.scales[0], recipe.mirrored_scale)
+
+    given.clear()
+    assert isinstance(soup["out"], Path)
+    soup["out"].parent.mkdir()
+    soup["out"].touch()  # another machine might make it with other last bits, and its next stage would be refused
+    assert run("reproduce", *options)[0] == 0
+    assert [name for name, _ in given].count("average") == 2
+
+    (tmp_path / "manifest.csv").write_text(head + "".join(rows[:2]))
+    code, text = run("reproduce", *options)
+    assert code == 1 and "no row is of test" in text

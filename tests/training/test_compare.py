@@ -18,7 +18,7 @@ from training import compare  # noqa: E402
 from training.cli import main  # noqa: E402
 from training.compare import TRIALS, Errors, Picture, Trial, comparison, errors, trials  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
-from training.packs import Pack, save  # noqa: E402
+from training.packs import Pack, finish, save  # noqa: E402
 from training.records import LIVE, SPOOF  # noqa: E402
 
 SPEC = CropSpec(size_wh=(32, 32), scale=1.8, kind="context", color="rgb", mirrored_scale=1.4)
@@ -110,6 +110,7 @@ def test_a_table_has_a_column_for_each_network_and_a_row_for_each_domain_of_val(
 
 def test_the_command_compares_files_of_weights(tiny_pack: Pack, network: SpoofNet, tmp_path: Path) -> None:
     save(tmp_path / "tiny.npz", tiny_pack)
+    finish(tmp_path, [tmp_path / "tiny.npz"])
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         save_file(network.state_dict(), tmp_path / name / "last.safetensors")

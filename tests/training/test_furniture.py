@@ -38,3 +38,10 @@ def test_two_of_a_pair_get_the_same_furniture_in_their_own_light() -> None:
 def test_another_seed_is_another_room() -> None:
     rooms = {furnish(wall(120), np.random.default_rng(seed), IN_THE_MIDDLE).tobytes() for seed in range(5)}
     assert len(rooms) == 5
+
+
+def test_a_bar_brighter_than_the_wall_never_darkens_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its soft edge is a share of its own colour and the rest of the wall's: nothing is taken off twice."""
+    monkeypatch.setattr("training.furniture._colour", lambda _: (240.0, 240.0, 240.0, 1.0))
+    for seed in range(10):
+        assert furnish(wall(120), np.random.default_rng(seed), IN_THE_MIDDLE).min() >= 119

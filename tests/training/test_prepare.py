@@ -7,12 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
+from faceauth.crop import context_crop
 from faceauth.errors import ConfigError, ImageUnreadable
+from faceauth.liveness.card import CropFacts
 from faceauth.stages import Image
 from faceauth.testing import FakeDetector
-from training.packs import load
+from training.packs import load, load_all
 from training.portraits import split_of_portrait
-from training.prepare import MAX_CONTEXT, MAX_FACE_PX, Plan, key_of, prepare
+from training.prepare import MAX_CONTEXT, MAX_FACE_PX, Plan, _trim, key_of, prepare
 from training.records import LIVE, SPOOF, Record
 
 
@@ -94,6 +96,25 @@ def test_portraits_that_would_share_a_name_are_refused(plan: Plan, astronaut: Im
     picture(elsewhere / "photos" / "someone.jpg", astronaut)
     with pytest.raises(ConfigError, match=r"both named photos/someone\.jpg"):
         prepare(replace(plan, portraits=[*plan.portraits, elsewhere]), FakeDetector, quiet)
+
+
+def test_what_is_kept_of_a_large_frame_shows_the_same_in_every_square() -> None:
+    """Beside the border a square is shifted into its picture, and then reaches further on the other side."""
+    image = np.random.default_rng(0).integers(0, 256, (480, 640, 3)).astype(np.uint8)
+    box = (10.0, 100.0, 110.0, 220.0)
+    kept, kept_box = _trim(image, box)
+    assert kept.shape[1] < 400
+    for scale in (1.0, 1.4, 2.2, 2.7):
+        spec = CropFacts(size_wh=(64, 64), scale=scale).spec()
+        np.testing.assert_array_equal(context_crop(kept, kept_box, spec).pixels, context_crop(image, box, spec).pixels)
+
+
+def test_packs_are_used_when_all_of_them_are_there(plan: Plan) -> None:
+    prepare(plan, FakeDetector, quiet)
+    assert len(load_all(plan.out)) > 0
+    (plan.out / "packs.txt").unlink()
+    with pytest.raises(ConfigError, match="not finished"):
+        load_all(plan.out)
 
 
 def test_a_teacher_that_is_not_there_is_missed_before_anything_is_made(plan: Plan, tmp_path: Path) -> None:

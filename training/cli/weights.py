@@ -44,12 +44,12 @@ def train(
     """
     import cv2
 
-    from training.packs import load
+    from training.packs import load_all
     from training.train import train as run
 
     cv2.setNumThreads(1)  # the loader's processes are the parallelism
     out.mkdir(parents=True, exist_ok=True)
-    click.echo(run(_recipe(config, precision), load(sorted(packs.glob("*.npz"))), out, init=init, teachers=teachers))
+    click.echo(run(_recipe(config, precision), load_all(packs), out, init=init, teachers=teachers))
 
 
 @click.command()
@@ -62,7 +62,7 @@ def average(ingredients: tuple[Path, ...], out: Path, measure: Path | None, pack
 
     Batch statistics are averaged too, unless --measure says where to measure those of the mean.
     """
-    from training.packs import load
+    from training.packs import load_all
     from training.soup import average as run
     from training.soup import views_to_measure_on
 
@@ -70,7 +70,7 @@ def average(ingredients: tuple[Path, ...], out: Path, measure: Path | None, pack
         raise click.UsageError("Give --measure and --packs together.")
     views = None
     if measure is not None and packs is not None:
-        views = views_to_measure_on(load_config(measure), load(sorted(packs.glob("*.npz"))))
+        views = views_to_measure_on(load_config(measure), load_all(packs))
     run(ingredients, out, views)
     click.echo(out)
 
@@ -90,13 +90,13 @@ def compare(weights: tuple[Path, ...], packs: Path, scale: float, mirrored_scale
     from faceauth.liveness.card import CropFacts
     from training.compare import TRIALS, comparison, errors, trials
     from training.evaluate import load as load_weights
-    from training.packs import load
+    from training.packs import load_all
 
     networks = [load_weights(path) for path in weights]
     spec = CropFacts(scale=scale, mirrored_scale=mirrored_scale).spec()
     found = {}
     with Bar() as bar:
-        for trial in trials(load(sorted(packs.glob("*.npz"))), spec):
+        for trial in trials(load_all(packs), spec):
             found[trial.name] = [errors(network, trial) for network in networks]
             bar("trials", len(found), TRIALS)
     output.show(comparison(found, [f"{path.parent.name}/{path.stem}" for path in weights]))
@@ -210,13 +210,16 @@ def release(
     from faceauth.liveness.card import SpoofNetCard
     from training.cards import model_card
     from training.crops import refuse_without_box
+    from training.leakage import refuse_seen
     from training.portraits import held_out_portraits
     from training.records import manifest_records
-    from training.release import load_terms
+    from training.release import load_terms, refuse_missing_splits
     from training.release import release as make_release
 
     words, rows = load_terms(terms), manifest_records(manifest)
     refuse_without_box(rows)
+    refuse_missing_splits(rows)
+    refuse_seen(weights, left_out)
     held_out = list(held_out_portraits(portraits, YuNet()))
     if not held_out:
         raise ConfigError("No portrait is of a held-out person: add portraits of more people, named PERSON_NUMBER.")
@@ -279,10 +282,16 @@ def reproduce(
     """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
     from training.crops import refuse_without_box
     from training.records import manifest_records
-    from training.release import load_terms
+    from training.release import load_terms, refuse_missing_splits
 
     load_terms(terms)  # what a release would refuse after hours is refused at once
-    refuse_without_box(manifest_records(manifest))
+    rows = manifest_records(manifest)
+    refuse_without_box(rows)
+    refuse_missing_splits(rows)
+
+    def mean(ingredients: list[Path], out: Path, measure: Path | None = None) -> None:
+        if not out.exists():  # made anew on another machine it may differ in a bit, and be another start
+            ctx.invoke(average, ingredients=ingredients, out=out, measure=measure, packs=measure and packs)
 
     def chain(stages: Iterable[tuple[str, str]], init: Path | None) -> list[Path]:
         made = []
@@ -296,10 +305,9 @@ def reproduce(
 
     packs, soups = run / "packs", [run / f"{which}soup.safetensors" for which in ("", "second_", "third_")]
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
-    ctx.invoke(average, ingredients=chain(STAGES, None)[-2:], out=soups[0])
+    mean(chain(STAGES, None)[-2:], soups[0])
     for stages, init, soup in ((STAGES_AFTER_SOUP, soups[0], soups[1]), (LAST_STAGES, soups[1], soups[2])):
-        measured_on = CONFIGS / f"{stages[-1][0]}.toml"
-        ctx.invoke(average, ingredients=chain(stages, init)[-2:], out=soup, measure=measured_on, packs=packs)
+        mean(chain(stages, init)[-2:], soup, measure=CONFIGS / f"{stages[-1][0]}.toml")
     last = load_config(CONFIGS / f"{LAST_STAGES[-1][0]}.toml")
     ctx.invoke(
         release,
@@ -309,7 +317,6 @@ def reproduce(
         terms=terms,
         scale=last.scales[0],
         mirrored_scale=last.mirrored_scale,
-        left_out=last.data.hold_out,
         out=run / "spoofnet",
         reports=run / "reports",
     )
@@ -339,10 +346,10 @@ def cross_validate(
 
     from training.crossval import cross_validate as run
     from training.crossval import folds
-    from training.packs import load
+    from training.packs import load_all
 
     cv2.setNumThreads(1)  # the loader's processes are the parallelism
-    content = load(sorted(packs.glob("*.npz")))
+    content = load_all(packs)
     groups = folds(content, count, [group.split(",") for group in together])
     results = []
     recipe = _recipe(config, precision)

@@ -4,8 +4,8 @@ Methods: FAS-Aug (Cai et al., 2024) names the traces worth simulating; here each
 Pictures are uint8, H x W x 3, BGR. Numpy and OpenCV only.
 """
 
-from .camera import Camera, camera, draw_camera
+from .camera import camera
 from .recapture import FAMILIES, recapture
 from .scene import Family, Scene
 
-__all__ = ["FAMILIES", "Camera", "Family", "Scene", "camera", "draw_camera", "recapture"]
+__all__ = ["FAMILIES", "Family", "Scene", "camera", "recapture"]

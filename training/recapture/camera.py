@@ -18,7 +18,7 @@ _CODES = 4095  # resolution of the tone table
 
 @dataclass(frozen=True)
 class Camera:
-    """The settings of one shot. ``draw_camera`` draws them; give the same ones to a live picture and its attack."""
+    """The settings of one shot, as ``draw_camera`` draws them."""
 
     lens: Lens
     motion_px: float  # length of the smear, output px; 0 = none
@@ -76,9 +76,9 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     )
 
 
-def camera(image: Image, rng: np.random.Generator, *, settings: Camera | None = None) -> Image:
+def camera(image: Image, rng: np.random.Generator) -> Image:
     """Photograph ``image`` (uint8, H x W x 3, BGR) again as if it were the world; the size stays."""
-    settings = settings or draw_camera(rng)
+    settings = draw_camera(rng)
     height, width = image.shape[:2]
     scale = settings.lens.sensor_scale
     if scale != 1.0:

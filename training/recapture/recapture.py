@@ -5,7 +5,7 @@ import numpy as np
 
 from . import curved_print, cutout, monitor, phone
 from . import print as flat_print
-from .camera import Camera, capture, draw_camera, through_jpeg
+from .camera import capture, draw_camera, through_jpeg
 from .randomness import chance
 from .scene import Box, Exposure, Family, Image, Light, Scene, crop_of, to_linear
 
@@ -23,7 +23,6 @@ def recapture(
     rng: np.random.Generator,
     *,
     family: str | None = None,
-    settings: Camera | None = None,
 ) -> tuple[Scene, str]:
     """Turn ``live`` into an attack.
 
@@ -32,13 +31,12 @@ def recapture(
         background: another picture (uint8, BGR) to be seen behind the sheet or device and mirrored in glass.
         rng: the only source of chance: the same state gives the same bytes.
         family: a key of ``FAMILIES``; None draws one by its share.
-        settings: the camera; give the one used for the live picture to make a matched pair.
 
     Returns:
         The attack with its face box in its own px (its size differs from the live picture's), and the family.
     """
     name = family or _draw_family(rng)
-    settings = settings or draw_camera(rng)
+    settings = draw_camera(rng)
     source = Scene(_attackers_copy(live.image, rng), live.box_xyxy)
     exposure = FAMILIES[name].render(source, background, settings.lens, rng)
     exposure = Exposure(np.maximum(exposure.light, 0), exposure.box_xyxy)

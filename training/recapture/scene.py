@@ -37,6 +37,10 @@ class Lens:
     """The part of a camera that acts before the sampling: it decides which moire can arise.
 
     ``sensor_scale``: sensor px per output px. ``blur_px``: Gaussian sigma of optics and defocus, in sensor px.
+
+    Simpler than a real one: a display's lattice is weakened by ``blur_px`` before the sampling and once more with all
+    light after it, and the dots of a print are averaged over a sensor px before it and blurred only after it. So a soft
+    shot keeps less of a screen's moire, and more of a print's, than it would.
     """
 
     sensor_scale: float
