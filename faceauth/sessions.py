@@ -84,8 +84,8 @@ def exact_options() -> Any:
     """``onnxruntime.SessionOptions`` with which an int8 network gives the same answers on every x86-64 processor.
 
     Without VNNI instructions onnxruntime multiplies unsigned by signed bytes with VPMADDUBSW, whose 16-bit sums
-    overflow: SpoofNet int8 then decides differently on one picture of ``val`` in five. With this option it takes exact
-    sums there, which are slower; elsewhere it changes nothing.
+    overflow where weights use all eight bits. With this option it takes exact sums for such weights, on every
+    processor, at more than twice the time; SpoofNet's have seven bits (``training/export.py``) and need none.
     """
     import onnxruntime
 

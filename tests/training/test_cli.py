@@ -224,23 +224,29 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
         "average",
         *["train"] * 3,
         "average",
+        "train",
+        "average",
         "release",
     ]
-    *stages, fifth, sixth, seventh, eighth, last = (arguments for name, arguments in given if name == "train")
+    *stages, fifth, sixth, seventh, eighth, ninth, last = (arguments for name, arguments in given if name == "train")
     assert stages[0]["init"] is None
     assert {arguments["precision"] for name, arguments in given if name == "train"} == {"32-true"}
-    for before, after in [*pairwise(stages), (fifth, sixth), (seventh, eighth), (eighth, last)]:
+    for before, after in [*pairwise(stages), (fifth, sixth), (seventh, eighth), (eighth, ninth)]:
         assert isinstance(after["init"], Path) and after["init"].parent == before["out"]
-    soup, mean, blend = (arguments for name, arguments in given if name == "average")
+    soup, mean, blend, final = (arguments for name, arguments in given if name == "average")
     released = given[-1][1]
     assert [path.parent for path in soup["ingredients"]] == [stages[2]["out"], stages[3]["out"]]  # type: ignore[attr-defined]
     assert fifth["init"] == soup["out"]
     assert [path.parent for path in mean["ingredients"]] == [fifth["out"], sixth["out"]]  # type: ignore[attr-defined]
     assert (mean["measure"], mean["packs"]) == (sixth["config"], sixth["packs"])
     assert seventh["init"] == mean["out"]
-    assert [path.parent for path in blend["ingredients"]] == [eighth["out"], last["out"]]  # type: ignore[attr-defined]
-    assert (blend["measure"], blend["packs"]) == (last["config"], last["packs"])
-    assert released["weights"] == blend["out"]
+    assert [path.parent for path in blend["ingredients"]] == [eighth["out"], ninth["out"]]  # type: ignore[attr-defined]
+    assert (blend["measure"], blend["packs"]) == (ninth["config"], ninth["packs"])
+    assert last["init"] == blend["out"]
+    assert isinstance(last["out"], Path)
+    assert final["ingredients"] == [blend["out"], last["out"] / "last.safetensors"]
+    assert (final["measure"], final["packs"]) == (last["config"], last["packs"])
+    assert released["weights"] == final["out"]
     recipe = load_config(last["config"])  # type: ignore[arg-type]
     assert (released["scale"], released["mirrored_scale"]) == (recipe.scales[0], recipe.mirrored_scale)
 
@@ -249,7 +255,7 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
     soup["out"].parent.mkdir()
     soup["out"].touch()  # another machine might make it with other last bits, and its next stage would be refused
     assert run("reproduce", *options)[0] == 0
-    assert [name for name, _ in given].count("average") == 2
+    assert [name for name, _ in given].count("average") == 3
 
     (tmp_path / "manifest.csv").write_text(head + "".join(rows[:2]))
     code, text = run("reproduce", *options)

@@ -18,8 +18,10 @@ STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", 
 """The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
 STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "best"))
 """The recipes that go on from the mean of the weights of the last two before them."""
-LAST_STAGES = (("levels", "best"), ("robust", "best"), ("pairs", "last"))
-"""The recipes that go on from the mean of the weights of those two; that of the last two of these is released."""
+STAGES_AFTER_SECOND_SOUP = (("levels", "best"), ("robust", "best"), ("pairs", "last"))
+"""The recipes that go on from the mean of the weights of those two."""
+LAST_STAGE = ("portraits", "last")
+"""The recipe that goes on from the mean of the weights of the last two of these; its mean with that is released."""
 
 
 @click.command()
@@ -303,12 +305,14 @@ def reproduce(
             made.append(init)
         return made
 
-    packs, soups = run / "packs", [run / f"{which}soup.safetensors" for which in ("", "second_", "third_")]
+    packs, soups = run / "packs", [run / f"{which}soup.safetensors" for which in ("", "second_", "third_", "fourth_")]
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
     mean(chain(STAGES, None)[-2:], soups[0])
-    for stages, init, soup in ((STAGES_AFTER_SOUP, soups[0], soups[1]), (LAST_STAGES, soups[1], soups[2])):
+    for stages, init, soup in ((STAGES_AFTER_SOUP, soups[0], soups[1]), (STAGES_AFTER_SECOND_SOUP, soups[1], soups[2])):
         mean(chain(stages, init)[-2:], soup, measure=CONFIGS / f"{stages[-1][0]}.toml")
-    last = load_config(CONFIGS / f"{LAST_STAGES[-1][0]}.toml")
+    recipe = CONFIGS / f"{LAST_STAGE[0]}.toml"
+    mean([soups[2], *chain([LAST_STAGE], soups[2])], soups[3], measure=recipe)
+    last = load_config(recipe)
     ctx.invoke(
         release,
         weights=soups[-1],
