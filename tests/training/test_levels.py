@@ -98,7 +98,8 @@ def test_a_training_measures_its_levels_once_and_keeps_them(
 ) -> None:
     for module in (training_train, training_views):
         monkeypatch.setattr(module, "Panel", Bright)
-    monkeypatch.setattr(training_views, "refuse_missing_files", lambda folder: None)
+        monkeypatch.setattr(module, "refuse_missing_files", lambda folder: None)
+    monkeypatch.setattr(training_train, "digests_of", lambda folder: {})
     config = smoke.model_copy(update={"data": LEVELLED, "epochs": 1})
     train(config, tiny_pack, tmp_path, teachers=tmp_path)
     assert set(json.loads((tmp_path / "levels.json").read_text())) == {"large"}
