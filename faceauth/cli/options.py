@@ -34,7 +34,7 @@ def chosen_config() -> PipelineConfig:
     Raises:
         ConfigError: a setting that does not exist, does not fit, or contradicts another.
     """
-    given: dict[str, Any] = click.get_current_context().meta.get(_META, {})
+    given = _given()
     if given.get("threshold") is not None and given.get("operating_point") is not None:
         raise ConfigError("--threshold and --operating-point exclude each other.")
     texts: Sequence[str] = given.get("settings", ())
@@ -57,7 +57,7 @@ def refuse_given(*names: str, why: str) -> None:
     Raises:
         ConfigError: one of ``names`` was given.
     """
-    given: dict[str, Any] = click.get_current_context().meta.get(_META, {})
+    given = _given()
     for name in names:
         if given.get(name) is not None:
             raise ConfigError(f"--{name} changes nothing here: {why}.")
@@ -95,6 +95,12 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
             raise ConfigError(f"{'.'.join(path)} cannot be set beside {table} = {inner!r}.")
         tree = inner
     tree[key] = value
+
+
+def _given() -> dict[str, Any]:
+    """The options of the running command, by name."""
+    given: dict[str, Any] = click.get_current_context().meta.get(_META, {})
+    return given
 
 
 def _note(ctx: click.Context, option: click.Parameter, value: Any) -> None:
