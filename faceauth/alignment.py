@@ -1,6 +1,6 @@
 """A picture and a face in, the crop that a backend's ``CropSpec`` asks for out.
 
-Knows no network and no threshold: how much of the crop lies outside the picture is measured here and judged elsewhere.
+Knows no network and no threshold: how much of the crop lies outside the picture is measured here, to be reported.
 """
 
 import cv2

@@ -27,6 +27,16 @@ from pathlib import Path
 class FaceAuthError(Exception):
     """Base of every error that this library raises on purpose."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Facts included: left to itself an exception comes back from a worker by its message alone, or not at all."""
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(kind: type[FaceAuthError], arguments: tuple[object, ...], facts: dict[str, object]) -> FaceAuthError:
+    error = kind.__new__(kind, *arguments)
+    error.__dict__.update(facts)
+    return error
+
 
 class ImageError(FaceAuthError):
     """The picture cannot be used."""

@@ -83,6 +83,7 @@ def _domains(report: EvaluationReport) -> Table:
     table.add_column("live", justify="right")
     table.add_column("spoof", justify="right")
     table.add_column("AUC", overflow="fold")
+    table.add_column("HTER", overflow="fold")
     table.add_column("APCER by species", overflow="fold")
     table.add_column("BPCER", overflow="fold")
     for one in report.domains:
@@ -92,6 +93,7 @@ def _domains(report: EvaluationReport) -> Table:
             f"{one.n_live:,}",
             f"{one.n_spoof:,}",
             _number(one.auc),
+            _percent(one.hter),
             species or ABSENT,
             _short(one.bpcer),
         )

@@ -153,8 +153,9 @@ def rate_among(
 def _domain(name: str, table: _Table) -> DomainResult:
     auc = hter = None
     if table.has_both:
-        hter = metrics.hter(table.p_live, table.labels, table.threshold)
-        (auc,) = _estimates(table, lambda p, labels, _: [metrics.auc(p, labels)])
+        auc, hter = _estimates(
+            table, lambda p, labels, _: [metrics.auc(p, labels), metrics.hter(p, labels, table.threshold)]
+        )
     return DomainResult(
         domain=name,
         n_live=int(table.live.sum()),

@@ -134,7 +134,7 @@ def _domains(report: EvaluationReport) -> _Markup:
             result.domain,
             f"{result.n_live:,} / {result.n_spoof:,}",
             _number(result.auc),
-            _absent() if result.hter is None else _points(result.hter),
+            _percent(result.hter),
             _lines(f"{name}: {_rate(rate)}" for name, rate in result.apcer.items()),
             _rate(result.bpcer),
         )

@@ -67,7 +67,7 @@ def read_manifest(path: Path, *, splits: Collection[str] | None = None) -> list[
         ConfigError: the file or a column is missing, a value makes no sense, a picture or a reference is not there,
             or no row is left. The message names the line.
     """
-    rows = [row for line, row in _rows(path) if splits is None or row.split in splits]
+    rows = [row for row in _rows(path) if splits is None or row.split in splits]
     if not rows:
         wanted = "" if splits is None else f" of the splits {', '.join(sorted(splits))}"
         raise ConfigError(f"{path} holds no row{wanted}.")
@@ -81,10 +81,10 @@ def read_manifest(path: Path, *, splits: Collection[str] | None = None) -> list[
     return rows
 
 
-def _rows(path: Path) -> list[tuple[int, Row]]:
+def _rows(path: Path) -> list[Row]:
     if not path.is_file():
         raise ConfigError(f"There is no manifest {path}: name a CSV file with the columns {', '.join(COLUMNS)}.")
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it, with a mark in front
         reader = csv.DictReader(file)
         try:
             absent = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
@@ -92,7 +92,7 @@ def _rows(path: Path) -> list[tuple[int, Row]]:
                 raise ConfigError(
                     f"{path} has no column {', '.join(absent)}: its first line must name {', '.join(COLUMNS)}."
                 )
-            return [(reader.line_num, _row(path, reader.line_num, record)) for record in reader]
+            return [_row(path, reader.line_num, record) for record in reader]
         except (UnicodeDecodeError, csv.Error) as error:
             raise ConfigError(f"{path} is not a CSV file in UTF-8: {error}.") from error
 

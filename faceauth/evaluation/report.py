@@ -33,7 +33,7 @@ class DomainResult(Frozen):
     n_live: int
     n_spoof: int
     auc: Estimate | None
-    hter: float | None
+    hter: Estimate | None
     apcer: dict[str, MeasuredRate]
     bpcer: MeasuredRate | None
 

@@ -99,3 +99,9 @@ def test_the_shared_manifest_is_read_whole(shared: Path) -> None:
     assert len(rows) == 2453
     assert {row.domain for row in rows} >= {"nuaa", "cam14"}
     assert all(row.box_xyxy is not None for row in rows)
+
+
+def test_a_manifest_of_a_spreadsheet_has_a_mark_in_front(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD, "a.png,live,none,cam,test")
+    path.write_text(path.read_text(), encoding="utf-8-sig")
+    assert len(read_manifest(path)) == 1
