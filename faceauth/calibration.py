@@ -30,11 +30,11 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, domains: Strin
     them; a few domains that it has not seen say well how sure it may be, and badly where to cut: moving the boundary by
     them made it worse on others (measured in training/ABLATIONS.md).
 
-    Targets are smoothed as in Platt (1999), so separable data do not push ``T`` to 0; the search is Newton's with
-    backtracking.
+    Targets are smoothed as in Platt (1999), so separable data do not push ``T`` to 0; the search is a grid over all
+    sensible slopes, then a golden section.
 
     Args:
-        logits: float, N, finite.
+        logits: float, N, or N x V where P(live) is the mean over V views of a face; finite.
         labels: 0 = live, 1 = spoof; both must be there.
         domains: str, N.
 
@@ -42,17 +42,17 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, domains: Strin
         ValueError: a logit is not finite, a class is missing, or the logits rank spoof above live.
     """
     x = np.asarray(logits, np.float64)
-    if x.ndim != 1 or not np.isfinite(x).all():
-        raise ValueError(f"Calibration needs one finite logit for each presentation, found {x.shape}.")
+    if x.ndim not in (1, 2) or not np.isfinite(x).all():
+        raise ValueError(f"Calibration needs finite logits, equally many for each presentation, found {x.shape}.")
     classes = checked_labels(labels, len(x))
     n_live, n_spoof = int((classes == LIVE).sum()), int((classes == SPOOF).sum())
     if n_live == 0 or n_spoof == 0:
         raise ValueError(f"Calibration needs live and spoof presentations, found {n_live} and {n_spoof}.")
     target = np.where(classes == LIVE, (n_live + 1) / (n_live + 2), 1 / (n_spoof + 2))
-    slope = _newton(x, target, balanced_weights(classes, domains))
-    if slope <= 0:
-        raise ValueError(f"The logits rank spoof above live (slope {slope:.3g}): look for swapped classes or labels.")
-    return 1 / slope
+    weights, views = balanced_weights(classes, domains), x.reshape(len(x), -1)
+    if weights @ ((target - 0.5) * views.mean(axis=1)) <= 0:  # the loss falls towards negative slopes
+        raise ValueError("The logits rank spoof above live: look for swapped classes or labels.")
+    return 1 / _best_slope(views, target, weights)
 
 
 def expected_calibration_error(
@@ -78,27 +78,21 @@ def expected_calibration_error(
     return float(np.abs(np.bincount(which, weights=share * (scores - live), minlength=bins)).sum())
 
 
-def _newton(x: Floats, target: Floats, weights: Floats) -> float:
-    """Slope of the weighted logistic regression of ``target`` on ``x`` through the origin."""
-    scale = max(float(np.abs(x).max()), 1e-12)  # the search works on x in [-1, 1], whatever the logits' size
-    x = x / scale
-    slope, loss = 0.0, _loss(0 * x, target, weights)
-    for _ in range(100):
-        p = _sigmoid(slope * x)
-        gradient = float(weights @ ((p - target) * x))
-        if abs(gradient) < 1e-10:
-            break
-        step = gradient / (float(weights @ (p * (1 - p) * x**2)) + 1e-12)
-        while abs(step) > 1e-10 and _loss((slope - step) * x, target, weights) > loss:
-            step /= 2
-        slope -= step
-        loss = _loss(slope * x, target, weights)
-    return slope / scale
+def _best_slope(views: Floats, target: Floats, weights: Floats) -> float:
+    """Slope through the origin of the lowest weighted cross-entropy of the mean over ``views``, N x V."""
+    scale = float(np.abs(views).max())  # the search works on logits in [-1, 1], whatever their size
 
+    def loss(log_slope: float) -> float:
+        p = np.clip(_sigmoid(np.exp(log_slope) * views / scale).mean(axis=1), 1e-15, 1 - 1e-15)
+        return float(-weights @ (target * np.log(p) + (1 - target) * np.log1p(-p)))
 
-def _loss(z: Floats, target: Floats, weights: Floats) -> float:
-    """Weighted cross-entropy of sigmoid(z) against ``target``."""
-    return float(weights @ (np.logaddexp(0, z) - target * z))
+    grid = np.linspace(np.log(1e-4), np.log(1e4), 100)
+    step, middle = grid[1] - grid[0], min(grid, key=loss)
+    low, high, golden = middle - step, middle + step, (5**0.5 - 1) / 2
+    while high - low > 1e-9:
+        left, right = high - golden * (high - low), low + golden * (high - low)
+        low, high = (low, right) if loss(left) < loss(right) else (left, high)
+    return float(np.exp((low + high) / 2)) / scale
 
 
 def _sigmoid(z: Floats) -> Floats:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from faceauth.errors import ConfigError
 from faceauth.intervals import Floats, Ints, Strings, measured_rate
 from faceauth.metrics import LIVE, SPOOF, checked_labels, checked_scores
 from faceauth.results import OperatingPoint, OperatingPoints
@@ -79,8 +80,17 @@ def choose_thresholds(
     BPCER <= ``max_bpcer``, strict the lowest with domain-balanced APCER <= ``max_apcer``; where the classes are so
     well apart that one of them would pass balanced, it is balanced, which keeps its promise all the same.
     The default limits are chosen, not measured.
+
+    Raises:
+        ConfigError: nothing but accepting everybody keeps BPCER to ``max_bpcer``.
+        ValueError: as :func:`threshold_at_apcer`.
     """
     convenience = min(threshold_at_bpcer(curve, max_bpcer), BALANCED)
+    if convenience == 0:
+        raise ConfigError(
+            f"Only a threshold that accepts everybody keeps BPCER to {max_bpcer:.0%}: too few live pictures, or too "
+            "many of them are ranked below every attack."
+        )
     strict = max(threshold_at_apcer(curve, max_apcer), BALANCED)
     return convenience, BALANCED, strict
 

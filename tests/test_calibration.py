@@ -68,6 +68,14 @@ def test_swapped_classes_are_refused() -> None:
         fit_temperature(-logits, labels, domains)
 
 
+def test_of_several_views_their_mean_is_calibrated() -> None:
+    """As wide as one another the two agree; where a second view says nothing, the first has to say more."""
+    logits, labels, domains = overconfident()
+    alone = fit_temperature(logits, labels, domains)
+    assert fit_temperature(np.stack([logits, logits], axis=1), labels, domains) == pytest.approx(alone)
+    assert fit_temperature(np.stack([logits, np.zeros_like(logits)], axis=1), labels, domains) < 0.7 * alone
+
+
 @pytest.mark.parametrize("wrong", [np.nan, np.inf])
 def test_a_logit_that_is_not_finite_is_refused(wrong: float) -> None:
     with pytest.raises(ValueError, match="finite logit"):

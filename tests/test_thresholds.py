@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from faceauth.errors import ConfigError
 from faceauth.metrics import accepted
 from faceauth.results import OperatingPoints
 from faceauth.thresholds import (
@@ -70,8 +71,12 @@ def test_targets_are_kept_and_points_never_descend(rows: list[tuple[float, int, 
     if (p_live[labels == 1] == 1.0).any():
         return
     assert balanced_apcer(p_live, labels, domains, threshold_at_apcer(curve, target)) <= target + 1e-9
+    if threshold_at_bpcer(curve, target) == 0:
+        with pytest.raises(ConfigError, match="accepts everybody"):
+            choose_thresholds(curve, max_bpcer=target, max_apcer=target)
+        return
     convenience, balanced, strict = choose_thresholds(curve, max_bpcer=target, max_apcer=target)
-    assert 0 <= convenience <= balanced <= strict <= 1
+    assert 0 < convenience <= balanced <= strict <= 1
     assert balanced_bpcer(p_live, labels, domains, convenience) <= target + 1e-9
     assert balanced_apcer(p_live, labels, domains, strict) <= target + 1e-9
 
@@ -90,7 +95,7 @@ def balanced_apcer(p_live: np.ndarray, labels: np.ndarray, domains: np.ndarray, 
 
 def test_attacks_at_one_make_a_strict_point_impossible() -> None:
     with pytest.raises(ValueError, match=r"P\(live\) = 1"):
-        choose_thresholds(balanced_curve([0.5, 1.0], [0, 1], np.array(["a", "a"])))
+        choose_thresholds(balanced_curve([0.4, 0.5, 1.0], [1, 0, 1], np.array(["a", "a", "a"])))
 
 
 def test_an_operating_point_counts_each_species_and_names_its_data() -> None:

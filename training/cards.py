@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 
-from faceauth.evaluation.report import DomainResult, EvaluationReport
+from faceauth.evaluation.report import DomainResult, Estimate, EvaluationReport
 from faceauth.liveness.card import CropFacts, SpoofNetCard, Variant
 from faceauth.results import MeasuredRate, OperatingPoint
 from training.release import Reports, Terms
@@ -30,6 +30,7 @@ def model_card(card: SpoofNetCard, reports: dict[Variant, Reports], terms: Terms
         findings=terms.findings.strip(),
         chosen_on=reports[variant].choice.data,
         points=points_table(card, variant),
+        calibration_error=_figure(card.metrics[f"{variant}/choice"]["expected_calibration_error"]),
         summary=summary_table(card),
         domains=domains_table(reports[variant].test),
         choice_domains=domains_table(reports[variant].choice),
@@ -92,9 +93,16 @@ def _point_row(name: str, point: OperatingPoint, species: list[str]) -> list[str
 
 def _domain_row(result: DomainResult) -> list[str]:
     apcer = ", ".join(f"{kind} {_figure(rate)}" for kind, rate in result.apcer.items())
-    auc = "-" if result.auc is None else f"{result.auc.value:.3f}"
-    hter = "-" if result.hter is None else f"{result.hter:.1%}"
-    return [result.domain, str(result.n_live), str(result.n_spoof), auc, hter, apcer or "-", _figure(result.bpcer)]
+    live, spoof = str(result.n_live), str(result.n_spoof)
+    auc, hter = _estimate(result.auc), _estimate(result.hter, percent=True)
+    return [result.domain, live, spoof, auc, hter, apcer or "-", _figure(result.bpcer)]
+
+
+def _estimate(found: Estimate | None, *, percent: bool = False) -> str:
+    if found is None:
+        return "-"
+    value, *ends = (_figure(figure, percent=percent) for figure in (found.value, found.low, found.high))
+    return f"{value} [{', '.join(ends)}]"
 
 
 def _figure(value: float | MeasuredRate | None, *, percent: bool = False) -> str:

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from faceauth.errors import ImageError
+from faceauth.errors import ConfigError, ImageError
 from faceauth.imaging import load_image
 from faceauth.results import Face
 from faceauth.stages import Detector, Image
@@ -19,10 +19,28 @@ def portrait_face(image: Image, detector: Detector) -> Face | None:
     return min(detector.detect(image), key=lambda face: _off_centre(image, face), default=None)
 
 
+def person_of(file: Path) -> str:
+    """Who is shown: the name of the file without its number."""
+    return file.stem.rstrip("0123456789").rstrip("_") or file.stem
+
+
 def split_of_portrait(file: Path) -> str:
-    """``val`` for one person in five, by a hash of the name without its number, else ``train``."""
-    person = file.stem.rstrip("0123456789").rstrip("_") or file.stem
-    return "val" if int(hashlib.sha256(person.encode()).hexdigest(), 16) % 5 == 0 else "train"
+    """``val`` for one person in five, by a hash of their name, else ``train``."""
+    return "val" if int(hashlib.sha256(person_of(file).encode()).hexdigest(), 16) % 5 == 0 else "train"
+
+
+def refuse_one_sided(folders: Sequence[Path]) -> None:
+    """Some people are trained on and others held out, which fails where all files seem to show one person.
+
+    Raises:
+        ConfigError: all portraits are of one split.
+    """
+    found = {split_of_portrait(file) for folder in folders for file in pictures(folder)}
+    if len(found) < 2:
+        raise ConfigError(
+            "The portraits show too few people to hold one in five of them out: add more, named PERSON_NUMBER, or with "
+            "one name a person."
+        )
 
 
 def domain_of_portrait(file: Path) -> str:
@@ -48,7 +66,8 @@ def held_out_portraits(folders: Sequence[Path], detector: Detector) -> Iterator[
         except ImageError:
             continue
         if face is not None:
-            yield Record(file, LIVE, "none", domain_of_portrait(file), "val", box_xyxy=face.box_xyxy)
+            domain, person = domain_of_portrait(file), person_of(file)
+            yield Record(file, LIVE, "none", domain, "val", recording=person, box_xyxy=face.box_xyxy)
 
 
 def _off_centre(image: Image, face: Face) -> float:

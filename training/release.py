@@ -5,16 +5,18 @@ and whether int8 is the default. ``test`` is scored once, last, with everything 
 """
 
 import hashlib
+import shutil
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from faceauth.calibration import fit_temperature
+from faceauth.calibration import balanced_weights, expected_calibration_error, fit_temperature
 from faceauth.errors import ConfigError
 from faceauth.evaluation.evaluate import evaluate
 from faceauth.evaluation.manifest import Row
@@ -32,6 +34,7 @@ from training.config import Settings, from_toml
 from training.crops import calibration_rows, cut
 from training.export import export_fp32, export_int8, load_network
 from training.network import INPUT_SIZE, MEAN, STD
+from training.records import LIVE, SPOOF
 
 BATCH = 32
 INT8_MAX_AUC_LOSS = 0.003  # of the macro AUC where everything is chosen
@@ -86,6 +89,8 @@ def release(
 ) -> dict[Variant, Reports]:
     """Export ``weights``, choose, write ``out/card.json`` and return the reports of each variant.
 
+    Nothing is written into ``out`` before all of it is made: a release that fails leaves what was there.
+
     Args:
         weights: ``.safetensors`` of a training, or a released fp32 ``.onnx``.
         rows: of all splits, each with a face box.
@@ -96,13 +101,37 @@ def release(
         left_out: domains of ``train`` that the training left out: everything is chosen on them and on ``val``.
         out: folder named ``spoofnet`` for ``spoofnet.onnx``, ``spoofnet.int8.onnx`` and ``card.json``; the
             ``manifest.json`` of the folder above pins the card, and is written where there is none.
+
+    Raises:
+        ConfigError: ``out`` has another name, or as :func:`choice_rows`.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    if (name := Path(CARD_NAME).parent.name) != out.resolve().name:
+        raise ConfigError(f"{out} is no place for weights: the library reads them from a folder named {name}.")
     crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb", mirrored_scale=mirrored_scale)
+    with TemporaryDirectory() as folder:
+        building = Path(folder, name)
+        card, reports = _build(weights, rows, portraits, crop, terms, left_out, building)
+        out.mkdir(parents=True, exist_ok=True)
+        for pinned in card.files.values():
+            shutil.copy(building / pinned.name, out)
+    _write(card, out)
+    return reports
+
+
+def _build(
+    weights: Path,
+    rows: Sequence[Row],
+    portraits: Sequence[Row],
+    crop: CropFacts,
+    terms: Terms,
+    left_out: Collection[str],
+    out: Path,
+) -> tuple[SpoofNetCard, dict[Variant, Reports]]:
+    out.mkdir()
     files: dict[Variant, Path] = {"fp32": out / "spoofnet.onnx", "int8": out / "spoofnet.int8.onnx"}
     export_fp32(load_network(weights), files["fp32"])
     trained_on = [row for row in rows if row.domain not in left_out]
-    export_int8(files["fp32"], files["int8"], cut(calibration_rows(trained_on), CropFacts(scale=scale).spec()))
+    export_int8(files["fp32"], files["int8"], cut(calibration_rows(trained_on), CropFacts(scale=crop.scale).spec()))
 
     choice = choice_rows(rows, left_out)
     name = " and ".join(["val", *(["left-out domains of train"] if left_out else [])])
@@ -123,9 +152,9 @@ def release(
     metrics: dict[str, dict[str, float | MeasuredRate]] = {}
     for variant, report in reports.items():
         metrics |= {f"{variant}/choice": _figures(report.choice), f"{variant}/test": _figures(report.test)}
+        metrics[f"{variant}/choice"]["expected_calibration_error"] = chosen[variant].error
         metrics[f"{variant}/portraits"] = {"bpcer": refused[variant]}
-    _write(card.model_copy(update={"metrics": metrics}), out)
-    return reports
+    return card.model_copy(update={"metrics": metrics}), reports
 
 
 def choice_rows(rows: Sequence[Row], left_out: Collection[str]) -> list[Row]:
@@ -141,14 +170,18 @@ def choice_rows(rows: Sequence[Row], left_out: Collection[str]) -> list[Row]:
 
 
 def refuse_missing_splits(rows: Sequence[Row]) -> None:
-    """Something to train on, to choose on and to report.
+    """Something to train on, to choose on and to report: live people and attacks before one and the same camera.
 
     Raises:
-        ConfigError: a split has no row.
+        ConfigError: a split has no row, or no domain with both classes.
     """
-    missing = [split for split in ("train", "val", "test") if not any(row.split == split for row in rows)]
-    if missing:
-        raise ConfigError(f"A release needs the splits train, val and test: no row is of {', '.join(missing)}.")
+    for split in ("train", "val", "test"):
+        domains = [{row.domain for row in rows if row.split == split and row.label == k} for k in (LIVE, SPOOF)]
+        if not set.intersection(*domains):
+            raise ConfigError(
+                f"A release needs live pictures and attacks of one domain in each of train, val and test; {split} has "
+                "none such."
+            )
 
 
 def holds_int8(fp32: EvaluationReport, int8: EvaluationReport) -> bool:
@@ -158,20 +191,30 @@ def holds_int8(fp32: EvaluationReport, int8: EvaluationReport) -> bool:
     return auc_loss <= INT8_MAX_AUC_LOSS and acer_loss <= INT8_MAX_ACER_LOSS
 
 
-def _choose(path: Path, crops: Crops, rows: Sequence[Row], measured_on: str) -> tuple[Calibration, OperatingPoints]:
+@dataclass(frozen=True)
+class _Chosen:
+    """What was chosen for one variant; ``error`` is the expected calibration error of the mean over the views."""
+
+    calibration: Calibration
+    points: OperatingPoints
+    error: float
+
+
+def _choose(path: Path, crops: Crops, rows: Sequence[Row], measured_on: str) -> _Chosen:
     labels, species, domains = _columns(rows)
-    logits, views = _logits(path, crops), len(crops) // len(rows)
-    temperature = fit_temperature(logits[:, 0] - logits[:, 1], np.repeat(labels, views), np.repeat(domains, views))
-    calibration = Calibration(a=1 / temperature)
-    p_live = calibration.p_live(logits).reshape(len(rows), views).mean(axis=1)
-    return calibration, operating_points(p_live, labels, species, domains, measured_on=measured_on)
+    logits = _logits(path, crops)
+    views = (logits[:, 0] - logits[:, 1]).reshape(len(rows), -1)
+    calibration = Calibration(a=1 / fit_temperature(views, labels, domains))
+    p_live = calibration.p_live(logits).reshape(views.shape).mean(axis=1)
+    error = expected_calibration_error(p_live, labels, weights=balanced_weights(labels, domains))
+    return _Chosen(calibration, operating_points(p_live, labels, species, domains, measured_on=measured_on), error)
 
 
 def _card(
     files: dict[Variant, Path],
     crop: CropFacts,
     terms: Terms,
-    chosen: dict[Variant, tuple[Calibration, OperatingPoints]],
+    chosen: dict[Variant, _Chosen],
     *,
     default: Variant,
 ) -> SpoofNetCard:
@@ -186,8 +229,8 @@ def _card(
         crop=crop,
         mean=MEAN,
         std=STD,
-        calibration={variant: calibration for variant, (calibration, _) in chosen.items()},
-        operating_points={variant: points for variant, (_, points) in chosen.items()},
+        calibration={variant: one.calibration for variant, one in chosen.items()},
+        operating_points={variant: one.points for variant, one in chosen.items()},
         training=terms.training,
     )
 
@@ -221,7 +264,9 @@ def _report(variant: Variant, out: Path, rows: Sequence[Row], split: str) -> Eva
 def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Row]) -> MeasuredRate:
     backend = _backend(variant, out)
     threshold = backend_threshold(backend).value
-    return measured_rate(np.array([float(s.p_live or 0) < threshold for s in score_rows(portraits, backend)]))
+    refused = np.array([float(s.p_live or 0) < threshold for s in score_rows(portraits, backend)])
+    people = np.array([f"{row.domain}/{row.recording}" for row in portraits])
+    return measured_rate(refused, people, unit="person")
 
 
 def _logits(path: Path, crops: Crops) -> npt.NDArray[np.float32]:
