@@ -45,6 +45,7 @@ def write_contact_sheets(
         progress: called with "sheets", domains done and domains in all.
 
     Raises:
+        ConfigError: a sheet cannot be written.
         ImageError: a picture cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -55,7 +56,8 @@ def write_contact_sheets(
     written = []
     for done, (domain, members) in enumerate(sorted(by_domain.items()), start=1):
         path = out / f"{domain}.png"
-        cv2.imwrite(str(path), contact_sheet(members, columns, rows, rng))
+        if not cv2.imwrite(str(path), contact_sheet(members, columns, rows, rng)):
+            raise ConfigError(f"{path} cannot be written: look for a missing folder, or a domain's name with a slash.")
         written.append(path)
         progress("sheets", done, len(by_domain))
     return written
@@ -99,7 +101,9 @@ def contradicted_domains(
 def score_left_out(
     run: Path, records: Sequence[Record], *, progress: Callable[[str, int, int], None]
 ) -> tuple[list[Record], npt.NDArray[np.float64]]:
-    """The records of the domains that a training left out, and what its last weights say of them, float64, N.
+    """The records that a training did not learn from, and what its last weights say of them, float64, N.
+
+    They are those of the domains that it left out and of the splits other than ``train``.
 
     Args:
         run: folder of a training, such as a fold of ``cross-validate``.
@@ -107,16 +111,18 @@ def score_left_out(
         progress: as for :func:`training.evaluate.score_network`.
 
     Raises:
-        ConfigError: there are no weights or no recipe in ``run``, it left out none of these domains, or as
+        ConfigError: there are no weights or no recipe in ``run``, it learnt from all of these domains, or as
             :func:`training.crops.refuse_without_box`.
     """
     from training.evaluate import load, recipe_of, score_network  # torch, which looking at pictures does not need
+    from training.weights import domains_left_out
 
     weights = run / "last.safetensors"
     recipe = recipe_of(weights)
-    found = [record for record in records if record.domain in recipe.data.hold_out]
+    left_out = domains_left_out(weights)
+    found = [record for record in records if record.domain in left_out or record.split != "train"]
     if not found:
-        raise ConfigError(f"{run} left out none of the domains of these pictures: give a fold of cross-validate.")
+        raise ConfigError(f"{run} may have learnt from all of these pictures: give a fold of cross-validate.")
     refuse_without_box(found)
     scored = score_network(
         load(weights),

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Literal, Self, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -42,6 +42,7 @@ class DataSettings(Settings):
             labels where to cut them (``levels.py``); only for recipes whose teachers see views.
         focus: how many times more often a domain is drawn if the averaged weights are wrong on all of one of its
             classes, measured before each epoch (``focus.py``; ``balanced`` only); 0 draws by size alone.
+        without_families: families of simulated attacks to leave out, to see what each adds.
         hold_out: training domains to leave out (validated on beside ``val``); empty for a release.
     """
 
@@ -58,6 +59,7 @@ class DataSettings(Settings):
     teachers_see: Literal["pictures", "views"] = "pictures"
     level_teachers: bool = False
     focus: float = Field(0.0, ge=0)
+    without_families: tuple[str, ...] = ()
     hold_out: tuple[str, ...] = ()
 
 
@@ -76,12 +78,12 @@ class ViewSettings(Settings):
             teachers' alone, so only recipes whose teachers see views may have them.
     """
 
-    size: int = 112
-    scale_low: float = 1.0
-    scale_high: float = 2.7
+    size: int = Field(112, ge=32)
+    scale_low: float = Field(1.0, gt=0)
+    scale_high: float = Field(2.7, gt=0)
     close: float = Field(0.0, ge=0, le=1)
     close_pairs: float | None = Field(None, ge=0, le=1)
-    mix_from_scale: float = 0.0
+    mix_from_scale: float = Field(0.0, ge=0)
     camera: float = Field(0.7, ge=0, le=1)
     worsen: float = Field(0.0, ge=0, le=1)
     recolour: float = Field(0.4, ge=0, le=1)
@@ -92,6 +94,12 @@ class ViewSettings(Settings):
     greyscale: float = Field(0.1, ge=0, le=1)
     texture: float = Field(0.1, ge=0, le=1)
     occlusion: float = Field(0.25, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _contexts_are_a_range(self) -> Self:
+        if self.scale_low > self.scale_high:
+            raise ValueError(f"scale_low {self.scale_low:g} is above scale_high {self.scale_high:g}.")
+        return self
 
 
 class OptimiserSettings(Settings):
@@ -112,12 +120,12 @@ class OptimiserSettings(Settings):
             move.
     """
 
-    lr: float = 1e-3
-    weight_decay: float = 0.05
+    lr: float = Field(1e-3, gt=0)
+    weight_decay: float = Field(0.05, ge=0)
     schedule: Literal["warm_restarts", "cosine", "constant"] = "cosine"
-    restart_epochs: int = 5
-    warmup_steps: int = 300
-    label_smoothing: float = 0.05
+    restart_epochs: int = Field(5, ge=1)
+    warmup_steps: int = Field(300, ge=0)
+    label_smoothing: float = Field(0.05, ge=0, lt=1)
     triplet_weight: float = Field(0.0, ge=0)
     guess_weight: float = Field(0.0, ge=0)
     hint_weight: float = Field(0.0, ge=0)
@@ -141,14 +149,14 @@ class TrainConfig(Settings):
 
     name: str
     seed: int = 0
-    epochs: int
-    batch_size: int = 64
-    batches_per_epoch: int = 200
-    workers: int = 1
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(64, ge=2)
+    batches_per_epoch: int = Field(200, ge=1)
+    workers: int = Field(1, ge=0)
     precision: Precision = "bf16-mixed"
-    block_dropout: float = 0.1
-    head_dropout: float = 0.4
-    scales: tuple[float, ...] = (2.0,)
+    block_dropout: float = Field(0.1, ge=0, lt=1)
+    head_dropout: float = Field(0.4, ge=0, lt=1)
+    scales: tuple[Annotated[float, Field(gt=0)], ...] = Field((2.0,), min_length=1)
     mirrored_scale: float | None = Field(None, gt=0)
     data: DataSettings = DataSettings()
     view: ViewSettings = ViewSettings()

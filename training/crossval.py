@@ -67,12 +67,27 @@ def folds(content: Pack, count: int, together: Sequence[Sequence[str]] = ()) -> 
 
 
 def cross_validate(
-    config: TrainConfig, content: Pack, groups: Sequence[tuple[str, ...]], out: Path, teachers: Path | None = None
+    config: TrainConfig,
+    content: Pack,
+    groups: Sequence[tuple[str, ...]],
+    out: Path,
+    teachers: Path | None = None,
+    init: Path | None = None,
 ) -> Iterator[FoldResult]:
     """Train once for each group without it, below ``out``; a fold that is finished is not trained again.
 
+    Args:
+        config: the recipe of every fold.
+        content: the pictures.
+        groups: domains to leave out, a group a fold.
+        out: folder of the folds.
+        teachers: as for :func:`training.train.train`.
+        init: ``out`` of the cross-validation of an earlier stage over the same groups: each fold goes on from the last
+            weights of its own fold there.
+
     Raises:
-        ConfigError: the recipe leaves domains out itself, or a fold's folder holds the run of another group.
+        ConfigError: the recipe leaves domains out itself, a fold's folder holds the run of another group, or the fold
+            of ``init`` is missing or left out other domains.
     """
     if config.data.hold_out:
         raise ConfigError(
@@ -82,7 +97,10 @@ def cross_validate(
         without = config.model_copy(update={"data": config.data.model_copy(update={"hold_out": group})})
         folder = out / f"fold{number}"
         folder.mkdir(parents=True, exist_ok=True)
-        train(without, content, folder, teachers=teachers)
+        start = None if init is None else init / folder.name / "last.safetensors"
+        if start is not None and not start.exists():
+            raise ConfigError(f"There is no {start}: give the folder of a cross-validation with as many folds.")
+        train(without, content, folder, init=start, teachers=teachers)
         last = json.loads((folder / "epochs.jsonl").read_text().splitlines()[-1])
         auc = {key.removeprefix("auc/"): float(value) for key, value in last.items() if key.startswith("auc/")}
         yield FoldResult(

@@ -80,7 +80,7 @@ def recipe_of(weights: Path) -> TrainConfig:
     if not kept.is_file():
         raise ConfigError(f"No recipe.json lies beside {weights}: give --scale and --size.")
     try:
-        return TrainConfig.model_validate({"epochs": 0, **json.loads(kept.read_text())})
+        return TrainConfig.model_validate({"epochs": 1, **json.loads(kept.read_text())})
     except ValueError as error:
         raise ConfigError(f"{kept} holds no recipe: {error}. Give --scale and --size.") from error
 

@@ -18,7 +18,7 @@ from training.sampling import trained_on
 from training.validate import p_live, score_pack
 
 FRAMES = 24  # of a class and domain, at most: a share of wrong ones to within 0.1
-FEWEST = 8  # a class with fewer is taken to be right
+FEWEST = 8  # a domain with fewer of a class is drawn as ever
 
 Errors = Mapping[str, float]
 """Domain -> share of the frames of its worse class on the wrong side of equal logits, 0 to 1."""

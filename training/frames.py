@@ -3,7 +3,6 @@
 A video of some seconds is one presentation seen many times: a few frames, evenly spaced, say nearly all it has to say.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 
 from faceauth.errors import ConfigError
 from faceauth.stages import Image
+from training.files import whole
 from training.packs import encode
 from training.records import VIDEO_SUFFIXES, Record
 
@@ -33,9 +33,10 @@ def sample_videos(
         progress: called with "frames", records done and records in all.
 
     Raises:
-        ConfigError: a video has no ``recording``, cannot be opened or holds no frame.
+        ConfigError: a video has no ``recording`` or that of another of its domain, cannot be opened or holds no frame.
     """
     expanded: list[Record] = []
+    videos: dict[Path, Path] = {}
     for done, record in enumerate(records, start=1):
         if record.path.suffix.lower() in VIDEO_SUFFIXES:
             if record.recording is None:
@@ -43,6 +44,11 @@ def sample_videos(
                     f"{record.path} is a video without a name of its recording: give it one in the manifest."
                 )
             folder = into / record.domain / f"{record.recording}-{per_video}"
+            if videos.setdefault(folder, record.path) != record.path:
+                raise ConfigError(
+                    f"{videos[folder]} and {record.path} are both called {record.recording} in {record.domain}: give "
+                    "each video a recording of its own in the manifest."
+                )
             expanded += [replace(record, path=frame) for frame in _frames(record.path, folder, per_video)]
         else:
             expanded.append(record)
@@ -52,12 +58,11 @@ def sample_videos(
 
 def _frames(video: Path, folder: Path, count: int) -> list[Path]:
     if not folder.is_dir():
-        part = folder.with_name(folder.name + ".part")
-        part.mkdir(parents=True, exist_ok=True)
-        length = _length(video)
-        for number, image in _decoded(video, sorted({int((k + 0.5) * length / count) for k in range(count)})):
-            (part / f"{number:05d}.jpg").write_bytes(encode(image))
-        os.replace(part, folder)  # whole or not at all, so that an interrupted run is resumed
+        with whole(folder) as part:
+            part.mkdir(parents=True, exist_ok=True)
+            length = _length(video)
+            for number, image in _decoded(video, sorted({int((k + 0.5) * length / count) for k in range(count)})):
+                (part / f"{number:05d}.jpg").write_bytes(encode(image))
     return sorted(folder.glob("*.jpg"))
 
 

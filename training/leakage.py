@@ -4,7 +4,6 @@ A picture of training that is in ``test`` as well, and be it smaller, brighter o
 do weights that began as those of a training which saw what is now left out.
 """
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -14,7 +13,6 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.errors import ConfigError
 from faceauth.imaging import load_image
 from faceauth.stages import Image
 from training.records import Record
@@ -126,20 +124,3 @@ def _distances(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> n
     """Differing bits of every pair, float32, N x M: with bits as -1 and 1 it is one matrix product."""
     signs_first, signs_second = (2 * bits.astype(np.float32) - 1 for bits in (first, second))
     return np.asarray((BITS - signs_first @ signs_second.T) / 2, np.float32)
-
-
-def refuse_seen(weights: Path, left_out: Collection[str]) -> None:
-    """Domains are left out only if the training of ``weights`` left them out: its ``recipe.json`` lies beside them.
-
-    A training asks this of what it begins with, so a recipe speaks for the whole chain before it.
-
-    Raises:
-        ConfigError: no recipe says so of one of ``left_out``.
-    """
-    recipe = weights.with_name("recipe.json")
-    held = json.loads(recipe.read_text())["data"]["hold_out"] if recipe.exists() else []
-    seen = sorted(set(left_out) - set(held))
-    if seen:
-        raise ConfigError(
-            f"{weights} may have seen {', '.join(seen)}: no recipe.json beside it says that its training left them out."
-        )

@@ -3,7 +3,6 @@
 Training reads every picture dozens of times; a pack keeps them as JPEG bytes in one array, with the facts in columns.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from faceauth.errors import ConfigError
 from faceauth.headers import read_header
 from faceauth.stages import Image
+from training.files import whole, write_whole
 
 JPEG_QUALITY = 95
 FINISHED = "packs.txt"  # names all packs of a folder, and is written when there are that many
@@ -31,6 +31,7 @@ class Packed:
         origin: ``real`` (a labelled frame), ``portrait`` (a live web photo) or ``recapture`` (simulated attack).
         jpeg: the encoded picture.
         teacher: teacher logits in the order of ``training.teachers.TEACHERS``; NaN where none were asked.
+        behind: domain of the picture behind the sheet or device of a simulated attack, else empty.
     """
 
     key: str
@@ -43,6 +44,7 @@ class Packed:
     box_xyxy: tuple[float, float, float, float]
     jpeg: bytes
     teacher: tuple[float, ...]
+    behind: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Pack:
     split: npt.NDArray[np.str_]
     box_xyxy: npt.NDArray[np.float64]
     teacher: npt.NDArray[np.float32]
+    behind: npt.NDArray[np.str_]
     offsets: npt.NDArray[np.int64]
     blob: npt.NDArray[np.uint8]
 
@@ -102,6 +105,7 @@ def pack(items: Sequence[Packed]) -> Pack:
         split=np.array([i.split for i in items], np.str_),
         box_xyxy=np.array([i.box_xyxy for i in items], np.float64).reshape(-1, 4),
         teacher=np.array([i.teacher for i in items], np.float32),
+        behind=np.array([i.behind for i in items], np.str_),
         offsets=np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         blob=np.frombuffer(b"".join(i.jpeg for i in items), np.uint8),
     )
@@ -109,38 +113,39 @@ def pack(items: Sequence[Packed]) -> Pack:
 
 def save(path: Path, content: Pack) -> None:
     """Write a pack so that a reader never sees half of one."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
+    with whole(path) as part, part.open("wb") as file:
         np.savez(file, **{name: getattr(content, name) for name in COLUMNS})
-    os.replace(part, path)
 
 
 def finish(folder: Path, packs: Sequence[Path]) -> None:
     """Note in ``folder`` that these are all of its packs."""
-    (folder / FINISHED).write_text("".join(f"{path.name}\n" for path in packs))
+    write_whole(folder / FINISHED, "".join(f"{path.name}\n" for path in packs))
 
 
 def load_all(folder: Path) -> Pack:
     """The packs of a folder that ``prepare`` finished.
 
     Raises:
-        ConfigError: it did not, or there is no picture in them.
+        ConfigError: it did not, one is gone, or there is no picture in them.
     """
     finished = folder / FINISHED
-    if not finished.exists():
+    packs = [folder / name for name in finished.read_text().splitlines()] if finished.exists() else []
+    if not packs or not all(pack.exists() for pack in packs):
         raise ConfigError(f"{folder} is not finished: run `python -m training prepare` with it again, it goes on.")
-    return load(folder / name for name in finished.read_text().splitlines())
+    return load(packs)
 
 
 def load(paths: Iterable[Path]) -> Pack:
     """All packs of ``paths`` as one.
 
     Raises:
-        ConfigError: there is no picture in them.
+        ConfigError: there is no picture in them, or they are of another version of this project.
     """
     parts = []
     for path in paths:
         with np.load(path, allow_pickle=False) as file:
+            if set(file.files) != set(COLUMNS):
+                raise ConfigError(f"{path} is of another version: run `python -m training prepare` into a new folder.")
             parts.append({name: file[name] for name in COLUMNS})
     parts = [part for part in parts if len(part["key"])]  # a pack in which no face was found has no shape to join
     if not parts:

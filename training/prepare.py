@@ -21,7 +21,7 @@ from faceauth.crop import context_square
 from faceauth.errors import ConfigError, ImageError
 from faceauth.imaging import load_image
 from faceauth.stages import Detector, Image
-from training.packs import Pack, Packed, encode, finish, load, pack, save
+from training.packs import COLUMNS, Pack, Packed, encode, finish, load, pack, save
 from training.portraits import domain_of_portrait, portrait_face, split_of_portrait
 from training.recapture import Scene, recapture
 from training.records import LIVE, SPOOF, Record, pictures
@@ -117,8 +117,9 @@ def _refuse_twins(named: Sequence[tuple[str, Path]]) -> None:
 def _claim(plan: Plan, portraits: Sequence[Path]) -> None:
     """Note in ``plan.out`` what its packs are made of, or compare with what is noted there."""
     facts = [
-        [[key_of(r), r.label, r.species, r.split, r.box_xyxy] for r in plan.records],
-        [str(file) for file in portraits],
+        COLUMNS,
+        [[key_of(r), r.path.stat().st_size, r.label, r.species, r.split, r.box_xyxy] for r in plan.records],
+        [[str(file), file.stat().st_size] for file in portraits],
         None if plan.teachers is None else digests_of(plan.teachers),
         plan.recaptures,
         plan.seed,
@@ -226,6 +227,7 @@ class _RecaptureJob:
             box_xyxy=box,
             jpeg=encode(image),
             teacher=(float("nan"),) * len(TEACHERS),
+            behind=str(self.sources.domain[background]),
         )
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from faceauth.errors import ConfigError
 from training.config import DataSettings
 from training.packs import Pack
+from training.recapture import FAMILIES
 from training.records import LIVE, SPOOF
 
 ONE_CLASS_WEIGHT = 0.25  # chosen, not measured
@@ -39,12 +40,18 @@ class BalancedBatches:
     root of their size; a share ``settings.portraits`` of the live ones gives way to portraits.
 
     Raises:
-        ConfigError: pairs are wanted, and no simulated attack is there; or portraits, and there is none.
+        ConfigError: a family to leave out does not exist; real frames of a class are missing; pairs are wanted, and
+            no simulated attack is there; or portraits, and there is none.
     """
 
     def __init__(self, content: Pack, settings: DataSettings, *, batch_size: int, seed: int) -> None:
+        refuse_unknown_families(settings.without_families)
         usable = trained_on(content, settings.hold_out)
+        usable &= (content.origin != "recapture") | ~np.isin(content.species, settings.without_families)
         real = usable & (content.origin == "real")
+        for label, name in ((LIVE, "live picture"), (SPOOF, "attack")):
+            if not (real & (content.label == label)).any():
+                raise ConfigError(f"train holds no {name} of a camera to draw: add some, or leave fewer domains out.")
         self._content, self._frames = content, _thinned(content, real, settings.frames_per_class, seed)
         self.batch_size, self.seed = batch_size, seed
         self.draw_more_often({})
@@ -104,6 +111,9 @@ class EpochBatches:
     """Every training picture that is not simulated, portraits included, once an epoch, as the reference recipe does.
 
     Several ``processes`` share the frames; the few that do not divide evenly are left out, others each epoch.
+
+    Raises:
+        ConfigError: there are too few for a batch.
     """
 
     def __init__(
@@ -112,6 +122,8 @@ class EpochBatches:
         usable = trained_on(content, settings.hold_out)
         self._frames = np.flatnonzero(usable & (content.origin != "recapture"))
         self.batch_size, self.seed, self.processes = batch_size, seed, processes
+        if not self.length(1):
+            raise ConfigError("train holds too few pictures for a batch: add some, or leave fewer domains out.")
 
     def batches(self, epoch: int, count: int, rank: int = 0) -> Iterator[list[Draw]]:
         """The batches of one epoch for one process; ``count`` bounds them, so that a smoke run can be short."""
@@ -130,8 +142,9 @@ class EpochBatches:
 
 
 def trained_on(content: Pack, hold_out: Collection[str]) -> npt.NDArray[np.bool_]:
-    """Which pictures a training may learn from: those of ``train`` but for the domains left out."""
-    return np.asarray((content.split == "train") & ~np.isin(content.domain, list(hold_out)))
+    """Which pictures a training may learn from: those of ``train`` that show nothing of the domains left out."""
+    unseen = ~np.isin(content.domain, list(hold_out)) & ~np.isin(content.behind, list(hold_out))
+    return np.asarray((content.split == "train") & unseen)
 
 
 def refuse_unknown_domains(content: Pack, domains: Collection[str]) -> None:
@@ -145,6 +158,16 @@ def refuse_unknown_domains(content: Pack, domains: Collection[str]) -> None:
     )
     if absent:
         raise ConfigError(f"There is no domain {', '.join(absent)} in train: look for a misspelt name.")
+
+
+def refuse_unknown_families(families: Collection[str]) -> None:
+    """A misspelt family would stay, and be believed to be left out.
+
+    Raises:
+        ConfigError: the simulator has no such family.
+    """
+    if unknown := sorted(set(families) - set(FAMILIES)):
+        raise ConfigError(f"There is no family {', '.join(unknown)} of simulated attacks: name {', '.join(FAMILIES)}.")
 
 
 def _thinned(content: Pack, usable: npt.NDArray[np.bool_], most: int | None, seed: int) -> npt.NDArray[np.bool_]:

@@ -1,10 +1,8 @@
 """Model soup: weights of several trainings in, the weights in their middle out."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
@@ -16,22 +14,23 @@ from training.packs import Pack
 from training.sampling import BalancedBatches
 from training.scoring import normalise
 from training.views import Views
+from training.weights import domains_left_out, save_weights
 
 BATCHES = 16
 BATCH = 48  # with BATCHES: chosen, not measured
 
 
-def average(ingredients: Sequence[Path], out: Path, views: Iterator[Tensor] | None = None) -> None:
+def average(ingredients: Sequence[Path], out: Path, measure: tuple[TrainConfig, Pack] | None = None) -> None:
     """Write the plain mean of weights (Wortsman et al. 2022).
 
     Works for trainings that went on from the same weights: the loss is low all the way between them.
 
     Args:
         ingredients: ``.safetensors`` files of SpoofNet, two or more.
-        out: file to write.
-        views: batches of normalised crops to measure the batch statistics of the mean on, as stochastic weight
-            averaging does (Izmailov et al. 2018); None takes the mean of the statistics too, which a layer in the
-            middle of two unlike ones does not have.
+        out: file to write; it has left out what all of its making left out.
+        measure: a recipe and pictures to measure the batch statistics of the mean on, as stochastic weight averaging
+            does (Izmailov et al. 2018); None takes the mean of the statistics too, which a layer in the middle of two
+            unlike ones does not have.
 
     Raises:
         ConfigError: fewer than two files, a released one, or as :func:`training.export.load_network`.
@@ -46,10 +45,11 @@ def average(ingredients: Sequence[Path], out: Path, views: Iterator[Tensor] | No
         name: sum(state[name] for state in states) / len(states) if first.is_floating_point() else first
         for name, first in states[0].items()
     }
-    network = with_statistics(mean, views)
-    part = out.with_suffix(".part")
-    save_file({name: tensor.contiguous() for name, tensor in network.state_dict().items()}, part)
-    os.replace(part, out)
+    left_out = [domains_left_out(path) for path in ingredients]
+    if measure is not None:
+        left_out.append(frozenset(measure[0].data.hold_out))
+    network = with_statistics(mean, None if measure is None else views_to_measure_on(*measure))
+    save_weights(network, out, frozenset.intersection(*left_out))
 
 
 def with_statistics(weights: Mapping[str, Tensor], views: Iterator[Tensor] | None) -> SpoofNet:

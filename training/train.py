@@ -19,7 +19,6 @@ import numpy.typing as npt
 import torch
 from lightning_fabric import Fabric
 from lightning_fabric.loggers.tensorboard import TensorBoardLogger
-from safetensors.torch import save_file
 from torch import nn
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LambdaLR, LRScheduler
@@ -30,8 +29,8 @@ from faceauth.errors import ConfigError
 from training.apprentice import Apprentice, loss_of
 from training.config import OptimiserSettings, TrainConfig
 from training.export import load_network
+from training.files import write_whole
 from training.focus import measure_errors
-from training.leakage import refuse_seen
 from training.levels import Levels, measure_levels
 from training.memory import keep_freed_memory
 from training.network import SpoofNet
@@ -43,6 +42,7 @@ from training.teachers import Panel, digests_of, refuse_missing_files
 from training.unfold import unfold
 from training.validate import refuse_nothing_to_validate, validate
 from training.views import EpochSampler, Views
+from training.weights import refuse_seen, save_weights
 
 UNFOLDING_VIEWS = 192  # chosen, not measured: the last layers see as many numbers a channel
 
@@ -60,10 +60,10 @@ def train(
         teachers: folder of the teachers' files, for recipes whose teachers see views.
 
     Raises:
-        ConfigError: ``out`` holds the run of another recipe, of other pictures, with other teachers or from other
-            weights, a domain to leave out is not in ``train`` or may have been seen by ``init``, there is nothing to
-            validate on, a teacher's file is missing, the steps end before ``mean_after``, ``init`` is damaged, or
-            missing where blocks are frozen.
+        ConfigError: ``out`` holds the run of another recipe, of other pictures, with other teachers, from other
+            weights or of another number of processes, a domain to leave out is not in ``train`` or may have been seen
+            by ``init``, there is nothing to validate on, a teacher's file is missing, the steps end before
+            ``mean_after``, ``init`` is damaged, or missing where blocks are frozen.
 
     Returns:
         ``out/best.safetensors``, the averaged weights of the epoch with the highest macro AUC on ``val`` and what was
@@ -81,13 +81,13 @@ def train(
         refuse_missing_files(teachers)
     # Left to itself, Lightning takes one process of torchrun's for all there is, where there is no GPU.
     devices, nodes = (int(os.environ.get(name, "1")) for name in ("LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"))
-    logger = TensorBoardLogger(out, name="log")
+    logger = TensorBoardLogger(out, name="log", version="")  # a resumed run draws the same curves on
     fabric = Fabric(devices=devices, num_nodes=nodes, precision=config.precision, loggers=logger)
     fabric.launch()
     keep_freed_memory()
     fabric.seed_everything(config.seed + fabric.global_rank, verbose=False)
     if fabric.is_global_zero:
-        _claim(out, config, content, init, teachers)
+        _claim(out, config, content, init, teachers, fabric.world_size)
     levels = _levels(fabric, config, content, teachers, out / "levels.json")
     loader, sampler = _loader(config, content, fabric, Views(content, config, teachers, levels))
     steps = config.epochs * len(sampler)
@@ -152,38 +152,41 @@ def _beginning(fabric: Fabric, config: TrainConfig, network: SpoofNet, steps: in
     return state | {"epoch": 0, "step": 0, "best": -1.0}
 
 
-def _claim(out: Path, config: TrainConfig, content: Pack, init: Path | None, teachers: Path | None) -> None:
+def _claim(
+    out: Path, config: TrainConfig, content: Pack, init: Path | None, teachers: Path | None, processes: int
+) -> None:
     """Keep the recipe beside its run, and digests of its pictures, its teachers and the weights it began with.
 
-    What goes on there must be the same but for epochs and precision: weights that saw a domain must not become those of
-    a recipe that leaves it out, nor those of an earlier stage that was trained anew. Another machine may go on with it.
-    Before the first checkpoint there is nothing to go on with, and whoever comes begins.
+    What goes on there must be the same but for epochs, precision and workers: weights that saw a domain must not
+    become those of a recipe that leaves it out, nor those of an earlier stage that was trained anew. Another machine
+    may go on with it. Before the first checkpoint there is nothing to go on with, and whoever comes begins.
     """
     facts = [np.ascontiguousarray(getattr(content, name)) for name in COLUMNS]
     inputs = {
         "pictures": _digest(facts),
         "init": None if init is None else hashlib.sha256(init.read_bytes()).hexdigest(),
         "teachers": None if teachers is None else digests_of(teachers),
+        "processes": processes,  # each has a batch of its own
     }
     has_begun = (out / "last.ckpt").exists()
     for kept, text, what in (
         (
             out / "recipe.json",
-            config.model_dump_json(indent=2, exclude={"epochs", "precision"}) + "\n",
+            config.model_dump_json(indent=2, exclude={"epochs", "precision", "workers"}) + "\n",
             "of another recipe",
         ),
         (
             out / "inputs.json",
             json.dumps(inputs, indent=2) + "\n",
-            "on other pictures, with other teachers or from other weights",
+            "on other pictures, with other teachers, from other weights or of another number of processes",
         ),
     ):
-        if kept.exists() and kept.read_text() != text:
+        if not kept.exists() or kept.read_text() != text:
             if has_begun:
                 raise ConfigError(f"{out} holds the run {what}: give another folder, or empty this one.")
             (out / "levels.json").unlink(missing_ok=True)
         out.mkdir(parents=True, exist_ok=True)
-        kept.write_text(text)
+        write_whole(kept, text)
 
 
 def _digest(columns: Iterable[npt.NDArray[Any]]) -> str:
@@ -199,7 +202,7 @@ def _levels(fabric: Fabric, config: TrainConfig, content: Pack, teachers: Path |
         return None
     if fabric.is_global_zero and not kept.exists():
         levels = measure_levels(content, config.data.hold_out, Panel(teachers), config.view.size)
-        kept.write_text(json.dumps(levels, indent=2) + "\n")
+        write_whole(kept, json.dumps(levels, indent=2) + "\n")
     fabric.barrier()
     found: Levels = json.loads(kept.read_text())
     return found
@@ -210,7 +213,7 @@ def _forget_rows_after(epoch: int, table: Path) -> None:
     if not table.exists():
         return
     rows = table.read_text().splitlines()
-    table.write_text("".join(f"{row}\n" for row in rows if json.loads(row)["epoch"] <= epoch))
+    write_whole(table, "".join(f"{row}\n" for row in rows if json.loads(row)["epoch"] <= epoch))
 
 
 def _epoch(fabric: Fabric, state: dict[str, Any], loader: Any, config: TrainConfig) -> float:
@@ -313,11 +316,10 @@ def _report(
         "validation_s": round(time.monotonic() - began, 1),
     }
     fabric.log_dict({k: v for k, v in row.items() if isinstance(v, int | float)}, step=state["epoch"])
-    with open(out / "epochs.jsonl", "a") as file:
-        file.write(json.dumps(row) + "\n")
+    table = out / "epochs.jsonl"
+    write_whole(table, (table.read_text() if table.exists() else "") + json.dumps(row) + "\n")
     tqdm.write(json.dumps(row))
-    weights = {name: tensor.contiguous() for name, tensor in averaged.state_dict().items()}
-    save_file(weights, out / "last.safetensors")
+    save_weights(averaged, out / "last.safetensors", config.data.hold_out)
     if result["macro_auc"] > state["best"]:
         state["best"] = result["macro_auc"]
-        save_file(weights, out / "best.safetensors")
+        save_weights(averaged, out / "best.safetensors", config.data.hold_out)

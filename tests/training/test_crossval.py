@@ -52,3 +52,17 @@ def test_a_fold_is_measured_on_what_it_left_out_and_on_val(tmp_path: Path, tiny_
     assert len((tmp_path / "fold1" / "epochs.jsonl").read_text().splitlines()) == 1
     with pytest.raises(ConfigError, match="another recipe"):
         list(cross_validate(short, tiny_pack, [("small",), ("large",)], tmp_path))
+
+
+def test_a_later_stage_goes_on_from_the_folds_of_the_one_before(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    short, groups = smoke.model_copy(update={"epochs": 1}), [("large",), ("small",)]
+    first, second = tmp_path / "first", tmp_path / "second"
+    list(cross_validate(short, tiny_pack, groups, first))
+    frozen = short.model_copy(update={"optimiser": short.optimiser.model_copy(update={"frozen_blocks": 1})})
+    assert len(list(cross_validate(frozen, tiny_pack, groups, second, init=first))) == 2
+    with pytest.raises(ConfigError, match="may have seen small"):
+        list(cross_validate(frozen, tiny_pack, groups[::-1], tmp_path / "other", init=second))
+    with pytest.raises(ConfigError, match="as many folds"):
+        list(cross_validate(frozen, tiny_pack, groups, tmp_path / "third", init=tmp_path))

@@ -71,3 +71,9 @@ def test_a_video_without_a_recording_is_refused(tmp_path: Path) -> None:
     nameless = replace(film(tmp_path / "clip.avi", 6), recording=None)
     with pytest.raises(ConfigError, match=r"clip\.avi is a video without a name of its recording"):
         sample_videos([nameless], tmp_path / "frames", progress=quiet)
+
+
+def test_two_videos_of_one_recording_are_not_taken_for_one_another(tmp_path: Path) -> None:
+    videos = [film(tmp_path / f"{name}.avi", 3) for name in ("first", "second")]
+    with pytest.raises(ConfigError, match=r"first\.avi and .*second\.avi are both called clip in cam"):
+        sample_videos(videos, tmp_path / "frames", progress=quiet)

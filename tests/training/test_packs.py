@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceauth.errors import ConfigError
-from training.packs import COLUMNS, Pack, load, pack, save
+from training.packs import COLUMNS, Pack, finish, load, load_all, pack, save
 
 
 def test_a_saved_pack_is_the_same_when_loaded(tmp_path: Path, tiny_pack: Pack) -> None:
@@ -59,3 +59,13 @@ def test_an_interrupted_save_leaves_the_old_pack_and_no_new_name(
         save(path, tiny_pack)
     assert path.read_bytes() == before
     assert list(tmp_path.glob("*.npz")) == [path]
+
+
+def test_a_pack_that_is_gone_and_one_of_another_version_are_one_sentence(tmp_path: Path, tiny_pack: Pack) -> None:
+    save(tmp_path / "a.npz", tiny_pack)
+    finish(tmp_path, [tmp_path / "a.npz", tmp_path / "gone.npz"])
+    with pytest.raises(ConfigError, match="is not finished"):
+        load_all(tmp_path)
+    np.savez(tmp_path / "old.npz", **{name: getattr(tiny_pack, name) for name in COLUMNS if name != "behind"})
+    with pytest.raises(ConfigError, match="of another version"):
+        load([tmp_path / "old.npz"])

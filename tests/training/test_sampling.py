@@ -1,7 +1,6 @@
 """Batches are balanced over classes and domains, and nothing is drawn that must not be learnt from."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -12,13 +11,13 @@ from faceauth.errors import ConfigError
 from training.config import DataSettings
 from training.packs import Pack
 from training.records import LIVE, SPOOF
-from training.sampling import BalancedBatches, Draw, EpochBatches
+from training.sampling import BalancedBatches, Draw, EpochBatches, trained_on
 
 MANY = 400  # batches; of 32 draws each
 
 
-def balanced(content: Pack, *, pairs: float = 0.0, hold_out: Sequence[str] = (), seed: int = 0) -> BalancedBatches:
-    return BalancedBatches(content, DataSettings(pairs=pairs, hold_out=tuple(hold_out)), batch_size=32, seed=seed)
+def balanced(content: Pack, *, seed: int = 0, **settings: object) -> BalancedBatches:
+    return BalancedBatches(content, DataSettings.model_validate(settings), batch_size=32, seed=seed)
 
 
 def drawn(batches: BalancedBatches) -> list[Draw]:
@@ -132,3 +131,41 @@ def test_processes_share_an_epoch_and_come_to_the_same_number_of_batches(tiny_pa
 def test_a_count_bounds_an_epoch(tiny_pack: Pack) -> None:
     epoch = EpochBatches(tiny_pack, DataSettings(), batch_size=4, seed=0)
     assert epoch.length(2) == len(list(islice(epoch.batches(0, 2), 9))) == 2
+
+
+def test_an_attack_before_a_left_out_domain_is_left_out_too(tiny_pack: Pack) -> None:
+    recaptured = np.flatnonzero(tiny_pack.origin == "recapture")
+    behind = tiny_pack.behind.astype("U8")
+    behind[recaptured[0]] = "small"
+    before = replace(tiny_pack, behind=behind)
+    left = trained_on(before, ("small",))
+    assert (
+        not left[recaptured[0]]
+        and left[recaptured[1:]].sum() == trained_on(tiny_pack, ("small",))[recaptured[1:]].sum()
+    )
+
+
+@pytest.mark.parametrize(("label", "said"), [(LIVE, "no live picture"), (SPOOF, "no attack")])
+def test_a_class_without_a_frame_is_one_sentence(tiny_pack: Pack, label: int, said: str) -> None:
+    absent = (tiny_pack.origin == "real") & (tiny_pack.label == label)
+    with pytest.raises(ConfigError, match=said):
+        balanced(replace(tiny_pack, split=np.where(absent, "test", tiny_pack.split)))
+
+
+def test_an_epoch_of_nothing_is_refused(tiny_pack: Pack) -> None:
+    nothing = replace(tiny_pack, split=np.where(tiny_pack.split == "train", "test", tiny_pack.split))
+    with pytest.raises(ConfigError, match="too few pictures for a batch"):
+        EpochBatches(nothing, DataSettings(), batch_size=32, seed=0)
+
+
+def test_a_family_can_be_left_out_and_a_misspelt_one_is_named(tiny_pack: Pack) -> None:
+    recaptured = np.flatnonzero(tiny_pack.origin == "recapture")
+    species = tiny_pack.species.astype("U16")
+    species[recaptured] = "phone"
+    species[recaptured[:3]] = "monitor"
+    families = replace(tiny_pack, species=species)
+    draws = drawn(balanced(families, pairs=0.5, without_families=["phone"]))
+    shown = {families.species[k] for d in draws for k in (d.index, d.partner) if families.origin[k] == "recapture"}
+    assert shown == {"monitor"}
+    with pytest.raises(ConfigError, match="no family fone"):
+        balanced(families, without_families=["fone"])

@@ -15,6 +15,7 @@ from training.config import TrainConfig  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
 from training.packs import Pack  # noqa: E402
 from training.soup import BATCH, BATCHES, average, views_to_measure_on  # noqa: E402
+from training.weights import domains_left_out, refuse_seen, save_weights  # noqa: E402
 
 
 def network(folder: Path, value: float) -> Path:
@@ -39,7 +40,7 @@ def test_statistics_can_be_measured_on_views_of_a_recipe(tmp_path: Path, tiny_pa
         torch.manual_seed(seed)
         paths.append(tmp_path / f"{seed}.safetensors")
         save_file(SpoofNet().state_dict(), paths[-1])
-    average(paths, tmp_path / "soup.safetensors", views_to_measure_on(smoke, tiny_pack))
+    average(paths, tmp_path / "soup.safetensors", (smoke, tiny_pack))
     soup = SpoofNet(block_dropout=0, head_dropout=0)
     soup.load_state_dict(load_file(tmp_path / "soup.safetensors"))
     crops = torch.cat(list(views_to_measure_on(smoke, tiny_pack)))
@@ -66,3 +67,16 @@ def test_the_command_writes_what_the_function_does(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["average", *paths, "--out", str(tmp_path / "soup.safetensors")])
     assert done.exit_code == 0, done.output
     assert (load_file(tmp_path / "soup.safetensors")["head.8.bias"] == 2.0).all()
+
+
+def test_a_soup_has_left_out_what_all_of_its_making_left_out(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    one, other = (tmp_path / "one" / "a.safetensors", tmp_path / "other.safetensors")
+    save_weights(SpoofNet(), one, ["small", "large"])
+    save_weights(SpoofNet(), other, ["small"])
+    average([one, other], tmp_path / "new" / "soup.safetensors")
+    assert domains_left_out(tmp_path / "new" / "soup.safetensors") == {"small"}
+    average([one, one], tmp_path / "soup.safetensors", (smoke, tiny_pack))  # on views of all domains
+    with pytest.raises(ConfigError, match=r"soup\.safetensors may have seen small"):
+        refuse_seen(tmp_path / "soup.safetensors", ["small"])

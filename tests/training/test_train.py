@@ -27,6 +27,7 @@ from training.soup import views_to_measure_on, with_statistics  # noqa: E402
 from training.teachers import TEACHERS  # noqa: E402
 from training.train import train  # noqa: E402
 from training.views import Batch, hard_targets  # noqa: E402
+from training.weights import refuse_seen  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = ROOT / "training" / "configs" / "reference.toml"
@@ -299,7 +300,7 @@ def test_released_weights_can_be_trained_on(tmp_path: Path, tiny_pack: Pack, smo
     """No step is long enough to turn a filter, so each is what was released but for its length."""
     released = SpoofNet().eval()
     export_fp32(released, tmp_path / "released.onnx")
-    still = smoke.model_copy(update={"epochs": 1, "optimiser": OptimiserSettings(lr=0.0)})
+    still = smoke.model_copy(update={"epochs": 1, "optimiser": OptimiserSettings(lr=1e-12)})
     best = train(still, tiny_pack, tmp_path / "run", init=tmp_path / "released.onnx")
     for name, weight in load_file(best).items():
         if weight.dim() == 4:
@@ -389,3 +390,28 @@ def test_two_processes_train_one_network(tmp_path: Path, tiny_pack: Pack) -> Non
     assert done.returncode == 0, done.stderr[-3000:]
     assert [row["epoch"] for row in table(tmp_path / "run")] == [1, 2]
     SpoofNet().load_state_dict(load_file(tmp_path / "run" / "best.safetensors"))
+
+
+@pytest.mark.parametrize("lost", ["recipe.json", "inputs.json"])
+def test_a_run_that_does_not_say_what_it_was_is_not_gone_on_with(
+    lost: str, tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    train(smoke, tiny_pack, tmp_path)
+    (tmp_path / lost).unlink()
+    with pytest.raises(ConfigError, match="give another folder"):
+        train(smoke, tiny_pack, tmp_path)
+
+
+def test_weights_of_a_run_before_in_a_folder_say_what_they_themselves_left_out(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
+) -> None:
+    old = train(smoke, tiny_pack, tmp_path)
+    (tmp_path / "last.ckpt").unlink()
+    without = smoke.model_copy(update={"data": smoke.data.model_copy(update={"hold_out": ("small",)})})
+    (tmp_path / "recipe.json").write_text(
+        without.model_dump_json()
+    )  # as if the next run was stopped in its first epoch
+    with pytest.raises(ConfigError, match="may have seen small"):
+        refuse_seen(old, ["small"])
+    train(without, tiny_pack, tmp_path)
+    refuse_seen(old, ["small"])

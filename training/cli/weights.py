@@ -10,7 +10,8 @@ from training.cli.options import FILE, FOLDER, NEW_FILE, NEW_FOLDER, Bar, with_p
 from training.config import Precision, TrainConfig, load_config
 
 TERMS_HELP = (
-    "TOML: version, licence, origin, use, method, findings and data of the weights; training/terms.toml is an example."
+    "TOML: version, licence, origin, use, method, findings and, as training, the data of the weights; "
+    "training/terms.toml is an example."
 )
 SCALE = click.FloatRange(min=0, min_open=True)
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -66,14 +67,10 @@ def average(ingredients: tuple[Path, ...], out: Path, measure: Path | None, pack
     """
     from training.packs import load_all
     from training.soup import average as run
-    from training.soup import views_to_measure_on
 
     if (measure is None) != (packs is None):
         raise click.UsageError("Give --measure and --packs together.")
-    views = None
-    if measure is not None and packs is not None:
-        views = views_to_measure_on(load_config(measure), load_all(packs))
-    run(ingredients, out, views)
+    run(ingredients, out, None if measure is None or packs is None else (load_config(measure), load_all(packs)))
     click.echo(out)
 
 
@@ -123,7 +120,9 @@ def compare(weights: tuple[Path, ...], packs: Path, scale: float, mirrored_scale
     type=SCALE,
     help="Context scale of the crop; may be repeated: the logits of several are averaged. [default: the recipe's]",
 )
-@click.option("--mirrored-scale", type=SCALE, help="Of a second view, mirrored. [default: the recipe's, if any]")
+@click.option(
+    "--mirrored-scale", type=SCALE, help="Of a second view, mirrored. [default: without --scale, the recipe's]"
+)
 @click.option("--size", type=click.IntRange(32), help="Side of the crop in pixels. [default: the recipe's]")
 @click.option("--json", "json_file", type=NEW_FILE, help="Write the whole report as JSON.")
 @click.option(
@@ -212,19 +211,20 @@ def release(
     from faceauth.liveness.card import SpoofNetCard
     from training.cards import model_card
     from training.crops import refuse_without_box
-    from training.leakage import refuse_seen
-    from training.portraits import held_out_portraits
+    from training.portraits import held_out_portraits, refuse_one_sided
     from training.records import manifest_records
     from training.release import load_terms, refuse_missing_splits
     from training.release import release as make_release
+    from training.weights import refuse_seen
 
     words, rows = load_terms(terms), manifest_records(manifest)
     refuse_without_box(rows)
     refuse_missing_splits(rows)
+    refuse_one_sided(portraits)
     refuse_seen(weights, left_out)
     held_out = list(held_out_portraits(portraits, YuNet()))
     if not held_out:
-        raise ConfigError("No portrait is of a held-out person: add portraits of more people, named PERSON_NUMBER.")
+        raise ConfigError("No portrait of a held-out person shows a face: add portraits of more people.")
     made = make_release(
         weights, rows, held_out, scale, words, mirrored_scale=mirrored_scale, left_out=left_out, out=out
     )
@@ -283,6 +283,7 @@ def reproduce(
 ) -> None:
     """Make weights as the shipped ones, from pictures to ONNX and cards; started again, go on where it stopped."""
     from training.crops import refuse_without_box
+    from training.portraits import refuse_one_sided
     from training.records import manifest_records
     from training.release import load_terms, refuse_missing_splits
 
@@ -290,6 +291,7 @@ def reproduce(
     rows = manifest_records(manifest)
     refuse_without_box(rows)
     refuse_missing_splits(rows)
+    refuse_one_sided(portraits)
 
     def mean(ingredients: list[Path], out: Path, measure: Path | None = None) -> None:
         if not out.exists():  # made anew on another machine it may differ in a bit, and be another start
@@ -332,6 +334,7 @@ def reproduce(
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for a run a fold; finished ones are kept.")
 @click.option("--folds", "count", default=4, show_default=True, type=click.IntRange(2), help="Groups of domains.")
 @click.option("--together", multiple=True, metavar="A,B", help="Domains that show the same people. May be repeated.")
+@click.option("--init", type=FOLDER, help="Folder of the cross-validation of the stage before, over the same folds.")
 @click.option(
     "--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes in which they see views."
 )
@@ -342,6 +345,7 @@ def cross_validate(
     out: Path,
     count: int,
     together: tuple[str, ...],
+    init: Path | None,
     teachers: Path | None,
     precision: Precision | None,
 ) -> None:
@@ -357,13 +361,13 @@ def cross_validate(
     groups = folds(content, count, [group.split(",") for group in together])
     results = []
     recipe = _recipe(config, precision)
-    for group, result in zip(groups, run(recipe, content, groups, out, teachers), strict=True):
+    for group, result in zip(groups, run(recipe, content, groups, out, teachers, init), strict=True):
         results.append(result)
         click.echo(f"left out {result.macro_left_out:.4f}, val {result.macro_val:.4f}: without {', '.join(group)}")
-    left_out = sum(result.macro_left_out for result in results) / len(results)
-    click.echo(
-        f"left out {left_out:.4f}, val {sum(r.macro_val for r in results) / len(results):.4f}: mean of the folds"
+    left_out, val = (
+        sum(of) / len(results) for of in zip(*((r.macro_left_out, r.macro_val) for r in results), strict=True)
     )
+    click.echo(f"left out {left_out:.4f}, val {val:.4f}: mean of the folds; mean of both {(left_out + val) / 2:.4f}")
 
 
 def _recipe(config: Path, precision: Precision | None) -> TrainConfig:

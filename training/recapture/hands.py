@@ -26,7 +26,7 @@ class Finger:
 
 
 def draw_fingers(light: Light, view: View, held: Box, relative_width: float, rng: np.random.Generator) -> Light:
-    """``light`` with one to four fingers on the edges of the box ``held`` (medium px).
+    """``light`` with one to six fingers on the edges of the box ``held`` (medium px).
 
     ``relative_width``: of a finger, in heights of the face. Each finger is a capsule, shaded as a cylinder and a
     little out of focus, since it is nearer than the sheet.
