@@ -21,6 +21,7 @@ from faceauth.crop import context_square
 from faceauth.errors import ConfigError, ImageError
 from faceauth.imaging import load_image
 from faceauth.stages import Detector, Image
+from training.crops import largest_box
 from training.packs import COLUMNS, Pack, Packed, encode, finish, load, pack, save
 from training.portraits import domain_of_portrait, portrait_face, split_of_portrait
 from training.recapture import Scene, recapture
@@ -162,8 +163,7 @@ class _RealJob:
     def _detect(self, image: Image) -> Box | None:
         if self.detector is None:
             self.detector = self.open_detector()
-        faces = self.detector.detect(image)
-        return max(faces, key=lambda face: face.longer_side).box_xyxy if faces else None
+        return largest_box(image, self.detector)
 
     def _teach(self, image: Image, box: Box) -> tuple[float, ...]:
         if not self.sessions:

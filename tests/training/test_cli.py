@@ -14,6 +14,7 @@ from training.cli import main
 from training.config import load_config
 from training.portraits import split_of_portrait
 from training.recapture.recapture import FAMILIES
+from training.records import LIVE, manifest_records
 
 COMMANDS = tuple(main.commands)
 
@@ -140,6 +141,12 @@ def test_collections_of_videos_are_looked_at_too(tmp_path: Path, astronaut: Imag
     assert code == 1 and "1 near-duplicates across splits among 4 pictures" in text
     assert run("audit", "--layout", films, "--out", tmp_path / "sheets")[0] == 0
     assert (tmp_path / "sheets" / "films.png").exists()
+    code, text = run("manifest", "--layout", films, "--out", tmp_path / "made", "--frames", 2)
+    assert code == 0 and "without a face left out" in text
+    rows = [row for row in manifest_records(tmp_path / "made" / "manifest.csv") if row.label == LIVE]
+    assert [(row.split, row.recording) for row in rows] == [("train", "train-real-a")] * 2 + [("val", "val-real-c")] * 2
+    for row in rows:
+        assert row.box_xyxy is not None and 150 < row.box_xyxy[0] < row.box_xyxy[2] < 330  # where she is
 
 
 def test_a_backend_is_not_asked_about_pictures_without_a_face_box(office: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from faceauth.errors import FaceAuthError
-from training.cli.data import audit, check_leakage, prepare, sheets
+from training.cli.data import audit, check_leakage, manifest, prepare, sheets
 from training.cli.weights import average, compare, cross_validate, evaluate, export, release, reproduce, train
 
 
@@ -29,6 +29,7 @@ def main() -> None:
 
 
 COMMANDS = (
+    manifest,
     prepare,
     train,
     cross_validate,

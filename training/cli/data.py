@@ -1,4 +1,4 @@
-"""Commands on data: prepare, check-leakage, audit and sheets. Each imports what it needs when it runs."""
+"""Commands on data: manifest, prepare, check-leakage, audit and sheets. Each imports what it needs when it runs."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -6,6 +6,26 @@ from tempfile import TemporaryDirectory
 import click
 
 from training.cli.options import FILE, FOLDER, NEW_FOLDER, Bar, records_of, with_sources
+
+
+@click.command()
+@with_sources
+@click.option("--frames", default=8, show_default=True, type=click.IntRange(min=1), help="Frames of each video.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for manifest.csv and the frames of videos.")
+def manifest(layouts: tuple[str, ...], manifests: tuple[Path, ...], frames: int, out: Path) -> None:
+    """Write one manifest.csv with face boxes of standard collections, videos and all: what evaluate and release read.
+
+    Splits are those of the collections; some have no val. A domain belongs in one split: edit the file as needed.
+    """
+    from faceauth.detection.yunet import YuNet
+    from training.frames import sample_videos
+    from training.manifest import write_manifest
+    from training.records import SPLITS
+
+    with Bar() as bar:
+        records = sample_videos(records_of(manifests, layouts, SPLITS), out / "frames", per_video=frames, progress=bar)
+        left_out = write_manifest(records, YuNet(), out / "manifest.csv", progress=bar)
+    click.echo(f"{len(records) - left_out} pictures in {out / 'manifest.csv'}, {left_out} without a face left out.")
 
 
 @click.command()

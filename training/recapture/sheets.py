@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from faceauth.errors import ConfigError
 from faceauth.imaging import load_image
 from training.crops import refuse_without_box
 from training.records import LIVE, Record
@@ -25,17 +26,21 @@ def write_sheets(out: Path, records: Sequence[Record], *, seed: int = 0, columns
     """One sheet a family into ``out``, of live pictures and attacks among ``records``.
 
     Raises:
-        ConfigError: as :func:`training.crops.refuse_without_box`.
+        ConfigError: no record is live, or as :func:`training.crops.refuse_without_box`.
         ImageError: a picture cannot be read.
         OSError: a sheet cannot be written.
     """
     refuse_without_box(records)
+    if not any(record.label == LIVE for record in records):
+        raise ConfigError("There is no live picture to make attacks of: give a manifest with some in train.")
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for number, family in enumerate(FAMILIES.values()):
         rng = np.random.default_rng([seed, number])
         live = _sample([record for record in records if record.label == LIVE], 3 * columns, rng)
-        real = _sample([record for record in records if record.species == family.species], 2 * columns, rng)
+        named = {record.species for record in records}  # some collections tell cut-outs from other prints
+        species = family.name if family.name in named else family.species
+        real = _sample([record for record in records if record.species == species], 2 * columns, rng)
         sheet = render_sheet(family.name, _scenes(live), [scene.image for scene in _scenes(real)], rng)
         path = out / f"{family.name}.png"
         if not cv2.imwrite(str(path), sheet):
