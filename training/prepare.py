@@ -27,7 +27,7 @@ from training.portraits import domain_of_portrait, portrait_face, split_of_portr
 from training.recapture import Scene, recapture
 from training.records import LIVE, SPOOF, Record, pictures
 from training.sampling import ONE_CLASS_WEIGHT
-from training.teachers import TEACHERS, digests_of, live_logits, refuse_missing_files
+from training.teachers import TEACHERS, Panel, digests_of, live_logits, refuse_missing_files
 
 PACK_SIZE = 1000
 MAX_CONTEXT = 2.8  # context kept around a face; nothing is trained beyond it
@@ -79,8 +79,11 @@ def prepare(plan: Plan, open_detector: Callable[[], Detector], progress: Progres
     """
     if plan.teachers is not None:
         refuse_missing_files(plan.teachers)
+        Panel(
+            plan.teachers
+        )  # what keeps one from opening is said here: in a worker process it would only break the pool
     if plan.portraits:
-        open_detector()  # what keeps it from opening is said here: in a worker process it would only break the pool
+        open_detector()  # likewise
     plan.out.mkdir(parents=True, exist_ok=True)
     files = [file for folder in plan.portraits for file in pictures(folder)]
     _refuse_twins([(key_of(record), record.path) for record in plan.records])

@@ -52,12 +52,22 @@ class Teacher:
     reflect: bool
 
     def open(self, folder: Path, threads: int = 1) -> ort.InferenceSession:
-        """A CPU session of this teacher's file in ``folder``: logits, then ``EMBEDDING`` and ``MAP``."""
-        model = onnx.load(folder / self.file)
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in (EMBEDDING, MAP))
+        """A CPU session of this teacher's file in ``folder``: logits, then ``EMBEDDING`` and ``MAP``.
+
+        Raises:
+            ConfigError: the file is damaged, or its layers have other names.
+        """
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
-        return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        try:
+            model = onnx.load(folder / self.file)
+            model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in (EMBEDDING, MAP))
+            return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # protobuf's and onnxruntime's have no base of their own in common
+            raise ConfigError(
+                f"{folder / self.file} is no such teacher ({str(error).splitlines()[0]}): export it from PyTorch "
+                "with its own names of layers, as training/README.md says."
+            ) from error
 
     def prepare(self, image: npt.NDArray[np.uint8], box_xyxy: Box) -> npt.NDArray[np.float32]:
         """float32, 3 x side x side, as the model's own project makes it."""

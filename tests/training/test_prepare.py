@@ -1,5 +1,6 @@
 """Preparation packs what it was given, once, and refuses to mix two plans."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+import faceauth.weights
 from faceauth.crop import context_crop
 from faceauth.errors import ConfigError, ImageUnreadable
 from faceauth.liveness.card import CropFacts
@@ -16,6 +18,7 @@ from training.packs import load, load_all
 from training.portraits import split_of_portrait
 from training.prepare import MAX_CONTEXT, MAX_FACE_PX, Plan, _trim, key_of, prepare
 from training.records import LIVE, SPOOF, Record
+from training.teachers import TEACHERS
 
 
 class Blind(FakeDetector):
@@ -119,6 +122,14 @@ def test_packs_are_used_when_all_of_them_are_there(plan: Plan) -> None:
 
 def test_a_teacher_that_is_not_there_is_missed_before_anything_is_made(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="lacks MiniFASNetV2"):
+        prepare(replace(plan, teachers=tmp_path), FakeDetector, quiet)
+    assert not plan.out.exists()
+
+
+def test_a_teacher_with_other_layers_is_said_before_anything_is_made(plan: Plan, tmp_path: Path) -> None:
+    for teacher in TEACHERS.values():
+        shutil.copy(Path(faceauth.weights.__file__).parent / "spoofnet" / "spoofnet.onnx", tmp_path / teacher.file)
+    with pytest.raises(ConfigError, match=r"MiniFASNetV2.* is no such teacher"):
         prepare(replace(plan, teachers=tmp_path), FakeDetector, quiet)
     assert not plan.out.exists()
 
