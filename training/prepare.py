@@ -79,11 +79,10 @@ def prepare(plan: Plan, open_detector: Callable[[], Detector], progress: Progres
     """
     if plan.teachers is not None:
         refuse_missing_files(plan.teachers)
-        Panel(
-            plan.teachers
-        )  # what keeps one from opening is said here: in a worker process it would only break the pool
+        # What keeps it or the detector from opening is said here: in a worker process it would only break the pool.
+        Panel(plan.teachers)
     if plan.portraits:
-        open_detector()  # likewise
+        open_detector()
     plan.out.mkdir(parents=True, exist_ok=True)
     files = [file for folder in plan.portraits for file in pictures(folder)]
     _refuse_twins([(key_of(record), record.path) for record in plan.records])

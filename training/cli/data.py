@@ -97,7 +97,8 @@ def check_leakage(
     "runs",
     multiple=True,
     type=FOLDER,
-    help="Score with the last weights of this training, a fold of cross-validate, what it left out. May be repeated.",
+    help="Score with the last weights of this training, such as a fold of cross-validate, what it did not learn from: "
+    "domains it left out, and the splits val and test. May be repeated.",
 )
 @click.option("--scores", type=FILE, help="CSV with path and p_live, by a model trained without these domains.")
 @click.option("--liveness", help="Score with this installed backend, which must not know these domains either.")

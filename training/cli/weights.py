@@ -211,7 +211,7 @@ def release(
     from faceauth.liveness.card import SpoofNetCard
     from training.cards import model_card
     from training.crops import refuse_without_box
-    from training.portraits import held_out_portraits, refuse_one_sided
+    from training.portraits import held_out_portraits
     from training.records import manifest_records
     from training.release import load_terms, refuse_missing_splits
     from training.release import release as make_release
@@ -220,11 +220,12 @@ def release(
     words, rows = load_terms(terms), manifest_records(manifest)
     refuse_without_box(rows)
     refuse_missing_splits(rows)
-    refuse_one_sided(portraits)
     refuse_seen(weights, left_out)
     held_out = list(held_out_portraits(portraits, YuNet()))
     if not held_out:
-        raise ConfigError("No portrait of a held-out person shows a face: add portraits of more people.")
+        raise ConfigError(
+            "No portrait shows the face of a held-out person: add portraits of more people, named PERSON_NUMBER."
+        )
     made = make_release(
         weights, rows, held_out, scale, words, mirrored_scale=mirrored_scale, left_out=left_out, out=out
     )
