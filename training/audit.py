@@ -5,7 +5,7 @@ the data's own pictures: for looking at, never for a repository.
 """
 
 import csv
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,6 +17,7 @@ from faceauth.imaging import load_image
 from faceauth.metrics import auc_by_domain
 from faceauth.stages import Image
 from training.crops import refuse_without_box
+from training.progress import Progress
 from training.records import LIVE, SPOOF, Record
 
 TILE = 128  # px
@@ -32,7 +33,7 @@ def write_contact_sheets(
     columns: int = 12,
     rows: int = 3,
     seed: int = 0,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> list[Path]:
     """A PNG a domain into ``out``: ``rows`` rows of live pictures over as many of attacks, drawn at random.
 
@@ -99,7 +100,7 @@ def contradicted_domains(
 
 
 def score_left_out(
-    run: Path, records: Sequence[Record], *, progress: Callable[[str, int, int], None]
+    run: Path, records: Sequence[Record], *, progress: Progress
 ) -> tuple[list[Record], npt.NDArray[np.float64]]:
     """The records that a training did not learn from, and what its last weights say of them, float64, N.
 
@@ -114,24 +115,17 @@ def score_left_out(
         ConfigError: there are no weights or no recipe in ``run``, it learnt from all of these domains, or as
             :func:`training.crops.refuse_without_box`.
     """
-    from training.evaluate import load, recipe_of, score_network  # torch, which looking at pictures does not need
+    from training.evaluate import load, score_network, shown_to  # torch, which looking at pictures does not need
     from training.weights import domains_left_out
 
     weights = run / "last.safetensors"
-    recipe = recipe_of(weights)
+    shown = shown_to(weights)
     left_out = domains_left_out(weights)
     found = [record for record in records if record.domain in left_out or record.split != "train"]
     if not found:
         raise ConfigError(f"{run} may have learnt from all of these pictures: give a fold of cross-validate.")
     refuse_without_box(found)
-    scored = score_network(
-        load(weights),
-        found,
-        scales=recipe.scales,
-        size=recipe.view.size,
-        mirrored_scale=recipe.mirrored_scale,
-        progress=progress,
-    )
+    scored = score_network(load(weights), found, **shown._asdict(), progress=progress)
     return found, np.array([one.p_live for one in scored], np.float64)
 
 

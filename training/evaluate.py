@@ -4,9 +4,10 @@ Chooses nothing: P(live) is that of the logits as they are, and a presentation i
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,14 +21,13 @@ from faceauth.evaluation.manifest import Row
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.robustness import robustness
 from faceauth.evaluation.scoring import Scored, Threshold, score_rows
+from faceauth.liveness.card import CARD_NAME, SpoofNetCard
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
 from training.config import TrainConfig
 from training.export import load_network
+from training.progress import Progress
 from training.scoring import score
 from training.validate import p_live
-
-Progress = Callable[[str, int, int], None]
-"""Called with the stage, how much of it is done, and all of it."""
 
 EQUAL_LOGITS = Threshold(0.5, "where the two logits are equal: not calibrated, no operating point")
 CLOSEST_TO_CERTAIN = 1e-7
@@ -70,19 +70,33 @@ def load(weights: Path) -> nn.Module:
     return load_network(weights).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def recipe_of(weights: Path) -> TrainConfig:
-    """The recipe that a training kept beside its ``weights``.
+class Shown(NamedTuple):
+    """How a network is shown a face: the arguments of these names of :func:`evaluate_network`."""
+
+    scales: Sequence[float]
+    size: int
+    mirrored_scale: float | None
+
+
+def shown_to(weights: Path) -> Shown:
+    """By the recipe.json that a training kept beside its ``weights``, or the card.json beside released ones.
 
     Raises:
-        ConfigError: there is none, or it is of another version of this project.
+        ConfigError: there is neither, or it is of another version of this project.
     """
-    kept = weights.with_name("recipe.json")
-    if not kept.is_file():
-        raise ConfigError(f"No recipe.json lies beside {weights}: give --scale and --size.")
+    recipe, card = weights.with_name("recipe.json"), weights.with_name(Path(CARD_NAME).name)
     try:
-        return TrainConfig.model_validate({"epochs": 1, **json.loads(kept.read_text())})
+        if recipe.is_file():
+            kept = TrainConfig.model_validate({"epochs": 1, **json.loads(recipe.read_text())})
+            return Shown(kept.scales, kept.view.size, kept.mirrored_scale)
+        if card.is_file():
+            crop = SpoofNetCard.model_validate_json(card.read_text()).crop
+            return Shown((crop.scale,), crop.size_wh[0], crop.mirrored_scale)
     except ValueError as error:
-        raise ConfigError(f"{kept} holds no recipe: {error}. Give --scale and --size.") from error
+        raise ConfigError(
+            f"What lies beside {weights} is of another version: {error}. Give --scale and --size."
+        ) from error
+    raise ConfigError(f"No recipe.json and no card.json lies beside {weights}: give --scale and --size.")
 
 
 def score_network(

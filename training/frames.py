@@ -3,7 +3,7 @@
 A video of some seconds is one presentation seen many times: a few frames, evenly spaced, say nearly all it has to say.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,11 @@ from faceauth.errors import ConfigError
 from faceauth.stages import Image
 from training.files import whole
 from training.packs import encode
+from training.progress import Progress
 from training.records import VIDEO_SUFFIXES, Record
 
 
-def sample_videos(
-    records: Sequence[Record], into: Path, *, per_video: int = 8, progress: Callable[[str, int, int], None]
-) -> list[Record]:
+def sample_videos(records: Sequence[Record], into: Path, *, per_video: int = 8, progress: Progress) -> list[Record]:
     """Replace every record of a video by records of frames from its middle parts, written as JPEG below ``into``.
 
     The video is cut into ``per_video`` equal parts and the middle frame of each is kept; a shorter one gives all its

@@ -4,7 +4,7 @@ A picture of training that is in ``test`` as well, and be it smaller, brighter o
 do weights that began as those of a training which saw what is now left out.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from faceauth.imaging import load_image
 from faceauth.stages import Image
+from training.progress import Progress
 from training.records import Record
 
 GRID = 16
@@ -61,7 +62,7 @@ def find_leaks(
     *,
     allowed_domains: Collection[str] = (),
     near: int = NEAR,
-    progress: Callable[[str, int, int], None],
+    progress: Progress,
 ) -> Leaks:
     """Near-duplicates and domains that stand in more than one split.
 

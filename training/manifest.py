@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from faceauth.errors import ConfigError
@@ -11,12 +11,11 @@ from faceauth.imaging import load_image
 from faceauth.stages import Detector
 from training.crops import largest_box
 from training.files import whole
+from training.progress import Progress
 from training.records import LIVE, Record
 
 
-def write_manifest(
-    records: Sequence[Record], detector: Detector, out: Path, *, progress: Callable[[str, int, int], None]
-) -> int:
+def write_manifest(records: Sequence[Record], detector: Detector, out: Path, *, progress: Progress) -> int:
     """Write ``out`` with paths relative to its folder; a record with a box is taken at its word.
 
     Args:

@@ -24,6 +24,7 @@ from faceauth.stages import Detector, Image
 from training.crops import largest_box
 from training.packs import COLUMNS, Pack, Packed, encode, finish, load, pack, save
 from training.portraits import domain_of_portrait, portrait_face, split_of_portrait
+from training.progress import Progress
 from training.recapture import Scene, recapture
 from training.records import LIVE, SPOOF, Record, pictures
 from training.sampling import ONE_CLASS_WEIGHT
@@ -35,8 +36,6 @@ MAX_FACE_PX = 160  # longer side of the face box after preparation; larger pictu
 
 T = TypeVar("T")
 Box = tuple[float, float, float, float]
-Progress = Callable[[str, int, int], None]
-"""Called with a stage's name, pictures done and pictures in all."""
 
 
 @dataclass(frozen=True)

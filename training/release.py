@@ -6,9 +6,10 @@ and whether int8 is the default. ``test`` is scored once, last, with everything 
 
 import hashlib
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -34,6 +35,7 @@ from training.config import Settings, from_toml
 from training.crops import calibration_rows, cut
 from training.export import export_fp32, export_int8, load_network
 from training.network import INPUT_SIZE, MEAN, STD
+from training.progress import Progress
 from training.records import LIVE, SPOOF
 
 BATCH = 32
@@ -86,6 +88,7 @@ def release(
     mirrored_scale: float | None = None,
     left_out: Collection[str] = (),
     out: Path,
+    progress: Progress = lambda stage, done, total: None,
 ) -> dict[Variant, Reports]:
     """Export ``weights``, choose, write ``out/card.json`` and return the reports of each variant.
 
@@ -101,6 +104,7 @@ def release(
         left_out: domains of ``train`` that the training left out: everything is chosen on them and on ``val``.
         out: folder named ``spoofnet`` for ``spoofnet.onnx``, ``spoofnet.int8.onnx`` and ``card.json``; the
             ``manifest.json`` of the folder above pins the card, and is written where there is none.
+        progress: told what is done.
 
     Raises:
         ConfigError: ``out`` has another name, or as :func:`choice_rows`.
@@ -110,7 +114,7 @@ def release(
     crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb", mirrored_scale=mirrored_scale)
     with TemporaryDirectory() as folder:
         building = Path(folder, name)
-        card, reports = _build(weights, rows, portraits, crop, terms, left_out, building)
+        card, reports = _build(weights, rows, portraits, crop, terms, left_out, building, progress)
         out.mkdir(parents=True, exist_ok=True)
         for pinned in card.files.values():
             shutil.copy(building / pinned.name, out)
@@ -126,6 +130,7 @@ def _build(
     terms: Terms,
     left_out: Collection[str],
     out: Path,
+    progress: Progress,
 ) -> tuple[SpoofNetCard, dict[Variant, Reports]]:
     out.mkdir()
     files: dict[Variant, Path] = {"fp32": out / "spoofnet.onnx", "int8": out / "spoofnet.int8.onnx"}
@@ -137,18 +142,23 @@ def _build(
     name = " and ".join(["val", *(["left-out domains of train"] if left_out else [])])
     crops = cut(choice, crop.spec())
     chosen = {
-        variant: _choose(path, crops, choice, f"{name}, on which it was calibrated") for variant, path in files.items()
+        variant: _choose(
+            _logits(path, crops, partial(progress, f"logits for the choice, {variant}")),
+            choice,
+            f"{name}, on which it was calibrated",
+        )
+        for variant, path in files.items()
     }
     card = _card(files, crop, terms, chosen, default="fp32")
     _write(card, out)
-    on_choice = {variant: _report(variant, out, choice, name) for variant in files}
+    on_choice = {variant: _report(variant, out, choice, name, progress) for variant in files}
     if holds_int8(on_choice["fp32"], on_choice["int8"]):
         card = card.model_copy(update={"default_variant": "int8"})
         _write(card, out)
 
     test = [row for row in rows if row.split == "test"]
-    reports = {variant: Reports(on_choice[variant], _report(variant, out, test, "test")) for variant in files}
-    refused = {variant: _portraits_refused(variant, out, portraits) for variant in files}
+    reports = {variant: Reports(on_choice[variant], _report(variant, out, test, "test", progress)) for variant in files}
+    refused = {variant: _portraits_refused(variant, out, portraits, progress) for variant in files}
     metrics: dict[str, dict[str, float | MeasuredRate]] = {}
     for variant, report in reports.items():
         metrics |= {f"{variant}/choice": _figures(report.choice), f"{variant}/test": _figures(report.test)}
@@ -200,9 +210,8 @@ class _Chosen:
     error: float
 
 
-def _choose(path: Path, crops: Crops, rows: Sequence[Row], measured_on: str) -> _Chosen:
+def _choose(logits: npt.NDArray[np.float32], rows: Sequence[Row], measured_on: str) -> _Chosen:
     labels, species, domains = _columns(rows)
-    logits = _logits(path, crops)
     views = (logits[:, 0] - logits[:, 1]).reshape(len(rows), -1)
     calibration = Calibration(a=1 / fit_temperature(views, labels, domains))
     p_live = calibration.p_live(logits).reshape(views.shape).mean(axis=1)
@@ -255,23 +264,27 @@ def _backend(variant: Variant, out: Path) -> SpoofNet:
     return SpoofNet(variant=variant, threads=2, weights_folder=out.parent)
 
 
-def _report(variant: Variant, out: Path, rows: Sequence[Row], split: str) -> EvaluationReport:
+def _report(variant: Variant, out: Path, rows: Sequence[Row], split: str, progress: Progress) -> EvaluationReport:
     backend = _backend(variant, out)
-    scored = score_rows(rows, backend)
+    scored = score_rows(rows, backend, progress=partial(progress, f"{split}, {variant}"))
     return evaluate(scored, backend_threshold(backend), backend=f"spoofnet {variant}", data=split, mode="network")
 
 
-def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Row]) -> MeasuredRate:
+def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Row], progress: Progress) -> MeasuredRate:
     backend = _backend(variant, out)
     threshold = backend_threshold(backend).value
-    refused = np.array([float(s.p_live or 0) < threshold for s in score_rows(portraits, backend)])
+    scored = score_rows(portraits, backend, progress=partial(progress, f"portraits, {variant}"))
+    refused = np.array([float(one.p_live or 0) < threshold for one in scored])
     people = np.array([f"{row.domain}/{row.recording}" for row in portraits])
     return measured_rate(refused, people, unit="person")
 
 
-def _logits(path: Path, crops: Crops) -> npt.NDArray[np.float32]:
+def _logits(path: Path, crops: Crops, progress: Callable[[int, int], None]) -> npt.NDArray[np.float32]:
     session = ort.InferenceSession(path, exact_options(), providers=["CPUExecutionProvider"])
-    parts = [session.run(None, {INPUT: crops[i : i + BATCH]})[0] for i in range(0, len(crops), BATCH)]
+    parts = []
+    for start in range(0, len(crops), BATCH):
+        parts.append(session.run(None, {INPUT: crops[start : start + BATCH]})[0])
+        progress(min(start + BATCH, len(crops)), len(crops))
     return np.concatenate(parts)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -215,6 +216,16 @@ def test_the_second_view_is_the_recipes_unless_scales_are_named(weights: Path, t
     assert "scale 2 and mirrored 1.5" in run(weights, "--manifest", manifest)[1]
     assert "scale 2 and mirrored 1.2" in run(weights, "--manifest", manifest, "--mirrored-scale", 1.2)[1]
     assert "mirrored" not in run(weights, "--manifest", manifest, "--scale", 1.1)[1]
+
+
+def test_released_weights_are_shown_what_their_card_says(tmp_path: Path) -> None:
+    manifest = write_manifest(rows_of(tmp_path, [250, 10]), tmp_path / "m.csv")
+    released = files("faceauth.weights") / "spoofnet"
+    assert "at 224 px, scale 2.2 and mirrored 1.2" in run(released / "spoofnet.onnx", "--manifest", manifest)[1]
+    (tmp_path / "card.json").write_text("{}")
+    (tmp_path / "spoofnet.onnx").write_bytes((released / "spoofnet.onnx").read_bytes())
+    code, _, error = run(tmp_path / "spoofnet.onnx", "--manifest", manifest)
+    assert code == 1 and "of another version" in error
 
 
 def test_what_cannot_be_measured_is_one_sentence(weights: Path, tmp_path: Path) -> None:

@@ -143,18 +143,18 @@ def evaluate(
     """Measure the network of WEIGHTS alone: a training's .safetensors or a released fp32 .onnx, uncalibrated.
 
     Shows the epochs of its training where epochs.jsonl lies beside WEIGHTS, and all tables of `faceauth evaluate`. The
-    recipe is the recipe.json beside WEIGHTS; without one, --scale and --size are needed.
+    recipe is the recipe.json beside WEIGHTS, or the card.json of a release; without one, --scale and --size are needed.
     """
     from faceauth.cli import output, tables
     from faceauth.evaluation.html import html_page
     from faceauth.evaluation.manifest import read_manifest
-    from training.evaluate import epoch_table, evaluate_network, load, recipe_of
+    from training.evaluate import epoch_table, evaluate_network, load, shown_to
 
     if not scales or size is None:
-        recipe = recipe_of(weights)
-        size = size or recipe.view.size
+        kept = shown_to(weights)
+        size = size or kept.size
         if not scales:
-            scales, mirrored_scale = recipe.scales, mirrored_scale or recipe.mirrored_scale
+            scales, mirrored_scale = tuple(kept.scales), mirrored_scale or kept.mirrored_scale
     rows = read_manifest(manifest, splits=splits)
     with Bar() as bar:
         report, scored = evaluate_network(
@@ -226,9 +226,18 @@ def release(
         raise ConfigError(
             "No portrait shows the face of a held-out person: add portraits of more people, named PERSON_NUMBER."
         )
-    made = make_release(
-        weights, rows, held_out, scale, words, mirrored_scale=mirrored_scale, left_out=left_out, out=out
-    )
+    with Bar() as bar:
+        made = make_release(
+            weights,
+            rows,
+            held_out,
+            scale,
+            words,
+            mirrored_scale=mirrored_scale,
+            left_out=left_out,
+            out=out,
+            progress=bar,
+        )
     card = SpoofNetCard.model_validate_json((out / "card.json").read_text())
     (out / "MODEL_CARD.md").write_text(model_card(card, made, words))
     reports.mkdir(parents=True, exist_ok=True)
