@@ -1,7 +1,6 @@
 """The commands say what they do, and do it from the command line."""
 
 import sys
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -196,6 +195,9 @@ def test_a_recipe_keeps_its_precision_unless_another_is_asked_for(
     assert seen == [used]
 
 
+STEPS_THAT_END_IN_THEIR_BEST = ("full_resolution", "matching", "patches", "levels", "robust")
+
+
 def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The steps themselves are tested on their own; here each only says what it was given."""
     given: list[tuple[str, dict[str, object]]] = []
@@ -220,47 +222,30 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
     }
     options = [part for name, path in paths.items() for part in (f"--{name}", path)]
     assert run("reproduce", *options, "--precision", "32-true")[0] == 0
+    groups = (4, 2, 3, 1)
     steps = [name for name, _ in given]
-    assert steps == [
-        "prepare",
-        *["train"] * 4,
-        "average",
-        *["train"] * 2,
-        "average",
-        *["train"] * 3,
-        "average",
-        "train",
-        "average",
-        "release",
-    ]
-    *stages, fifth, sixth, seventh, eighth, ninth, last = (arguments for name, arguments in given if name == "train")
-    assert stages[0]["init"] is None
+    assert steps == ["prepare", *(step for n in groups for step in (*["train"] * n, "average")), "release"]
     assert {arguments["precision"] for name, arguments in given if name == "train"} == {"32-true"}
-    for before, after in [*pairwise(stages), (fifth, sixth), (seventh, eighth), (eighth, ninth)]:
-        assert isinstance(after["init"], Path) and after["init"].parent == before["out"]
-    soup, mean, blend, final = (arguments for name, arguments in given if name == "average")
-    released = given[-1][1]
-    assert [path.parent for path in soup["ingredients"]] == [stages[2]["out"], stages[3]["out"]]  # type: ignore[attr-defined]
-    assert fifth["init"] == soup["out"]
-    assert [path.parent for path in mean["ingredients"]] == [fifth["out"], sixth["out"]]  # type: ignore[attr-defined]
-    assert (mean["measure"], mean["packs"]) == (sixth["config"], sixth["packs"])
-    assert seventh["init"] == mean["out"]
-    assert [path.parent for path in blend["ingredients"]] == [eighth["out"], ninth["out"]]  # type: ignore[attr-defined]
-    assert (blend["measure"], blend["packs"]) == (ninth["config"], ninth["packs"])
-    assert last["init"] == blend["out"]
-    assert isinstance(last["out"], Path)
-    assert final["ingredients"] == [blend["out"], last["out"] / "last.safetensors"]
-    assert (final["measure"], final["packs"]) == (last["config"], last["packs"])
-    assert released["weights"] == final["out"]
+    (_, packed), *between, (_, released) = given
+    made: list[Path] = []
+    for name, step in between:
+        assert isinstance(step["out"], Path) and step["packs"] == packed["out"]
+        if name == "train":
+            assert step["init"] == (made[-1] if made else None)
+            last, weights = step, (step["out"] / "last.safetensors", step["out"] / "best.safetensors")
+            made.append(weights[STEPS_THAT_END_IN_THEIR_BEST.count(step["out"].name)])
+        else:
+            assert (step["ingredients"], step["measure"]) == (made[-2:], last["config"])
+            made.append(step["out"])
+    assert released["weights"] == made[-1]
     recipe = load_config(last["config"])  # type: ignore[arg-type]
     assert (released["scale"], released["mirrored_scale"]) == (recipe.scales[0], recipe.mirrored_scale)
 
     given.clear()
-    assert isinstance(soup["out"], Path)
-    soup["out"].parent.mkdir()
-    soup["out"].touch()  # another machine might make it with other last bits, and its next stage would be refused
+    made[-1].parent.mkdir()
+    made[-1].touch()  # another machine might make it with other last bits, and its next stage would be refused
     assert run("reproduce", *options)[0] == 0
-    assert [name for name, _ in given].count("average") == 3
+    assert [name for name, _ in given].count("average") == len(groups) - 1
 
     (tmp_path / "manifest.csv").write_text(head + "".join(rows[:-1]))
     code, text = run("reproduce", *options)

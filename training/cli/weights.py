@@ -1,6 +1,5 @@
 """Commands that make, measure and release weights. Each imports what it needs when it runs."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -15,14 +14,14 @@ TERMS_HELP = (
 )
 SCALE = click.FloatRange(min=0, min_open=True)
 CONFIGS = Path(__file__).parents[1] / "configs"
-STAGES = (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"), ("imitation", "last"))
-"""The first recipes of the shipped weights in their order, and the weights of each that the next one starts from."""
-STAGES_AFTER_SOUP = (("hints", "last"), ("patches", "best"))
-"""The recipes that go on from the mean of the weights of the last two before them."""
-STAGES_AFTER_SECOND_SOUP = (("levels", "best"), ("robust", "best"), ("pairs", "last"))
-"""The recipes that go on from the mean of the weights of those two."""
-LAST_STAGE = ("portraits", "last")
-"""The recipe that goes on from the mean of the weights of the last two of these; its mean with that is released."""
+STAGES = (
+    (("low_resolution", "last"), ("full_resolution", "best"), ("matching", "best"), ("imitation", "last")),
+    (("hints", "last"), ("patches", "best")),
+    (("levels", "best"), ("robust", "best"), ("pairs", "last")),
+    (("portraits", "last"),),
+)
+"""The recipes of the shipped weights in their order, and which weights of each go on. After a group it is the mean of
+the last two, the group's own or what it began with, that goes on; the last mean is released."""
 
 
 @click.command()
@@ -303,31 +302,23 @@ def reproduce(
     refuse_missing_splits(rows)
     refuse_one_sided(portraits)
 
-    def mean(ingredients: list[Path], out: Path, measure: Path | None = None) -> None:
-        if not out.exists():  # made anew on another machine it may differ in a bit, and be another start
-            ctx.invoke(average, ingredients=ingredients, out=out, measure=measure, packs=measure and packs)
-
-    def chain(stages: Iterable[tuple[str, str]], init: Path | None) -> list[Path]:
-        made = []
-        for stage, chosen in stages:
-            config = CONFIGS / f"{stage}.toml"
-            folder = run / stage
-            ctx.invoke(train, config=config, packs=packs, out=folder, init=init, teachers=teachers, precision=precision)
-            init = folder / f"{chosen}.safetensors"
-            made.append(init)
-        return made
-
-    packs, soups = run / "packs", [run / f"{which}soup.safetensors" for which in ("", "second_", "third_", "fourth_")]
+    packs = run / "packs"
     ctx.invoke(prepare, manifests=(manifest,), portraits=portraits, teachers=teachers, out=packs)
-    mean(chain(STAGES, None)[-2:], soups[0])
-    for stages, init, soup in ((STAGES_AFTER_SOUP, soups[0], soups[1]), (STAGES_AFTER_SECOND_SOUP, soups[1], soups[2])):
-        mean(chain(stages, init)[-2:], soup, measure=CONFIGS / f"{stages[-1][0]}.toml")
-    recipe = CONFIGS / f"{LAST_STAGE[0]}.toml"
-    mean([soups[2], *chain([LAST_STAGE], soups[2])], soups[3], measure=recipe)
-    last = load_config(recipe)
+    made: list[Path] = []
+    for number, stages in enumerate(STAGES, 1):
+        for stage, chosen in stages:
+            config, folder = CONFIGS / f"{stage}.toml", run / stage
+            init = made[-1] if made else None
+            ctx.invoke(train, config=config, packs=packs, out=folder, init=init, teachers=teachers, precision=precision)
+            made.append(folder / f"{chosen}.safetensors")
+        soup = run / f"soup{number}.safetensors"
+        if not soup.exists():  # made anew on another machine it may differ in a bit, and be another start
+            ctx.invoke(average, ingredients=made[-2:], out=soup, measure=config, packs=packs)
+        made.append(soup)
+    last = load_config(config)
     ctx.invoke(
         release,
-        weights=soups[-1],
+        weights=made[-1],
         manifest=manifest,
         portraits=portraits,
         terms=terms,
