@@ -97,9 +97,12 @@ def prepare(plan: Plan, open_detector: Callable[[], Detector], progress: Progres
 
 
 def key_of(record: Record) -> str:
-    """Name of a record in its pack: its domain and what of the last three parts of its path does not repeat it."""
+    """Name of a record in its pack: split, domain, and what of the last three parts of its path does not repeat it.
+
+    With the split, as trees of pictures call the first of train and the first of val by the same name.
+    """
     parts = record.path.parts[-3:]
-    return "/".join(parts if parts[0] == record.domain else (record.domain, *parts))
+    return "/".join((record.split, *(parts if parts[0] == record.domain else (record.domain, *parts))))
 
 
 def key_of_portrait(file: Path) -> str:

@@ -58,7 +58,12 @@ def test_a_plan_becomes_packs_of_three_kinds_and_is_not_made_twice(plan: Plan) -
     assert [path.name for path in paths] == ["real-0000.npz", "portrait-0000.npz", "recapture-0000.npz"]
     content = load(paths)
     assert content.origin.tolist() == ["real"] * 3 + ["portrait"] + ["recapture"] * 3
-    assert content.key.tolist()[:4] == ["cam/live/a.png", "cam/live/b.png", "cam/spoof/a.png", "photos/someone.jpg"]
+    assert content.key.tolist()[:4] == [
+        "train/cam/live/a.png",
+        "train/cam/live/b.png",
+        "train/cam/spoof/a.png",
+        "photos/someone.jpg",
+    ]
     for index in np.flatnonzero(content.origin == "recapture"):
         source = content.key.tolist().index(content.source[index])
         assert (content.label[source], content.label[index]) == (LIVE, SPOOF)
@@ -79,7 +84,7 @@ def test_a_plan_becomes_packs_of_three_kinds_and_is_not_made_twice(plan: Plan) -
 
 def test_a_picture_without_a_face_is_left_out_but_a_box_is_taken_at_its_word(plan: Plan) -> None:
     content = load(prepare(replace(plan, recaptures=0), Blind, quiet))
-    assert content.key.tolist() == ["cam/live/a.png", "cam/spoof/a.png"]
+    assert content.key.tolist() == ["train/cam/live/a.png", "train/cam/spoof/a.png"]
 
 
 def test_another_plan_does_not_get_this_ones_packs(plan: Plan) -> None:
@@ -154,7 +159,14 @@ def test_a_name_tells_equal_files_of_two_folders_apart() -> None:
         Record(Path(f"raw/{kind}/0001/0001_00_00_01_0.jpg"), LIVE, "none", "nuaa", "train")
         for kind in ("ClientRaw", "ImposterRaw")
     )
-    assert key_of(client) == "nuaa/ClientRaw/0001/0001_00_00_01_0.jpg" != key_of(imposter)
+    assert key_of(client) == "train/nuaa/ClientRaw/0001/0001_00_00_01_0.jpg" != key_of(imposter)
+
+
+def test_a_name_tells_the_first_picture_of_train_from_that_of_val() -> None:
+    trained, chosen = (
+        Record(Path(f"mine/{split}/spoof/print/0.jpg"), SPOOF, "print", "mine", split) for split in ("train", "val")
+    )
+    assert key_of(trained) == "train/mine/spoof/print/0.jpg" != key_of(chosen)
 
 
 def test_all_photos_of_a_person_fall_into_one_split() -> None:
