@@ -44,6 +44,7 @@ from training.validate import refuse_nothing_to_validate, validate
 from training.views import EpochSampler, Views
 from training.weights import refuse_seen, save_weights
 
+STEPS_A_POINT = 10  # of the loss in TensorBoard; everything else has a point an epoch
 UNFOLDING_VIEWS = 192  # chosen, not measured: the last layers see as many numbers a channel
 
 
@@ -230,7 +231,10 @@ def _epoch(fabric: Fabric, state: dict[str, Any], loader: Any, config: TrainConf
             state["schedule"].step()
         state["step"] += 1
         _average(state["averaged"], model.network, _decay(state["step"], config.optimiser))
-        total, batches = total + float(loss.detach()), batches + 1
+        of_batch = float(loss.detach())
+        total, batches = total + of_batch, batches + 1
+        if state["step"] % STEPS_A_POINT == 0:
+            fabric.log("loss/batch", of_batch, step=state["step"])
         progress.set_postfix(loss=f"{total / batches:.4f}")
     return total / max(batches, 1)
 

@@ -15,6 +15,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 pytest.importorskip("lightning_fabric")
 
 from safetensors.torch import load_file  # noqa: E402
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
 
 import training.train  # noqa: E402
 from faceauth.errors import ConfigError  # noqa: E402
@@ -63,6 +64,19 @@ def test_a_run_leaves_weights_a_checkpoint_and_a_row_an_epoch(
         assert 0 < row["loss"] < 10
         assert 0 <= row["macro_auc"] <= 1 and row["auc/v"] == row["macro_auc"]
         assert row["macro_auc@2.0"] == row["macro_auc"] and 0 <= row["portraits_live"] <= 1
+
+
+def test_tensorboard_has_the_loss_along_the_way_and_everything_else_an_epoch(
+    tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training.train, "STEPS_A_POINT", 2)
+    train(smoke, tiny_pack, tmp_path)  # two epochs of two batches
+    curves = EventAccumulator(str(tmp_path / "log")).Reload()
+    assert [point.step for point in curves.Scalars("loss/batch")] == [2, 4]
+    for name in ("loss", "lr", "macro_auc", "auc/v"):
+        assert [point.step for point in curves.Scalars(name)] == [1, 2]
+        recorded = [row[name] for row in table(tmp_path)]
+        assert [point.value for point in curves.Scalars(name)] == pytest.approx(recorded, rel=1e-4)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
