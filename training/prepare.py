@@ -102,7 +102,9 @@ def key_of(record: Record) -> str:
     With the split, as trees of pictures call the first of train and the first of val by the same name.
     """
     parts = record.path.parts[-3:]
-    return "/".join((record.split, *(parts if parts[0] == record.domain else (record.domain, *parts))))
+    if parts[0] != record.domain:
+        parts = (record.domain, *parts)
+    return "/".join((record.split, *parts))
 
 
 def key_of_portrait(file: Path) -> str:

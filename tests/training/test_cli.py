@@ -195,7 +195,7 @@ def test_a_recipe_keeps_its_precision_unless_another_is_asked_for(
     assert seen == [used]
 
 
-STEPS_THAT_END_IN_THEIR_BEST = ("full_resolution", "matching", "patches", "levels", "robust")
+GO_ON_FROM_THEIR_BEST = ("full_resolution", "matching", "patches", "levels", "robust")
 
 
 def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,8 +232,8 @@ def test_reproduce_hands_the_weights_of_each_stage_to_the_next(tmp_path: Path, m
         assert isinstance(step["out"], Path) and step["packs"] == packed["out"]
         if name == "train":
             assert step["init"] == (made[-1] if made else None)
-            last, weights = step, (step["out"] / "last.safetensors", step["out"] / "best.safetensors")
-            made.append(weights[STEPS_THAT_END_IN_THEIR_BEST.count(step["out"].name)])
+            last, chosen = step, "best" if step["out"].name in GO_ON_FROM_THEIR_BEST else "last"
+            made.append(step["out"] / f"{chosen}.safetensors")
         else:
             assert (step["ingredients"], step["measure"]) == (made[-2:], last["config"])
             made.append(step["out"])

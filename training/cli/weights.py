@@ -117,12 +117,10 @@ def compare(weights: tuple[Path, ...], packs: Path, scale: float, mirrored_scale
     "scales",
     multiple=True,
     type=SCALE,
-    help="Context scale of the crop; may be repeated: the logits of several are averaged. [default: the recipe's]",
+    help="Context scale of the crop; may be repeated: the logits of several are averaged. [default: the recipe's or the card's]",
 )
-@click.option(
-    "--mirrored-scale", type=SCALE, help="Of a second view, mirrored. [default: without --scale, the recipe's]"
-)
-@click.option("--size", type=click.IntRange(32), help="Side of the crop in pixels. [default: the recipe's]")
+@click.option("--mirrored-scale", type=SCALE, help="Of a second view, mirrored. [default: without --scale, likewise]")
+@click.option("--size", type=click.IntRange(32), help="Side of the crop in pixels. [default: likewise]")
 @click.option("--json", "json_file", type=NEW_FILE, help="Write the whole report as JSON.")
 @click.option(
     "--html", "html_file", type=NEW_FILE, help="Write a page with the worst errors' pictures; never commit it."
