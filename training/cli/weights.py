@@ -117,7 +117,8 @@ def compare(weights: tuple[Path, ...], packs: Path, scale: float, mirrored_scale
     "scales",
     multiple=True,
     type=SCALE,
-    help="Context scale of the crop; may be repeated: the logits of several are averaged. [default: the recipe's or the card's]",
+    help="Context scale of the crop; may be repeated: the logits of several are averaged. "
+    "[default: the recipe's or the card's]",
 )
 @click.option("--mirrored-scale", type=SCALE, help="Of a second view, mirrored. [default: without --scale, likewise]")
 @click.option("--size", type=click.IntRange(32), help="Side of the crop in pixels. [default: likewise]")
