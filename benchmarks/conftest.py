@@ -10,10 +10,10 @@ import pytest
 
 from benchmarks.photo import photo_640x480
 from faceauth import Pipeline, PipelineConfig
-from faceauth.alignment import FivePointAligner
+from faceauth.cropping.five_point import FivePointAligner
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
-from faceauth.imaging import load_image
+from faceauth.imaging.decoding import load_image
 from faceauth.liveness.spoofnet import SpoofNet
 from faceauth.results import Face
 from faceauth.stages import Image

@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.alignment import FivePointAligner
+from faceauth.cropping.five_point import FivePointAligner
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
-from faceauth.metrics import Rate
+from faceauth.metrics.error_rates import Rate
 from faceauth.results import Face
 from faceauth.stages import Image
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.sessions import Session
+from faceauth.weights.onnx_session import Session
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceauth.imaging import load_image
+from faceauth.imaging.decoding import load_image
 
 SIZE_WH = (640, 480)
 QUALITY = 90

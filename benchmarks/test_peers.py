@@ -13,12 +13,12 @@ import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import noise
-from faceauth.alignment import FivePointAligner
+from faceauth.backends.registry import load_backend
+from faceauth.cropping.five_point import FivePointAligner
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
 from faceauth.errors import BackendNotFound
 from faceauth.liveness.spoofnet import SpoofNet
-from faceauth.registry import load_backend
 from faceauth.results import Face
 from faceauth.stages import Image, LivenessBackend
 from faceauth.views import cut_views

@@ -5,10 +5,10 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import noise
 from faceauth import gate
-from faceauth.alignment import FivePointAligner
+from faceauth.cropping.five_point import FivePointAligner
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
-from faceauth.imaging import load_image
+from faceauth.imaging.decoding import load_image
 from faceauth.liveness.spoofnet import SpoofNet
 from faceauth.results import Face
 from faceauth.stages import Image

@@ -24,7 +24,7 @@ from faceauth.errors import (
     WeightsMissing,
 )
 from faceauth.gate import GatePolicy
-from faceauth.imaging import ImageLimits, ImageSource, load_image
+from faceauth.imaging.decoding import ImageLimits, ImageSource, load_image
 from faceauth.pipeline import Pipeline
 from faceauth.policy import Policy
 from faceauth.results import (

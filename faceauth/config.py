@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel, Field, ValidationError
 
 from faceauth.errors import ConfigError
-from faceauth.imaging import ImageLimits
+from faceauth.imaging.decoding import ImageLimits
 from faceauth.policy import Policy
 from faceauth.results import Frozen
 

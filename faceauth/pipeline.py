@@ -12,17 +12,17 @@ from typing import TypeAlias, cast
 import numpy as np
 
 from faceauth import gate
-from faceauth.backends import Backends, Given, Stage
+from faceauth.backends.guard import Guard, check_crop, check_embeddings, check_faces
+from faceauth.backends.loading import Backends, Given, Stage
 from faceauth.config import PipelineConfig, checked_config, load_config
 from faceauth.errors import ConfigError, ImageError, ScoreError, StageTimeout
 from faceauth.gate import GatePolicy
-from faceauth.guard import Guard, check_crop, check_embeddings, check_faces
-from faceauth.imaging import ImageSource, load_image
-from faceauth.match import checked_template, mismatch, similarity
+from faceauth.imaging.decoding import ImageSource, load_image
 from faceauth.policy import choose_face, decide, decide_liveness, match_threshold, thresholds
 from faceauth.presentation import Presentation, still_open, timed
 from faceauth.results import Face, LivenessResult, MatchResult, Reason, Template, Thresholds, Verification
 from faceauth.stages import Aligner, Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
+from faceauth.templates import checked_template, mismatch, similarity
 from faceauth.views import cut_views, score_views
 
 Reference: TypeAlias = "ImageSource | Template | None"

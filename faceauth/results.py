@@ -210,7 +210,7 @@ class MatchResult(Frozen):
 
 
 class Template(Frozen):
-    """A face as numbers, to be compared with others of the same model by :func:`faceauth.match.similarity`.
+    """A face as numbers, to be compared with others of the same model by :func:`faceauth.templates.similarity`.
 
     It is biometric data: ``repr`` and the text of a validation error leave the vector out, so that a log does not hold
     it.

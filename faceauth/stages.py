@@ -32,7 +32,7 @@ class CropSpec:
     Attributes:
         size_wh: width and height of the crop in pixels.
         scale: side of the square taken from the picture / longer side of the face box; only for ``kind="context"``.
-        kind: ``context`` is an upright square around the face (:func:`faceauth.crop.context_crop`);
+        kind: ``context`` is an upright square around the face (:func:`faceauth.cropping.square.context_crop`);
             ``arcface`` the five-point similarity to the 112 x 112 ArcFace template.
         color: channel order of the pixels that the backend receives.
         mirrored_scale: of a second view, or None: another square with its own scale, mirrored left to right. A liveness

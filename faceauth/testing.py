@@ -18,8 +18,8 @@ from typing import cast
 
 import numpy as np
 
-from faceauth import conformance as rules
-from faceauth.conformance import (
+from faceauth.backends import conformance as rules
+from faceauth.backends.conformance import (
     Broken,
     Finding,
     check_detector,

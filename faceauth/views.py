@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from faceauth.guard import check_p_live
+from faceauth.backends.guard import check_p_live
 from faceauth.stages import Crop, Crops, CropSpec, Scores
 
 

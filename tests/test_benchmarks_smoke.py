@@ -15,7 +15,7 @@ from benchmarks.photo import SIZE_WH, photo_640x480
 from benchmarks.results import SUITES, Row, rows_of, write
 from benchmarks.table import over_budget, table
 from faceauth.detection.yunet import YuNet
-from faceauth.imaging import load_image
+from faceauth.imaging.decoding import load_image
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from faceauth import Pipeline
-from faceauth.imaging import load_image
+from faceauth.imaging.decoding import load_image
 from faceauth.stages import Image
 
 ROOT = Path(__file__).parents[1]
@@ -175,7 +175,7 @@ def test_own_backend_is_found_by_name_and_judges(own_backend: Path) -> None:
 
 def test_own_backend_keeps_every_rule_of_a_backend(own_backend: Path) -> None:
     code = (
-        "from faceauth.registry import load_backend; from faceauth.testing import check_liveness_backend as check\n"
+        "from faceauth.backends.registry import load_backend; from faceauth.testing import check_liveness_backend as check\n"
         "loaded = load_backend('liveness', 'stripes')\n"
         "print(loaded.provenance.distribution, [found for found in check(loaded.backend) if not found.passed])"
     )

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from faceauth.alignment import FivePointAligner
 from faceauth.config import PipelineConfig
+from faceauth.cropping.five_point import FivePointAligner
 from faceauth.pipeline import Pipeline
 from faceauth.policy import Policy
 from faceauth.results import Face, Reason, Verdict, Verification

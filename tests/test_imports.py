@@ -24,7 +24,7 @@ STEERING = frozenset({"policy", "config", "registry", "backends", "pipeline"})
 NEVER_REACHES = {
     **dict.fromkeys(("crop", "gate", "alignment", "match", "guard", "contracts", "presentation"), STEERING),
     **dict.fromkeys(("imaging", "headers", "sessions", "weights"), STEERING | JUDGING),
-    **dict.fromkeys(BACKENDS, (STEERING | JUDGING) - {"registry"}),
+    **dict.fromkeys(sorted(BACKENDS), (STEERING | JUDGING) - {"registry"}),
     "policy": STEERING - {"policy"},
     "registry": {*STEERING, "gate", "imaging", "alignment"} - {"registry"},
     "config": {"registry", "backends", "pipeline"},

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pil
 
-from faceauth.alignment import FivePointAligner
 from faceauth.config import PipelineConfig
+from faceauth.cropping.five_point import FivePointAligner
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
 from faceauth.errors import (

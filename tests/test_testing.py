@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from faceauth.conformance import Finding, run_rules
+from faceauth.backends.conformance import Finding, run_rules
 from faceauth.results import Face
 from faceauth.stages import Crops, CropSpec, Image, Scores
 from faceauth.testing import (

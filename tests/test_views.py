@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from faceauth import PipelineConfig, Policy
-from faceauth.contracts import contract_violations, crop_violations
-from faceauth.crop import context_crop
-from faceauth.evaluation.manifest import Row
+from faceauth.backends.attributes import contract_violations, crop_violations
+from faceauth.backends.guard import ContractBroken
+from faceauth.cropping.square import context_crop
+from faceauth.evaluation.records import Row
 from faceauth.evaluation.scoring import score_rows
-from faceauth.guard import ContractBroken
 from faceauth.pipeline import Pipeline
 from faceauth.results import Reason
 from faceauth.stages import Crop, Crops, CropSpec, Image

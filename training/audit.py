@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from faceauth.errors import ConfigError
-from faceauth.imaging import load_image
-from faceauth.metrics import auc_by_domain
+from faceauth.imaging.decoding import load_image
+from faceauth.metrics.error_rates import auc_by_domain
 from faceauth.stages import Image
 from training.crops import refuse_without_box
 from training.progress import Progress

@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.crop import context_crop, context_square
+from faceauth.cropping.square import context_crop, context_square
 from faceauth.stages import CropSpec, Image
 from training.config import ViewSettings
-from training.recapture.camera import camera, through_jpeg
-from training.recapture.randomness import chance, log_uniform
+from training.simulate.camera import camera, through_jpeg
+from training.simulate.randomness import chance, log_uniform
 
 Box = tuple[float, float, float, float]
 FaceInView = tuple[float, float, float]

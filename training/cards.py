@@ -9,8 +9,8 @@ from pathlib import Path
 from string import Template
 
 from faceauth.evaluation.report import DomainResult, Estimate, EvaluationReport
-from faceauth.liveness.card import CropFacts, SpoofNetCard, Variant
 from faceauth.results import MeasuredRate, OperatingPoint
+from faceauth.weights.cards import CropFacts, SpoofNetCard, Variant
 from training.release import Reports, Terms
 
 TEMPLATE = Path(__file__).with_name("MODEL_CARD.template.md")

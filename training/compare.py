@@ -15,19 +15,19 @@ import numpy.typing as npt
 from rich.table import Table
 from torch import nn
 
-from faceauth.crop import context_crop
+from faceauth.cropping.square import context_crop
 from faceauth.errors import ConfigError
 from faceauth.evaluation.robustness import blur, brightness, context, face_size, jpeg_quality
 from faceauth.evaluation.scoring import Box, Change
-from faceauth.metrics import accepted
+from faceauth.metrics.error_rates import accepted
 from faceauth.stages import Crops, CropSpec, Image
 from faceauth.views import cut_views
 from training.augment import Framing, face_in_view, frame
 from training.furniture import furnish
 from training.packs import WIDE, Pack
-from training.recapture import Scene, recapture
 from training.records import LIVE, SPOOF
 from training.scoring import score
+from training.simulate import Scene, recapture
 from training.validate import BATCH, p_live
 
 TRIALS = 7

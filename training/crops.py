@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from faceauth.crop import context_crop
+from faceauth.cropping.square import context_crop
 from faceauth.errors import ConfigError
-from faceauth.evaluation.manifest import Row
-from faceauth.imaging import load_image
+from faceauth.evaluation.records import Row
+from faceauth.imaging.decoding import load_image
 from faceauth.stages import Crops, CropSpec, Detector, Image
 from faceauth.views import cut_views
 

@@ -16,13 +16,13 @@ from rich.table import Table
 from torch import nn
 
 from faceauth.errors import ConfigError
-from faceauth.evaluation.evaluate import evaluate
-from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.measuring import evaluate
+from faceauth.evaluation.records import Row
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.robustness import robustness
 from faceauth.evaluation.scoring import Scored, Threshold, score_rows
-from faceauth.liveness.card import CARD_NAME, SpoofNetCard
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
+from faceauth.weights.cards import CARD_NAME, SpoofNetCard
 from training.config import TrainConfig
 from training.export import load_network
 from training.progress import Progress

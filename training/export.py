@@ -25,7 +25,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from faceauth.errors import ConfigError
 from faceauth.liveness.spoofnet import INPUT, OUTPUT
-from faceauth.sessions import exact_options
+from faceauth.weights.onnx_session import exact_options
 from training.network import INPUT_SIZE, SpoofNet
 from training.scoring import normalise
 

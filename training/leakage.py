@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.imaging import load_image
+from faceauth.imaging.decoding import load_image
 from faceauth.stages import Image
 from training.progress import Progress
 from training.records import Record

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from faceauth.errors import ConfigError
-from faceauth.evaluation.manifest import BOX_COLUMNS, COLUMNS
-from faceauth.imaging import load_image
+from faceauth.evaluation.records import BOX_COLUMNS, COLUMNS
+from faceauth.imaging.decoding import load_image
 from faceauth.stages import Detector
 from training.crops import largest_box
 from training.files import whole

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faceauth.errors import ConfigError
-from faceauth.headers import read_header
+from faceauth.imaging.headers import read_header
 from faceauth.stages import Image
 from training.files import whole, write_whole
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from faceauth.errors import ConfigError, ImageError
-from faceauth.imaging import load_image
+from faceauth.imaging.decoding import load_image
 from faceauth.results import Face
 from faceauth.stages import Detector, Image
 from training.records import LIVE, Record, pictures

@@ -17,17 +17,17 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
-from faceauth.crop import context_square
+from faceauth.cropping.square import context_square
 from faceauth.errors import ConfigError, ImageError
-from faceauth.imaging import load_image
+from faceauth.imaging.decoding import load_image
 from faceauth.stages import Detector, Image
 from training.crops import largest_box
 from training.packs import COLUMNS, Pack, Packed, encode, finish, load, pack, save
 from training.portraits import domain_of_portrait, portrait_face, split_of_portrait
 from training.progress import Progress
-from training.recapture import Scene, recapture
 from training.records import LIVE, SPOOF, Record, pictures
 from training.sampling import ONE_CLASS_WEIGHT
+from training.simulate import Scene, recapture
 from training.teachers import TEACHERS, Panel, digests_of, live_logits, refuse_missing_files
 
 PACK_SIZE = 1000

@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from faceauth.errors import ConfigError
-from faceauth.evaluation.manifest import Row as Record
-from faceauth.evaluation.manifest import read_manifest
-from faceauth.metrics import LIVE, SPOOF
+from faceauth.evaluation.records import Row as Record
+from faceauth.evaluation.records import read_manifest
+from faceauth.metrics.error_rates import LIVE, SPOOF
 
 __all__ = ["LIVE", "SPLITS", "SPOOF", "VIDEO_SUFFIXES", "Record", "manifest_records", "pictures", "videos"]
 
@@ -22,7 +22,7 @@ def manifest_records(manifest: Path, splits: Collection[str] = SPLITS) -> list[R
     """Records of a manifest's ``splits``.
 
     Raises:
-        ConfigError: as ``faceauth.evaluation.manifest.read_manifest``, or a row's split is none of ``SPLITS``:
+        ConfigError: as ``faceauth.evaluation.records.read_manifest``, or a row's split is none of ``SPLITS``:
             training would never draw it, and nobody would notice.
     """
     records = read_manifest(manifest)

@@ -17,20 +17,20 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from faceauth.calibration import balanced_weights, expected_calibration_error, fit_temperature
+from faceauth.calibration.operating_points import operating_points
+from faceauth.calibration.temperature import balanced_weights, expected_calibration_error, fit_temperature
 from faceauth.errors import ConfigError
-from faceauth.evaluation.evaluate import evaluate
-from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.measuring import evaluate
+from faceauth.evaluation.records import Row
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.scoring import backend_threshold, score_rows
-from faceauth.intervals import measured_rate
-from faceauth.liveness.card import CARD_NAME, Calibration, CropFacts, DataSource, SpoofNetCard, Variant
 from faceauth.liveness.spoofnet import INPUT, SpoofNet
+from faceauth.metrics.intervals import measured_rate
 from faceauth.results import MeasuredRate, OperatingPoints
-from faceauth.sessions import exact_options
 from faceauth.stages import Crops
-from faceauth.thresholds import operating_points
-from faceauth.weights import MANIFEST, Manifest, Pin, PinnedFile
+from faceauth.weights.cards import CARD_NAME, Calibration, CropFacts, DataSource, SpoofNetCard, Variant
+from faceauth.weights.onnx_session import exact_options
+from faceauth.weights.store import MANIFEST, Manifest, Pin, PinnedFile
 from training.config import Settings, from_toml
 from training.crops import calibration_rows, cut
 from training.export import export_fp32, export_int8, load_network

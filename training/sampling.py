@@ -13,8 +13,8 @@ import numpy.typing as npt
 from faceauth.errors import ConfigError
 from training.config import DataSettings
 from training.packs import Pack
-from training.recapture import FAMILIES
 from training.records import LIVE, SPOOF
+from training.simulate import FAMILIES
 
 ONE_CLASS_WEIGHT = 0.25  # chosen, not measured
 

@@ -8,9 +8,9 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from faceauth.crop import context_crop
+from faceauth.cropping.square import context_crop
 from faceauth.errors import ConfigError
-from faceauth.metrics import auc_by_domain, macro
+from faceauth.metrics.error_rates import auc_by_domain, macro
 from faceauth.stages import CropSpec
 from training.config import TrainConfig
 from training.packs import Pack

@@ -1,6 +1,6 @@
 """A manifest of labelled pictures in, error rates with intervals out: a table, and JSON, plots and a page on demand.
 
-Computes no rate: :mod:`faceauth.evaluation.scoring` scores and :mod:`faceauth.evaluation.evaluate` counts.
+Computes no rate: :mod:`faceauth.evaluation.scoring` scores and :mod:`faceauth.evaluation.measuring` counts.
 """
 
 from pathlib import Path
@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from faceauth.backends.registry import load_backend
 from faceauth.cli import output
 from faceauth.cli.options import chosen_config, pipeline_options, refuse_given
 from faceauth.config import PipelineConfig
 from faceauth.errors import ConfigError
 from faceauth.pipeline import Pipeline
-from faceauth.registry import load_backend
 
 if TYPE_CHECKING:
-    from faceauth.evaluation.manifest import Row
+    from faceauth.evaluation.records import Row
     from faceauth.evaluation.report import EvaluationReport, RobustnessPoint
     from faceauth.evaluation.scoring import Scored, Threshold
 
@@ -76,8 +76,8 @@ def evaluate(
     then matches too, and IAPAR (attacks let in by liveness and match together), FRR and RIAPAR are reported.
     """
     from faceauth.cli import tables
-    from faceauth.evaluation.evaluate import evaluate as measure
-    from faceauth.evaluation.manifest import read_manifest
+    from faceauth.evaluation.measuring import evaluate as measure
+    from faceauth.evaluation.records import read_manifest
 
     if with_robustness and mode != "network":
         raise ConfigError("--robustness measures the network alone: give it with --mode network.")
@@ -106,7 +106,7 @@ def evaluate(
     if plot_folder is not None:
         _plot(report, scored, plot_folder)
     if html_file is not None:
-        from faceauth.evaluation.html import html_page
+        from faceauth.evaluation.page import html_page
 
         output.write(html_file, html_page(report, scored, limits=config.limits).encode())
 
@@ -140,7 +140,7 @@ def _pipeline(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored],
 
 def _plot(report: "EvaluationReport", scored: "list[Scored]", folder: Path) -> None:
     from faceauth.evaluation import plots
-    from faceauth.evaluation.html import figures
+    from faceauth.evaluation.page import figures
 
     with output.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ import click
 
 from faceauth.cli import output
 from faceauth.errors import ConfigError, WeightsError
-from faceauth.weights import FOLDER_VARIABLE, Weights, WeightStore
+from faceauth.weights.store import FOLDER_VARIABLE, Weights, WeightStore
 
 
 @click.group(short_help="List the weight files, check their digests.")

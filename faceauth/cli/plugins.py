@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from faceauth.backends.attributes import STAGES, BackendStage
+from faceauth.backends.registry import AUTOLOAD_SWITCH, LoadedBackend, list_backends, load_backend
 from faceauth.cli import output
 from faceauth.cli.exit_codes import Exit
 from faceauth.cli.options import INSIGHTFACE, settings
 from faceauth.config import load_config
-from faceauth.contracts import STAGES, BackendStage
 from faceauth.errors import BackendNotFound
-from faceauth.registry import AUTOLOAD_SWITCH, LoadedBackend, list_backends, load_backend
 
 if TYPE_CHECKING:
-    from faceauth.conformance import Finding
+    from faceauth.backends.conformance import Finding
 
 
 @click.group(short_help="List the installed backends, try one out.")
@@ -73,7 +73,7 @@ def check(name: str, *, stage: str | None, options: tuple[str, ...]) -> None:
 
 def _check(stage: BackendStage, name: str, options: dict[str, Any]) -> "list[Finding]":
     """What the rules of the stage found, already shown."""
-    from faceauth import conformance
+    from faceauth.backends import conformance
     from faceauth.cli.selftest import portrait
 
     allowed = load_config().allowed_plugins

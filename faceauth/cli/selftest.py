@@ -11,15 +11,15 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from faceauth.alignment import FivePointAligner
+from faceauth.backends.guard import ContractBroken, Guard, check_embeddings, check_faces
+from faceauth.backends.registry import load_backend
 from faceauth.config import PipelineConfig
+from faceauth.cropping.five_point import FivePointAligner
 from faceauth.errors import FaceAuthError
-from faceauth.guard import ContractBroken, Guard, check_embeddings, check_faces
-from faceauth.match import similarity
 from faceauth.policy import match_threshold, thresholds
-from faceauth.registry import load_backend
 from faceauth.results import Face, StageName, Template
 from faceauth.stages import Crops, CropSpec, Image
+from faceauth.templates import similarity
 from faceauth.views import cut_views, score_views
 
 SIDE_PX = 320

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from faceauth.errors import ConfigError
 from faceauth.results import Face
-from faceauth.sessions import CPU, Signature, open_session
 from faceauth.stages import API_VERSION, Image
-from faceauth.weights import WeightStore
+from faceauth.weights.onnx_session import CPU, Signature, open_session
+from faceauth.weights.store import WeightStore
 
 WEIGHTS = "yunet_2023mar.onnx"
 STRIDES = (8, 16, 32)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from faceauth.sessions import CPU, Signature, open_session
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
-from faceauth.weights import WeightStore
+from faceauth.weights.onnx_session import CPU, Signature, open_session
+from faceauth.weights.store import WeightStore
 
 WEIGHTS = "sface_2021dec.onnx"
 DIMENSIONS = 128

@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from faceauth.errors import ConfigError
 from faceauth.evaluation.report import RobustnessPoint
-from faceauth.intervals import Floats
-from faceauth.metrics import LIVE, SPOOF, ErrorCurve, auc, checked_labels, checked_scores
+from faceauth.metrics.error_rates import LIVE, SPOOF, ErrorCurve, auc, checked_labels, checked_scores
+from faceauth.metrics.intervals import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

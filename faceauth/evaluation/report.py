@@ -1,7 +1,7 @@
 """The types of an evaluation's report: frozen, JSON round-trippable, with no behaviour.
 
 A figure that the data cannot give (AUC of a domain with live pictures only) is None, never 0. How the figures are
-computed is the business of :mod:`faceauth.evaluation.evaluate`.
+computed is the business of :mod:`faceauth.evaluation.measuring`.
 """
 
 from typing import Literal

@@ -12,11 +12,11 @@ import numpy as np
 
 from faceauth.config import PipelineConfig
 from faceauth.errors import ConfigError
-from faceauth.evaluation.evaluate import rate_among
-from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.measuring import rate_among
+from faceauth.evaluation.records import Row
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.evaluation.scoring import Box, Change, Progress, score_rows
-from faceauth.metrics import accepted
+from faceauth.metrics.error_rates import accepted
 from faceauth.stages import Image, LivenessBackend
 
 _DEFAULTS = PipelineConfig()

@@ -9,13 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from faceauth.backends.attributes import Facts
+from faceauth.backends.guard import Guard
 from faceauth.config import PipelineConfig
-from faceauth.contracts import Facts
-from faceauth.crop import context_crop
+from faceauth.cropping.square import context_crop
 from faceauth.errors import ConfigError, ImageError, ScoreError
-from faceauth.evaluation.manifest import Row
-from faceauth.guard import Guard
-from faceauth.imaging import ImageLimits, load_image
+from faceauth.evaluation.records import Row
+from faceauth.imaging.decoding import ImageLimits, load_image
 from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification
 from faceauth.stages import Crop, CropSpec, Image, LivenessBackend
 from faceauth.views import cut_views, score_views

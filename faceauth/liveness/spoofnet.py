@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from faceauth.errors import ConfigError
-from faceauth.liveness.card import CARD_NAME, SpoofNetCard, Variant
-from faceauth.sessions import CPU, Signature, open_session
 from faceauth.stages import API_VERSION, Crops, Scores
-from faceauth.weights import WeightStore
+from faceauth.weights.cards import CARD_NAME, SpoofNetCard, Variant
+from faceauth.weights.onnx_session import CPU, Signature, open_session
+from faceauth.weights.store import WeightStore
 
 INPUT, OUTPUT = "crops", "logits"
 

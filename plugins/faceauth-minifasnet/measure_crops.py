@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 from faceauth_minifasnet import INPUT_SIDE, MiniFASNet, Planes, inputs, planes
 
-from faceauth.crop import context_crop
-from faceauth.intervals import bootstrap_mean
-from faceauth.metrics import Rate, auc_by_domain, bpcer, macro
+from faceauth.cropping.square import context_crop
+from faceauth.metrics.error_rates import Rate, auc_by_domain, bpcer, macro
+from faceauth.metrics.intervals import bootstrap_mean
 from faceauth.stages import CropSpec, Image
 from training.records import LIVE, Record, read_manifest
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from faceauth.backends.registry import list_backends
 from faceauth.cli.selftest import FACE, SIDE_PX, portrait
 from faceauth.cli.selftest import run as self_test
 from faceauth.config import load_config
-from faceauth.registry import list_backends
-from faceauth.weights import WeightStore
+from faceauth.weights.store import WeightStore
 
 from .conftest import Run
 

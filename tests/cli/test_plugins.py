@@ -38,7 +38,7 @@ def test_list_says_the_terms_of_insightfaces_packs(run: Run, tmp_path: Path, mon
     info = tmp_path / "faceauth-9.9.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faceauth\nVersion: 9.9\n")
-    (info / "entry_points.txt").write_text("[faceauth.detection]\ninsightface = faceauth.detection.insightface:Scrfd\n")
+    (info / "entry_points.txt").write_text("[faceauth.detection]\ninsightface = faceauth.detection.scrfd:Scrfd\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert "non-commercial research" in run("plugins", "list").stderr
 

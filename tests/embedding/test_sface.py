@@ -9,12 +9,12 @@ import numpy as np
 import onnx
 import pytest
 
-from faceauth.alignment import FivePointAligner
+from faceauth.cropping.five_point import FivePointAligner
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import MATCH_THRESHOLD, MEASURED_SHA256, SFace
 from faceauth.stages import Crops, Image
 from faceauth.testing import EmbedderConformance
-from faceauth.weights import WeightStore
+from faceauth.weights.store import WeightStore
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "lfw_match.json"
 

@@ -10,8 +10,8 @@ import pytest
 
 from faceauth.errors import ConfigError, ScoreError
 from faceauth.evaluation.report import RobustnessPoint
-from faceauth.intervals import measured_rate
-from faceauth.metrics import error_curve
+from faceauth.metrics.error_rates import error_curve
+from faceauth.metrics.intervals import measured_rate
 
 pytest.importorskip("matplotlib")
 

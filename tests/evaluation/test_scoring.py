@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from faceauth import PipelineConfig, Policy
+from faceauth.calibration.operating_points import operating_points
 from faceauth.errors import ConfigError, ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout
-from faceauth.evaluation.manifest import Row
+from faceauth.evaluation.records import Row
 from faceauth.evaluation.scoring import BATCH, Threshold, backend_threshold, score_rows, verify_rows
-from faceauth.imaging import ImageLimits
+from faceauth.imaging.decoding import ImageLimits
 from faceauth.pipeline import Pipeline
 from faceauth.results import (
     VERDICT_OF,
@@ -26,7 +27,6 @@ from faceauth.results import (
 )
 from faceauth.stages import Crops, CropSpec
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
-from faceauth.thresholds import operating_points
 
 TEMPLATE = Template(model_id="toy", vector=(1.0, 0.0))
 LIMITS = Thresholds(live=0.5, attack=0.5, operating_point=None, measured=None, match=None)

@@ -12,10 +12,10 @@ from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
 from faceauth.errors import ConfigError, WeightsMismatch, WeightsMissing
-from faceauth.liveness.card import Calibration, SpoofNetCard
 from faceauth.liveness.spoofnet import SpoofNet
 from faceauth.stages import CropSpec
 from faceauth.testing import LivenessConformance
+from faceauth.weights.cards import Calibration, SpoofNetCard
 
 WEIGHTS = np.array([(0.02, -0.01), (-0.03, 0.01), (0.005, 0.002)], np.float32)
 SIDE = 224

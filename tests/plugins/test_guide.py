@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from faceauth.backends.registry import load_backend
 from faceauth.errors import ConfigError
-from faceauth.registry import load_backend
 from faceauth.testing import check_liveness_backend
 
 ROOT = Path(__file__).parents[2]

@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 import pytest
 
-from faceauth.crop import context_crop
+from faceauth.backends.registry import AUTOLOAD_SWITCH, list_backends, load_backend
+from faceauth.cropping.square import context_crop
 from faceauth.errors import BackendNotAllowed, ConfigError, WeightsMismatch, WeightsMissing
-from faceauth.registry import AUTOLOAD_SWITCH, list_backends, load_backend
 from faceauth.stages import Crops, Image, LivenessBackend
 from faceauth.testing import LivenessConformance
 

@@ -12,8 +12,8 @@ from faceauth.stages import Image
 from training.cli import main
 from training.config import load_config
 from training.portraits import split_of_portrait
-from training.recapture.recapture import FAMILIES
 from training.records import LIVE, manifest_records
+from training.simulate.simulation import FAMILIES
 
 COMMANDS = tuple(main.commands)
 

@@ -17,9 +17,9 @@ from rich.console import Console  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from faceauth.crop import context_crop  # noqa: E402
+from faceauth.cropping.square import context_crop  # noqa: E402
 from faceauth.errors import ConfigError  # noqa: E402
-from faceauth.evaluation.manifest import Row  # noqa: E402
+from faceauth.evaluation.records import Row  # noqa: E402
 from faceauth.evaluation.report import EvaluationReport  # noqa: E402
 from training.cli import main  # noqa: E402
 from training.config import TrainConfig, ViewSettings  # noqa: E402
@@ -220,7 +220,7 @@ def test_the_second_view_is_the_recipes_unless_scales_are_named(weights: Path, t
 
 def test_released_weights_are_shown_what_their_card_says(tmp_path: Path) -> None:
     manifest = write_manifest(rows_of(tmp_path, [250, 10]), tmp_path / "m.csv")
-    released = files("faceauth.weights") / "spoofnet"
+    released = files("faceauth.weights.store") / "spoofnet"
     assert "at 224 px, scale 2.2 and mirrored 1.2" in run(released / "spoofnet.onnx", "--manifest", manifest)[1]
     (tmp_path / "card.json").write_text("{}")
     (tmp_path / "spoofnet.onnx").write_bytes((released / "spoofnet.onnx").read_bytes())

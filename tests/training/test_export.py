@@ -13,9 +13,9 @@ from safetensors.torch import save_file
 from torch import nn
 
 from faceauth.errors import ConfigError
-from faceauth.liveness.card import CARD_NAME, SpoofNetCard
-from faceauth.sessions import exact_options
-from faceauth.weights import WeightStore
+from faceauth.weights.cards import CARD_NAME, SpoofNetCard
+from faceauth.weights.onnx_session import exact_options
+from faceauth.weights.store import WeightStore
 from training.export import Exported, export_fp32, export_int8, fold, load_network
 from training.network import SpoofNet
 

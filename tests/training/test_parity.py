@@ -13,15 +13,15 @@ import pytest
 import torch
 
 from faceauth import Pipeline, PipelineConfig, metrics
-from faceauth.crop import context_crop
-from faceauth.evaluation.manifest import Row, read_manifest
+from faceauth.cropping.square import context_crop
+from faceauth.evaluation.records import Row, read_manifest
 from faceauth.evaluation.report import EvaluationReport
-from faceauth.imaging import load_image
-from faceauth.liveness.card import CARD_NAME, CropFacts, SpoofNetCard, Variant
+from faceauth.imaging.decoding import load_image
 from faceauth.results import Verification
-from faceauth.sessions import exact_options
 from faceauth.stages import Crops, Image, Scores
-from faceauth.weights import PlacedCard, WeightStore
+from faceauth.weights.cards import CARD_NAME, CropFacts, SpoofNetCard, Variant
+from faceauth.weights.onnx_session import exact_options
+from faceauth.weights.store import PlacedCard, WeightStore
 from training.crops import calibration_rows, cut
 from training.export import Exported, load_network
 from training.records import manifest_records

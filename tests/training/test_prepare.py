@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-import faceauth.weights
-from faceauth.crop import context_crop
+import faceauth.weights.store
+from faceauth.cropping.square import context_crop
 from faceauth.errors import ConfigError, ImageUnreadable
-from faceauth.liveness.card import CropFacts
 from faceauth.stages import Image
 from faceauth.testing import FakeDetector
+from faceauth.weights.cards import CropFacts
 from training.packs import load, load_all
 from training.portraits import split_of_portrait
 from training.prepare import MAX_CONTEXT, MAX_FACE_PX, Plan, _trim, key_of, prepare
@@ -133,7 +133,9 @@ def test_a_teacher_that_is_not_there_is_missed_before_anything_is_made(plan: Pla
 
 def test_a_teacher_with_other_layers_is_said_before_anything_is_made(plan: Plan, tmp_path: Path) -> None:
     for teacher in TEACHERS.values():
-        shutil.copy(Path(faceauth.weights.__file__).parent / "spoofnet" / "spoofnet.onnx", tmp_path / teacher.file)
+        shutil.copy(
+            Path(faceauth.weights.store.__file__).parent / "spoofnet" / "spoofnet.onnx", tmp_path / teacher.file
+        )
     with pytest.raises(ConfigError, match=r"MiniFASNetV2.* is no such teacher"):
         prepare(replace(plan, teachers=tmp_path), FakeDetector, quiet)
     assert not plan.out.exists()

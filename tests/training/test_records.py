@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from faceauth.errors import ConfigError
-from faceauth.evaluation.manifest import read_manifest
+from faceauth.evaluation.records import read_manifest
 from training.leakage import crossing_domains
 from training.records import LIVE, SPOOF, manifest_records, pictures, videos
 

@@ -11,12 +11,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from faceauth.crop import context_crop
+from faceauth.cropping.square import context_crop
 from faceauth.errors import ConfigError
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.scoring import score_rows
-from faceauth.liveness.card import CropFacts, DataSource, SpoofNetCard, Variant
 from faceauth.liveness.spoofnet import SpoofNet as Backend
+from faceauth.weights.cards import CropFacts, DataSource, SpoofNetCard, Variant
 from training.cards import model_card
 from training.network import SpoofNet
 from training.records import LIVE, SPOOF, Record

@@ -116,8 +116,8 @@ def audit(
     """
     import numpy as np
 
+    from faceauth.backends.registry import load_backend
     from faceauth.evaluation.scoring import score_rows
-    from faceauth.registry import load_backend
     from training.audit import contradicted_domains, read_scores, score_left_out, write_contact_sheets
     from training.crops import refuse_without_box
     from training.frames import sample_videos
@@ -160,8 +160,8 @@ def audit(
 @click.option("--seed", default=0, show_default=True, help="Of the pictures and of the simulation.")
 def sheets(manifest: Path, out: Path, seed: int) -> None:
     """Show attacks simulated from the live pictures of train beside its real ones, a sheet a family."""
-    from training.recapture.sheets import write_sheets
     from training.records import manifest_records
+    from training.simulate.contact_sheets import write_sheets
 
     for path in write_sheets(out, manifest_records(manifest, ("train",)), seed=seed):
         click.echo(path)

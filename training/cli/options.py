@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from training.config import Precision
 
 if TYPE_CHECKING:
-    from faceauth.evaluation.manifest import Row
+    from faceauth.evaluation.records import Row
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

@@ -85,7 +85,7 @@ def compare(weights: tuple[Path, ...], packs: Path, scale: float, mirrored_scale
     face and before furniture, held-out portraits, simulated attacks on both, and some of all made worse.
     """
     from faceauth.cli import output
-    from faceauth.liveness.card import CropFacts
+    from faceauth.weights.cards import CropFacts
     from training.compare import TRIALS, comparison, errors, trials
     from training.evaluate import load as load_weights
     from training.packs import load_all
@@ -144,8 +144,8 @@ def evaluate(
     recipe is the recipe.json beside WEIGHTS, or the card.json of a release; without one, --scale and --size are needed.
     """
     from faceauth.cli import output, tables
-    from faceauth.evaluation.html import html_page
-    from faceauth.evaluation.manifest import read_manifest
+    from faceauth.evaluation.page import html_page
+    from faceauth.evaluation.records import read_manifest
     from training.evaluate import epoch_table, evaluate_network, load, shown_to
 
     if not scales or size is None:
@@ -206,7 +206,7 @@ def release(
     """Export WEIGHTS to ONNX, choose thresholds on val and --left-out, score test once, write cards and reports."""
     from faceauth.detection.yunet import YuNet
     from faceauth.errors import ConfigError
-    from faceauth.liveness.card import SpoofNetCard
+    from faceauth.weights.cards import SpoofNetCard
     from training.cards import model_card
     from training.crops import refuse_without_box
     from training.portraits import held_out_portraits
@@ -253,7 +253,7 @@ def release(
 def export(weights: Path, manifest: Path, scale: float, out: Path) -> None:
     """Export WEIGHTS (.safetensors or .onnx) to LiteRT, in fp32 and int8; needs the extra litert."""
     from faceauth.errors import ConfigError
-    from faceauth.liveness.card import CropFacts
+    from faceauth.weights.cards import CropFacts
     from training.crops import calibration_rows, cut
     from training.export import load_network
     from training.records import manifest_records

@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from faceauth.errors import WeightsMissing
 from faceauth.results import OperatingPoints
-from faceauth.sessions import CPU, Session, Signature, open_session
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
-from faceauth.weights import Weights
+from faceauth.weights.onnx_session import CPU, Session, Signature, open_session
+from faceauth.weights.store import Weights
 
 __all__ = ["FOLDER_VARIABLE", "INPUT_SIDE", "MiniFASNet", "Planes", "inputs", "planes"]
 
@@ -82,7 +82,7 @@ class MiniFASNet:
         """P(live) of each crop.
 
         Args:
-            crops: uint8, N x 118 x 118 x 3, BGR, 0-255, cut by ``faceauth.crop`` for ``self.crop``.
+            crops: uint8, N x 118 x 118 x 3, BGR, 0-255, cut by ``faceauth.cropping.square`` for ``self.crop``.
 
         Returns:
             float32, N, in [0, 1], in the same order; empty for N = 0.

@@ -1,0 +1,267 @@
+"""A stage and a name in, the backend that a distribution registers under that name out.
+
+Knows no setting, no file and no default backend: what is asked for is loaded or refused, never replaced. Listing reads
+the metadata of installed distributions and imports nothing.
+
+A backend is one line in its distribution's ``pyproject.toml``::
+
+    [project.entry-points."faceauth.liveness"]
+    minifasnet = "faceauth_minifasnet:MiniFASNet"
+
+A name that two distributions register raises, one of faceauth's own too. A plugin is code with all rights of the
+process; ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD=1`` leaves the built-in backends only, ``allowed`` names the distributions
+that may take part beside them. What these two keep out takes no part, so it makes no name raise either.
+"""
+
+import inspect
+import os
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
+from types import MappingProxyType
+from typing import Generic, Literal, TypeVar, cast, overload
+
+from faceauth.backends.attributes import STAGES, BackendStage, Facts, api_version_violations, checked_facts
+from faceauth.errors import (
+    BackendBroken,
+    BackendConflict,
+    BackendNotAllowed,
+    BackendNotFound,
+    ConfigError,
+    FaceAuthError,
+)
+from faceauth.results import Provenance
+from faceauth.stages import Detector, Embedder, LivenessBackend
+
+AUTOLOAD_SWITCH = "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD"
+"""Environment variable: anything but empty or ``0`` leaves the built-in backends only."""
+
+OWN_DISTRIBUTION = "faceauth"
+
+NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
+
+BackendT = TypeVar("BackendT")
+
+
+@dataclass(frozen=True)
+class BackendEntry:
+    """One line of a distribution's metadata: nothing of it has been imported.
+
+    Attributes:
+        value: where the class is, ``module:attribute``.
+        builtin: it belongs to faceauth itself.
+    """
+
+    stage: BackendStage
+    name: str
+    value: str
+    distribution: str
+    version: str
+    builtin: bool
+
+
+@dataclass(frozen=True)
+class LoadedBackend(Generic[BackendT]):
+    """A constructed backend that keeps the contract of its stage, what it says of itself, and where it comes from."""
+
+    backend: BackendT
+    facts: Facts
+    provenance: Provenance
+
+
+def list_backends(stage: BackendStage | None = None) -> list[BackendEntry]:
+    """Every registered backend, of one stage or of all, by stage, name and distribution. Imports nothing.
+
+    A name that two distributions register is listed twice.
+    """
+    found = [_entry(one, line) for one in STAGES if stage in (None, one) for line in _lines(one)]
+    return sorted(found, key=lambda entry: (STAGES.index(entry.stage), entry.name, entry.distribution))
+
+
+@overload
+def load_backend(
+    stage: Literal["detection"],
+    name: str,
+    *,
+    allowed: Collection[str] | None = None,
+    options: Mapping[str, object] = NO_OPTIONS,
+) -> LoadedBackend[Detector]: ...
+@overload
+def load_backend(
+    stage: Literal["liveness"],
+    name: str,
+    *,
+    allowed: Collection[str] | None = None,
+    options: Mapping[str, object] = NO_OPTIONS,
+) -> LoadedBackend[LivenessBackend]: ...
+@overload
+def load_backend(
+    stage: Literal["embedding"],
+    name: str,
+    *,
+    allowed: Collection[str] | None = None,
+    options: Mapping[str, object] = NO_OPTIONS,
+) -> LoadedBackend[Embedder]: ...
+def load_backend(
+    stage: BackendStage,
+    name: str,
+    *,
+    allowed: Collection[str] | None = None,
+    options: Mapping[str, object] = NO_OPTIONS,
+) -> LoadedBackend[Detector] | LoadedBackend[LivenessBackend] | LoadedBackend[Embedder]:
+    """Import, construct and check the backend that is registered as ``name``.
+
+    Args:
+        stage: ``"detection"``, ``"liveness"`` or ``"embedding"``.
+        name: the name in the entry point.
+        allowed: distributions that may provide it, beside faceauth itself; None allows every installed one.
+        options: keyword arguments of the backend's constructor.
+
+    Raises:
+        BackendNotFound: nobody registers that name.
+        BackendNotAllowed: ``allowed`` or the switch ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD`` forbids it.
+        BackendConflict: two distributions that may take part register it; neither is used, not even a built-in one.
+        BackendBroken: it cannot be imported or constructed, or breaks the contract of its stage.
+        ConfigError: an option that its constructor does not know, or one that is missing.
+        FaceAuthError: whatever the constructor raises on purpose, such as ``WeightsMissing``.
+    """
+    entry, line = _select(stage, name, allowed)
+    backend = _construct(entry, _import(entry, line), options)
+    facts = checked_facts(stage, backend, called=_named(entry), name=name)
+    provenance = Provenance(
+        stage=stage,
+        name=name,
+        distribution=entry.distribution,
+        version=entry.version,
+        weights_sha256=dict(facts.weights_sha256),
+    )
+    # The overloads tie the stage to its protocol, and the contract has just been checked.
+    return LoadedBackend(cast(LivenessBackend, backend), facts, provenance)
+
+
+def _select(stage: BackendStage, name: str, allowed: Collection[str] | None) -> tuple[BackendEntry, EntryPoint]:
+    lines = [(_entry(stage, line), line) for line in _lines(stage)]
+    named = [(entry, line) for entry, line in lines if entry.name == name]
+    if not named:
+        raise _not_found(stage, name, tuple(sorted({entry.name for entry, _ in lines})))
+    usable = [(entry, line) for entry, line in named if _may_load(entry, allowed)]
+    if not usable:
+        raise _not_allowed(named[0][0], allowed)
+    if len(usable) > 1:
+        raise _conflict([entry for entry, _ in usable])
+    return usable[0]
+
+
+def _import(entry: BackendEntry, line: EntryPoint) -> Callable[..., object]:
+    try:
+        factory = line.load()
+    # SystemExit as well: a plugin that is a script must not end the program, least of all with status 0, "accepted".
+    except (Exception, SystemExit) as error:
+        raise BackendBroken(
+            f"{_named(entry)} cannot be imported: {type(error).__name__}: {error}. "
+            f"Reinstall {entry.distribution}, or ask its author.",
+            name=entry.name,
+        ) from error
+    if not callable(factory):
+        raise BackendBroken(f"{_named(entry)} is {factory!r}, not a class that can be called.", name=entry.name)
+    # Before the constructor runs: one written for another contract may fail in ways that do not say so.
+    on_class = isinstance(getattr(factory, "api_version", None), int)
+    if on_class and (violations := api_version_violations(factory)):
+        raise BackendBroken(f"{_named(entry)} does not fit: {violations[0]}.", name=entry.name)
+    return cast(Callable[..., object], factory)
+
+
+def _construct(entry: BackendEntry, factory: Callable[..., object], options: Mapping[str, object]) -> object:
+    try:
+        signature = inspect.signature(factory)
+        signature.bind(**options)
+    except TypeError as error:
+        raise ConfigError(f"{_named(entry)}: {error}. It takes: {_accepted(signature)}.") from error
+    except ValueError:
+        pass  # a constructor in C without a signature: it judges its arguments itself
+    try:
+        return factory(**options)
+    except FaceAuthError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise BackendBroken(
+            f"{_named(entry)} cannot be constructed: {type(error).__name__}: {error}.", name=entry.name
+        ) from error
+
+
+def _accepted(signature: inspect.Signature) -> str:
+    return ", ".join(str(parameter) for parameter in signature.parameters.values()) or "no options"
+
+
+def _may_load(entry: BackendEntry, allowed: Collection[str] | None) -> bool:
+    if entry.builtin:
+        return True
+    if _autoload_disabled():
+        return False
+    return allowed is None or _canonical(entry.distribution) in {_canonical(one) for one in allowed}
+
+
+def _autoload_disabled() -> bool:
+    return os.environ.get(AUTOLOAD_SWITCH, "") not in ("", "0")
+
+
+def _not_found(stage: BackendStage, name: str, installed: tuple[str, ...]) -> BackendNotFound:
+    message = f"No {stage} backend {name!r}. Installed: {', '.join(installed) or 'none'}. "
+    try:
+        distribution(OWN_DISTRIBUTION)
+        message += "Install the distribution that registers it, or choose one of these."
+    except PackageNotFoundError:
+        message += "faceauth runs from a folder without being installed: run `pip install -e .` in it."
+    return BackendNotFound(message, name=name, installed=installed)
+
+
+def _not_allowed(entry: BackendEntry, allowed: Collection[str] | None) -> BackendNotAllowed:
+    if _autoload_disabled():
+        cause = f"{AUTOLOAD_SWITCH} allows faceauth's own backends only: unset it, or choose one of those"
+    else:
+        listed = ", ".join(sorted(allowed or ())) or "none"
+        cause = f"the allow-list holds {listed}: add {entry.distribution} if you trust its code"
+    return BackendNotAllowed(f"{_named(entry)} is installed, but {cause}.", name=entry.name)
+
+
+def _conflict(entries: list[BackendEntry]) -> BackendConflict:
+    stage, name = entries[0].stage, entries[0].name
+    intruders = sorted(f"{entry.distribution} {entry.version}" for entry in entries if not entry.builtin)
+    if len(intruders) < len(entries):
+        message = (
+            f"The {stage} backend {name!r} is reserved for faceauth, but {' and '.join(intruders)} registers it too, "
+            "so it is not used. Uninstall the other distribution, or keep it out with the allow-list."
+        )
+    else:
+        message = (
+            f"Two distributions register the {stage} backend {name!r}: {' and '.join(intruders)}. "
+            "Uninstall one, or name the one you trust in the allow-list."
+        )
+    return BackendConflict(message, name=name)
+
+
+def _lines(stage: BackendStage) -> list[EntryPoint]:
+    return list(entry_points(group=f"faceauth.{stage}"))
+
+
+def _entry(stage: BackendStage, line: EntryPoint) -> BackendEntry:
+    name, version = _identity(line.dist)
+    # Both: the name in the metadata could be anybody's, but a module of this package is loaded from this package.
+    builtin = _canonical(name) == OWN_DISTRIBUTION and line.value.startswith("faceauth.")
+    return BackendEntry(stage, line.name, line.value, name, version, builtin)
+
+
+def _identity(dist: Distribution | None) -> tuple[str, str]:
+    if dist is None or dist.read_text("METADATA") is None:
+        return "unknown", "unknown"
+    return dist.metadata["Name"] or "unknown", dist.metadata["Version"] or "unknown"
+
+
+def _canonical(distribution_name: str) -> str:
+    """The comparable form of a distribution's name (PyPA specification "Names and normalization")."""
+    return re.sub(r"[-_.]+", "-", distribution_name).lower()
+
+
+def _named(entry: BackendEntry) -> str:
+    return f"The {entry.stage} backend {entry.name!r} of {entry.distribution} {entry.version} ({entry.value})"

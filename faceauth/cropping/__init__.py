@@ -1,0 +1,1 @@
+"""Cuts faces out of images: the only place that does."""

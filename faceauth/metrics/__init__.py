@@ -1,0 +1,1 @@
+"""Error rates and their confidence intervals: pure functions of scores and labels."""

@@ -1,0 +1,186 @@
+"""A file of the user's, or a pack in insightface's own store, in; a checked model of the insightface package out.
+
+Knows no picture. It never downloads: insightface fetches a pack that is not there, so nothing is handed to it that is
+not on disk. The package is imported when the first model is opened, not before.
+
+insightface opens a path, so the digest is taken before and after. What remains: a file that is swapped and swapped back
+in between, and weights that an ONNX file keeps in other files, pass. Keep models where only trusted users can write.
+"""
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from faceauth.errors import BackendBroken, ConfigError, WeightsMismatch, WeightsMissing
+from faceauth.weights.onnx_session import CPU, exact_options, refuse_absent
+
+LICENCE_NOTICE = (
+    "insightface's pretrained packs (buffalo, antelope, ...) are for non-commercial research only; "
+    "other use needs a licence from insightface, or a model of your own."
+)
+
+INSTALL = "pip install 'faceauth[insightface]'"
+OLDEST_VERSION = (2, 1)
+STORE = "~/.insightface"
+"""insightface's own store; packs lie in ``models/NAME`` below it."""
+
+READ_BYTES = 1 << 20
+
+Task = Literal["detection", "recognition"]
+
+logger = logging.getLogger("faceauth")
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """Where to find a model: exactly one of ``model`` and ``pack``.
+
+    Attributes:
+        model: path of an ONNX file.
+        pack: name of a pack in insightface's store, such as ``buffalo_l``, or path of a folder with its files.
+        root: insightface's store.
+        sha256: the digest that the file has to have; None records the digest it has.
+    """
+
+    model: str | None
+    pack: str | None
+    root: str
+    sha256: str | None
+
+    def files(self) -> list[Path]:
+        """The ONNX files to choose from, all of them on disk.
+
+        Raises:
+            ConfigError: both or neither of ``model`` and ``pack`` are given.
+            WeightsMissing: there is no such file or folder.
+        """
+        if (self.model is None) == (self.pack is None):
+            raise ConfigError("Name either model (an ONNX file) or pack (a name in insightface's store), not both.")
+        if self.model is not None:
+            path = Path(self.model).expanduser()
+            if path.suffix != ".onnx" or not path.is_file():
+                raise WeightsMissing(f"{path} is no ONNX file: give the path of one as the option model.", path=path)
+            return [path]
+        return self._pack_files(str(self.pack))
+
+    def _pack_files(self, pack: str) -> list[Path]:
+        folder = Path(pack).expanduser()
+        if not folder.is_dir():
+            folder = Path(self.root).expanduser() / "models" / pack
+        files = sorted(folder.glob("*.onnx"))
+        if not files:
+            raise WeightsMissing(
+                f"{folder} holds no ONNX file, and faceauth downloads nothing. To fetch a pack, run insightface once: "
+                f"`python -c \"import insightface; insightface.app.FaceAnalysis('{pack}')\"`. {LICENCE_NOTICE}",
+                path=folder,
+            )
+        logger.warning("pack %s: %s", pack, LICENCE_NOTICE)
+        return files
+
+
+@dataclass(frozen=True)
+class OpenedModel:
+    """A model object of the insightface package, with the file it came from and that file's digest."""
+
+    model: Any
+    path: Path
+    sha256: str
+
+
+def open_model(task: Task, source: ModelSource, *, providers: Sequence[str] = CPU, threads: int = 1) -> OpenedModel:
+    """Open the first model of ``source`` that insightface takes for ``task``.
+
+    Args:
+        task: insightface's word: ``"detection"`` (SCRFD) or ``"recognition"`` (ArcFace).
+        source: where to look.
+        providers: onnxruntime execution providers, in order of preference, all of which have to start.
+        threads: threads inside an operator; with more than one, idle threads sleep instead of spinning.
+
+    Raises:
+        BackendBroken: insightface is not installed, too old, or cannot read the file; or no file is of that task.
+        ConfigError, WeightsMissing: as in :meth:`ModelSource.files`; a pack whose manifest sets the preprocessing.
+        WeightsMismatch: the file does not have the digest asked for, or was changed while it was opened.
+        ProviderUnavailable: a provider is not installed or does not start.
+    """
+    zoo = _model_zoo()
+    files = source.files()
+    _refuse_manifest(zoo, files[0].parent, source)
+    options = _session_options(providers, threads)
+    for path in files:
+        sha256 = _sha256(path)
+        if source.sha256 not in (None, sha256):
+            if len(files) > 1:
+                continue
+            raise _mismatch(path, sha256, str(source.sha256))
+        model = _get_model(zoo, path, {"providers": list(providers), "sess_options": options})
+        if model is not None and model.taskname == task:
+            if (now := _sha256(path)) != sha256:
+                raise _mismatch(path, now, f"{sha256}, as before insightface opened it")
+            refuse_absent(providers, model.session.get_providers())
+            model.session.disable_fallback()  # onnxruntime would go on with another provider after a failed run
+            return OpenedModel(model, path, sha256)
+    raise BackendBroken(
+        f"insightface finds no {task} model in {', '.join(str(path) for path in files)}"
+        f"{f' with sha256 {source.sha256}' if source.sha256 else ''}: name another file or pack.",
+        name="insightface",
+    )
+
+
+def _model_zoo() -> Any:
+    try:
+        import insightface
+    except ImportError as error:
+        raise BackendBroken(f"insightface cannot be imported ({error}): {INSTALL}.", name="insightface") from error
+    version = str(insightface.__version__)
+    parts = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if parts < OLDEST_VERSION:
+        raise BackendBroken(f"insightface {version} is too old, 2.1 or newer is needed: {INSTALL}.", name="insightface")
+    return insightface.model_zoo
+
+
+def _get_model(zoo: Any, path: Path, arguments: dict[str, Any]) -> Any:
+    try:
+        return zoo.get_model(str(path), **arguments)
+    except Exception as error:  # a foreign package's call, ending in a refusal
+        raise BackendBroken(
+            f"insightface cannot open {path}: {type(error).__name__}: {error}.", name="insightface"
+        ) from error
+
+
+def _refuse_manifest(zoo: Any, folder: Path, source: ModelSource) -> None:
+    # Loaded file by file, such a pack would run with insightface's default preprocessing instead of its own.
+    if source.pack is not None and zoo.model_zoo.has_model_package_manifest(folder):
+        raise ConfigError(f"{folder} has an insightface package manifest, which faceauth does not read yet.")
+
+
+def _session_options(providers: Sequence[str], threads: int) -> Any:
+    import onnxruntime
+
+    if threads < 1 or not providers:
+        raise ConfigError(f"At least one thread and one provider are needed, not {threads} and {list(providers)}.")
+    refuse_absent(providers, onnxruntime.get_available_providers())
+    options = exact_options()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _mismatch(path: Path, found: str, expected: str) -> WeightsMismatch:
+    return WeightsMismatch(
+        f"{path} has sha256 {found}, expected {expected}. Name the right file, or its digest in the option sha256.",
+        path=path,
+        found=found,
+        expected=expected,
+    )

@@ -1,0 +1,148 @@
+"""Checked weights in, an onnxruntime session out whose inputs and outputs are the expected ones.
+
+Knows no picture and no score. onnxruntime is imported when the first session is opened, not before. Nothing falls back:
+a provider that was asked for runs, or the session is refused.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy.typing as npt
+
+from faceauth.errors import ConfigError, ProviderUnavailable, WeightsMismatch
+from faceauth.weights.store import Weights
+
+CPU = ("CPUExecutionProvider",)
+
+TensorType = tuple[str, tuple[int | None, ...]]
+"""Element type as onnxruntime names it ("uint8", "float") and shape; None is a dimension the graph leaves open."""
+
+
+class Session(Protocol):
+    """What the backends use of ``onnxruntime.InferenceSession``."""
+
+    def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, npt.NDArray[Any]]) -> list[Any]:
+        """Outputs in the order of ``output_names``, or of the graph for None."""
+        ...
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Names, types and shapes of a network's inputs and outputs; other outputs may exist beside them."""
+
+    inputs: Mapping[str, TensorType]
+    outputs: Mapping[str, TensorType]
+
+
+def open_session(
+    weights: Weights,
+    *,
+    signature: Signature,
+    threads: int = 1,
+    providers: Sequence[str] = CPU,
+    weight_only: bool = False,
+) -> Session:
+    """Read, check and load a network.
+
+    Args:
+        weights: the file; its digest is checked on the very bytes that are loaded.
+        signature: what the network has to look like.
+        threads: threads inside an operator. With more than one, idle threads sleep instead of spinning: on a busy
+            machine spinning doubled the time.
+        providers: onnxruntime execution providers, in order of preference, all of which have to be there.
+        weight_only: the file stores weights as int8 and computes in float. onnxruntime then unpacks them once at load
+            instead of at every call. Wrong for a network quantised in its activations: it would run in float.
+
+    Raises:
+        WeightsMissing, WeightsMismatch: the file is not there, not the pinned one, or not such a network.
+        ProviderUnavailable: a provider is not installed or does not start.
+        ConfigError: ``threads`` is below 1 or no provider is named.
+    """
+    import onnxruntime
+
+    if threads < 1 or not providers:
+        raise ConfigError(f"A session needs at least one thread and one provider, not {threads} and {list(providers)}.")
+    refuse_absent(providers, onnxruntime.get_available_providers())
+    options = exact_options()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    if threads > 1:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if weight_only:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    session = _load(weights, options, list(providers))
+    refuse_absent(providers, session.get_providers())
+    _check_signature(weights, "input", signature.inputs, session.get_inputs(), exact=True)
+    _check_signature(weights, "output", signature.outputs, session.get_outputs(), exact=False)
+    checked: Session = session
+    return checked
+
+
+def exact_options() -> Any:
+    """``onnxruntime.SessionOptions`` with which an int8 network gives the same answers on every x86-64 processor.
+
+    Without VNNI instructions onnxruntime multiplies unsigned by signed bytes with VPMADDUBSW, whose 16-bit sums
+    overflow where weights use all eight bits. With this option it takes exact sums for such weights, on every
+    processor, at more than twice the time; SpoofNet's have seven bits (``training/export.py``) and need none.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.add_session_config_entry("session.x64quantprecision", "1")
+    return options
+
+
+def _load(weights: Weights, options: Any, providers: list[str]) -> Any:
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as native
+
+    refusals = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented)
+    content = weights.read()
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
+    except refusals as error:
+        raise WeightsMismatch(
+            f"onnxruntime {onnxruntime.__version__} does not load {weights.path}: {error}. The digest is the pinned "
+            "one, so the file is no ONNX network, or one that needs a newer onnxruntime.",
+            path=weights.path,
+            found=str(error),
+            expected="an ONNX network",
+        ) from error
+
+
+def refuse_absent(providers: Sequence[str], there: Sequence[str]) -> None:
+    """Raise ``ProviderUnavailable`` for the first of ``providers`` that is not ``there``; none is replaced."""
+    for provider in providers:
+        if provider not in there:
+            raise ProviderUnavailable(
+                f"The execution provider {provider} is not available; there are: {', '.join(there)}. Install the "
+                "onnxruntime package that brings it and its drivers, or name another provider.",
+                provider=provider,
+                available=tuple(there),
+            )
+
+
+def _check_signature(
+    weights: Weights, side: str, expected: Mapping[str, TensorType], found: Sequence[Any], *, exact: bool
+) -> None:
+    tensors = {tensor.name: (tensor.type, tensor.shape) for tensor in found}
+    fits = all(name in tensors and _fits(wanted, *tensors[name]) for name, wanted in expected.items())
+    if fits and not (exact and len(tensors) > len(expected)):
+        return
+    described = {name: f"{kind}{list(shape)}" for name, (kind, shape) in tensors.items()}
+    wanted_text = {name: f"tensor({kind}){list(shape)}" for name, (kind, shape) in expected.items()}
+    raise WeightsMismatch(
+        f"{weights.path} is not the expected network: its {side}s are {described}, expected {wanted_text} "
+        "(None is an open dimension). Use the file that belongs to this backend.",
+        path=weights.path,
+        found=str(described),
+        expected=str(wanted_text),
+    )
+
+
+def _fits(wanted: TensorType, kind: str, shape: Sequence[int | str | None]) -> bool:
+    element, sizes = wanted
+    opened = tuple(size if isinstance(size, int) else None for size in shape)  # open dimensions have a name or None
+    return kind == f"tensor({element})" and opened == sizes

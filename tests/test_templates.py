@@ -1,0 +1,36 @@
+"""Similarity of templates."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from faceauth.errors import TemplateMismatch
+from faceauth.results import Template
+from faceauth.templates import similarity
+
+
+def template(*vector: float, model_id: str = "m") -> Template:
+    return Template(model_id=model_id, vector=vector)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [((1.0, 0.0), (1.0, 0.0), 1.0), ((1.0, 0.0), (0.0, 1.0), 0.0), ((0.6, 0.8), (-0.6, -0.8), -1.0)],
+)
+def test_similarity_is_the_cosine(first: tuple[float, ...], second: tuple[float, ...], expected: float) -> None:
+    assert similarity(template(*first), template(*second)) == pytest.approx(expected)
+
+
+@given(st.floats(0.9995, 1.0005))
+def test_rounding_never_leaves_the_range(length: float) -> None:
+    assert similarity(template(length), template(length)) <= 1.0
+
+
+def test_templates_of_two_models_refuse_comparison() -> None:
+    with pytest.raises(TemplateMismatch, match="'b' cannot be compared with one of 'a'"):
+        similarity(template(1.0, model_id="a"), template(1.0, model_id="b"))
+
+
+def test_templates_of_two_lengths_refuse_comparison() -> None:
+    with pytest.raises(TemplateMismatch, match="1 numbers and the other 2"):
+        similarity(template(0.6, 0.8), template(1.0))
