@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.imaging.decoding import ImageLimits
 from faceauth.policy import Policy
 from faceauth.results import Frozen
@@ -70,7 +70,7 @@ def load_config(
         environ: the process environment when None.
 
     Raises:
-        ConfigError: the file cannot be read, or a key does not exist, does not fit or contradicts another.
+        UsageError: the file cannot be read, or a key does not exist, does not fit or contradicts another.
     """
     layers = [
         *([(f"{os.fspath(path)}: ", _file_layer(Path(path)))] if path is not None else []),
@@ -88,7 +88,7 @@ def checked_config(config: PipelineConfig) -> PipelineConfig:
     """``config``, checked once more: ``model_copy`` and ``model_construct`` check nothing.
 
     Raises:
-        ConfigError: a value does not fit or contradicts another.
+        UsageError: a value does not fit or contradicts another.
     """
     return _validated(config, "")
 
@@ -97,9 +97,9 @@ def _file_layer(path: Path) -> Layer:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+        raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.") from error
     except ValueError as error:  # TOML and UTF-8 errors
-        raise ConfigError(f"The configuration {path} is no TOML file: {error}.") from error
+        raise UsageError(f"The configuration {path} is no TOML file: {error}.") from error
 
 
 def _environment_layer(environ: Mapping[str, str]) -> Layer:
@@ -133,11 +133,11 @@ def _refuse_near_miss(variable: str, key: str) -> None:
     ours = {other.removeprefix(PREFIX).lower(): other for other in OTHER_VARIABLES} | _variables(PipelineConfig, PREFIX)
     near = difflib.get_close_matches(key, ours, n=1, cutoff=0.75)
     if near:
-        raise ConfigError(f"The variable {variable} sets nothing; did you mean {ours[near[0]]}?")
+        raise UsageError(f"The variable {variable} sets nothing; did you mean {ours[near[0]]}?")
     for table in PipelineConfig.model_fields:
         if key.startswith(f"{table}_"):
             deeper = f"{table}__{key.removeprefix(f'{table}_')}".upper()
-            raise ConfigError(f"The variable {variable} sets nothing; did you mean {PREFIX}{deeper}?")
+            raise UsageError(f"The variable {variable} sets nothing; did you mean {PREFIX}{deeper}?")
 
 
 def _variables(settings: type[BaseModel], prefix: str) -> dict[str, str]:
@@ -154,7 +154,7 @@ def _variables(settings: type[BaseModel], prefix: str) -> dict[str, str]:
 def _given(arguments: Mapping[str, Any]) -> Layer:
     for key, value in arguments.items():
         if isinstance(value, BaseModel):  # which of its values were meant to go before the file's is not known
-            raise ConfigError(
+            raise UsageError(
                 f"{key} is a {type(value).__name__}: load_config merges mappings, such as {{'{key}': {{...}}}}. Put a "
                 f"finished {type(value).__name__} into a PipelineConfig."
             )
@@ -183,7 +183,7 @@ def _validated(layer: Layer | PipelineConfig, origin: str) -> PipelineConfig:
     try:
         return PipelineConfig.model_validate(layer)
     except ValidationError as invalid:
-        raise ConfigError(origin + " ".join(_sentences(invalid))) from invalid
+        raise UsageError(origin + " ".join(_sentences(invalid))) from invalid
 
 
 def _sentences(invalid: ValidationError) -> Iterator[str]:

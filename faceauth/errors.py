@@ -1,10 +1,10 @@
 """Every exception of faceauth. What a caller may expect is a result; what is raised here is misuse or a broken set-up.
 
 FaceAuthError
-├── ImageError                 the picture cannot be used
+├── ImageError                 the image cannot be used
 │   ├── ImageTooLarge          more bytes or pixels than the limits allow
-│   └── ImageUnreadable        empty, truncated, animated, or no picture at all
-├── ConfigError                a setting that does not exist, does not fit, or contradicts another
+│   └── ImageUnreadable        empty, truncated, animated, or no image at all
+├── UsageError                 something the caller can change: a setting, an option, an argument
 ├── BackendError               a stage that cannot be used
 │   ├── BackendNotFound        nobody registers that name
 │   ├── BackendConflict        two distributions register the same name
@@ -39,11 +39,11 @@ def _restored(kind: type[FaceAuthError], arguments: tuple[object, ...], facts: d
 
 
 class ImageError(FaceAuthError):
-    """The picture cannot be used."""
+    """The image cannot be used."""
 
 
 class ImageTooLarge(ImageError):
-    """The picture exceeds a limit of ``ImageLimits``; raised before any pixel is decoded."""
+    """The image exceeds a limit of ``ImageLimits``; raised before any pixel is decoded."""
 
     def __init__(self, message: str, *, found: int, limit: int) -> None:
         super().__init__(message)
@@ -52,11 +52,11 @@ class ImageTooLarge(ImageError):
 
 
 class ImageUnreadable(ImageError):
-    """Empty, truncated, animated, of a format that is not allowed, or no picture at all."""
+    """Empty, truncated, animated, of a format that is not allowed, or no image at all."""
 
 
-class ConfigError(FaceAuthError):
-    """A setting that does not exist, does not fit, or contradicts another."""
+class UsageError(FaceAuthError):
+    """Something the caller can change: a setting that does not exist or does not fit, an option, an argument."""
 
 
 class BackendError(FaceAuthError):

@@ -15,7 +15,7 @@ from faceauth import gate
 from faceauth.backends.guard import Guard, check_crop, check_embeddings, check_faces
 from faceauth.backends.loading import Backends, Given, Stage
 from faceauth.config import PipelineConfig, checked_config, load_config
-from faceauth.errors import ConfigError, ImageError, ScoreError, StageTimeout
+from faceauth.errors import UsageError, ImageError, ScoreError, StageTimeout
 from faceauth.gate import GatePolicy
 from faceauth.imaging.decoding import ImageSource, load_image
 from faceauth.policy import choose_face, decide, decide_liveness, match_threshold, thresholds
@@ -86,7 +86,7 @@ class Pipeline:
             TemplateMismatch: the template comes from another embedder than the pipeline's, or is no valid one.
             BackendError, WeightsError, ProviderUnavailable: the embedder, which the first reference loads, is not
                 usable.
-            ConfigError: the policy requires a match and there is no reference, or it requires nothing at all.
+            UsageError: the policy requires a match and there is no reference, or it requires nothing at all.
         """
         limits, enrolled = self._prepare(reference)
         presentation = Presentation(None, source=_label(image))
@@ -105,12 +105,12 @@ class Pipeline:
 
         Raises:
             FaceAuthError: as for :meth:`verify`, for the reference and the settings.
-            ConfigError: ``images`` is one picture.
+            UsageError: ``images`` is one picture.
         """
         if _is_one_picture(images):
-            raise ConfigError(f"{type(images).__name__} is one picture: use verify(), or give a list of pictures.")
+            raise UsageError(f"{type(images).__name__} is one picture: use verify(), or give a list of pictures.")
         if batch_size < 1:
-            raise ConfigError(f"batch_size is {batch_size}, expected at least 1.")
+            raise UsageError(f"batch_size is {batch_size}, expected at least 1.")
         limits, enrolled = self._prepare(reference)
         return self._stream(iter(images), batch_size, enrolled, limits)
 
@@ -258,9 +258,9 @@ class Pipeline:
     def _prepare(self, reference: Reference) -> tuple[Thresholds, Presentation | None]:
         policy = self.config.policy
         if reference is None and policy.require_match:
-            raise ConfigError("The policy requires a match: pass a reference, or set policy.require_match to false.")
+            raise UsageError("The policy requires a match: pass a reference, or set policy.require_match to false.")
         if reference is None and not policy.require_liveness:
-            raise ConfigError("Nothing to verify: the policy requires no liveness, and there is no reference to match.")
+            raise UsageError("Nothing to verify: the policy requires no liveness, and there is no reference to match.")
         if reference is None:
             return self._limits, None
         limits = self._match_limits()

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.gate import GatePolicy
 from faceauth.results import Face, Frozen, OperatingPointName, OperatingPoints, Reason, Thresholds
 
@@ -63,7 +63,7 @@ def thresholds(policy: Policy, operating_points: OperatingPoints | None) -> Thre
         operating_points: the liveness backend's; None for one without, or where the policy switches liveness off.
 
     Raises:
-        ConfigError: the policy names an operating point and the backend has none, or not in order.
+        UsageError: the policy names an operating point and the backend has none, or not in order.
     """
     if not policy.require_liveness:
         return Thresholds(live=None, attack=None, operating_point=None, measured=None, match=None)
@@ -71,13 +71,13 @@ def thresholds(policy: Policy, operating_points: OperatingPoints | None) -> Thre
         live = policy.live_threshold
         return Thresholds(live=live, attack=live, operating_point=None, measured=None, match=None)
     if operating_points is None or policy.operating_point is None:
-        raise ConfigError(
+        raise UsageError(
             f"The liveness backend has no measured operating points, so {policy.operating_point!r} means nothing: "
             "set policy.live_threshold (on the command line: --threshold) to the P(live) to accept from."
         )
     ascending = [getattr(operating_points, name).threshold for name in LENIENT_TO_STRICT]
     if ascending != sorted(ascending):
-        raise ConfigError(
+        raise UsageError(
             f"The liveness backend's thresholds for {', '.join(LENIENT_TO_STRICT)} are {ascending}, expected in "
             "ascending order: tell its author, or set policy.live_threshold."
         )
@@ -96,11 +96,11 @@ def match_threshold(policy: Policy, embedder_threshold: float | None) -> float:
     """The policy's cosine similarity to accept from, else the embedder's own.
 
     Raises:
-        ConfigError: neither has one.
+        UsageError: neither has one.
     """
     chosen = embedder_threshold if policy.match_threshold is None else policy.match_threshold
     if chosen is None:
-        raise ConfigError(
+        raise UsageError(
             "The embedder has no measured match threshold: set policy.match_threshold to the cosine similarity to "
             "accept from."
         )

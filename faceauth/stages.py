@@ -1,10 +1,10 @@
 """The contracts between the stages of the pipeline: protocols and the values they exchange, no implementation.
 
-A stage knows no file name, no threshold and no other stage; it takes pixels and returns numbers. The pipeline checks
-what comes back and decides. ``API_VERSION`` is checked when a backend is loaded.
+A backend receives pixels and returns numbers. It never sees a file name, a threshold or another stage; the pipeline
+checks what comes back and decides. ``API_VERSION`` is checked when a backend is loaded.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from faceauth.results import Face, OperatingPoints
 
-API_VERSION = 1
+API_VERSION = 2
 
 Image = npt.NDArray[np.uint8]
 """uint8, H x W x 3, BGR, 0-255, upright."""
 
 Crops = npt.NDArray[np.uint8]
-"""uint8, N x H x W x 3, 0-255, in the colour order of the backend's ``CropSpec``."""
+"""uint8, N x h x w x 3, 0-255, as the backend's ``CropSpec`` asks."""
 
 Scores = npt.NDArray[np.float32]
 """float32; N for P(live), N x D for embeddings."""
@@ -27,23 +27,23 @@ Scores = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class CropSpec:
-    """What a backend wants to see of a face.
+    """What a backend wants to see of a face; :mod:`faceauth.cropping` makes it.
 
     Attributes:
         size_wh: width and height of the crop in pixels.
-        scale: side of the square taken from the picture / longer side of the face box; only for ``kind="context"``.
-        kind: ``context`` is an upright square around the face (:func:`faceauth.cropping.square.context_crop`);
-            ``arcface`` the five-point similarity to the 112 x 112 ArcFace template.
-        color: channel order of the pixels that the backend receives.
-        mirrored_scale: of a second view, or None: another square with its own scale, mirrored left to right. A liveness
-            backend scores the two like two faces, and the mean of their P(live) is the face's (:mod:`faceauth.views`).
+        scale: side of the region / side of the face box; not used for ``kind="arcface"``.
+        kind: ``square`` is an upright square around the face, mirrored beyond the border of the image; ``box`` is the
+            face box scaled by a factor, kept inside the image, stretched to ``size_wh``; ``arcface`` is the five-point
+            similarity to the 112 x 112 ArcFace template.
+        color: channel order of the pixels.
+        mirrored: whether left and right are exchanged.
     """
 
     size_wh: tuple[int, int]
     scale: float
-    kind: Literal["context", "arcface"]
+    kind: Literal["square", "box", "arcface"]
     color: Literal["bgr", "rgb"]
-    mirrored_scale: float | None = None
+    mirrored: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Crop:
 
     Attributes:
         pixels: uint8, h x w x 3, in the colour order of the spec that asked for it.
-        outside: share of the requested square that lies outside the picture, in [0, 1).
-        scale: side of the square really taken / longer side of the face box; below the spec's scale where the
-            picture holds less context.
+        outside: share of the region that lies outside the image, in [0, 1).
+        scale: longer side of the region that was taken / longer side of the face box; below the spec's scale where the
+            image holds less.
     """
 
     pixels: npt.NDArray[np.uint8]
@@ -74,25 +74,20 @@ class Detector(Protocol):
         ...
 
     def detect(self, image: Image) -> list[Face]:
-        """Faces of one picture, best first; an empty list when there is none."""
-        ...
-
-
-@runtime_checkable
-class Aligner(Protocol):
-    """Cuts a face out of a picture as a backend's ``CropSpec`` wants it."""
-
-    def align(self, image: Image, face: Face, spec: CropSpec) -> Crop:
-        """The crop, with how much of it lies outside the picture; asked for each view apart."""
+        """Faces of one image, best first; an empty list when there is none."""
         ...
 
 
 @runtime_checkable
 class LivenessBackend(Protocol):
-    """Scores crops for liveness."""
+    """Scores faces for liveness.
+
+    Attributes:
+        crops: the crops it wants of each face, at least one.
+    """
 
     api_version: int
-    crop: CropSpec
+    crops: tuple[CropSpec, ...]
 
     @property
     def weights_sha256(self) -> Mapping[str, str]:
@@ -101,22 +96,32 @@ class LivenessBackend(Protocol):
 
     @property
     def operating_points(self) -> OperatingPoints | None:
-        """Measured thresholds; None for a backend without any, which then needs an explicit threshold."""
+        """Measured thresholds; None for a backend without any, which then needs a points file or a number."""
         ...
 
-    def score(self, crops: Crops) -> Scores:
-        """P(live) of each crop: float32, N, in [0, 1], in the same order; empty for N = 0."""
+    def score(self, crops: Sequence[Crops]) -> Scores:
+        """P(live) of N faces.
+
+        Args:
+            crops: one array for each entry of ``self.crops``, in that order; row i of each shows face i.
+
+        Returns:
+            float32, N, in [0, 1], face for face; empty for N = 0.
+        """
         ...
 
 
 @runtime_checkable
 class Embedder(Protocol):
-    """Turns aligned faces into templates."""
+    """Turns aligned faces into templates.
+
+    Attributes:
+        model_id: identifies the embedding space; templates with different ids are never compared.
+    """
 
     api_version: int
     crop: CropSpec
     model_id: str
-    """Identifies the embedding space; templates with different ids are never compared."""
 
     @property
     def weights_sha256(self) -> Mapping[str, str]:

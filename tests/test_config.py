@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from faceauth.config import PipelineConfig, load_config
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.gate import GatePolicy
 from faceauth.policy import Policy
 
@@ -102,7 +102,7 @@ class TestEnvironment:
         assert load_config(environ=environ) == PipelineConfig()
 
     def test_a_misspelt_variable_is_refused_with_its_near_match(self) -> None:
-        with pytest.raises(ConfigError, match=r"FACEAUTH_LIVNESS sets nothing; did you mean FACEAUTH_LIVENESS\?"):
+        with pytest.raises(UsageError, match=r"FACEAUTH_LIVNESS sets nothing; did you mean FACEAUTH_LIVENESS\?"):
             load_config(environ={"FACEAUTH_LIVNESS": "mine"})
 
     @pytest.mark.parametrize(
@@ -120,35 +120,35 @@ class TestEnvironment:
     def test_a_variable_without_its_table_or_near_one_that_is_read_elsewhere_is_refused(
         self, variable: str, meant: str
     ) -> None:
-        with pytest.raises(ConfigError, match=rf"{variable} sets nothing; did you mean {meant}\?"):
+        with pytest.raises(UsageError, match=rf"{variable} sets nothing; did you mean {meant}\?"):
             load_config(environ={variable: "1"})
 
     def test_a_variable_of_a_table_with_one_underscore_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match=r"sets nothing; did you mean FACEAUTH_POLICY__REQUIRE_MATCH\?"):
+        with pytest.raises(UsageError, match=r"sets nothing; did you mean FACEAUTH_POLICY__REQUIRE_MATCH\?"):
             load_config(environ={"FACEAUTH_POLICY_REQUIRE_MATCH": "true"})
 
     def test_a_misspelt_variable_of_a_table_is_refused_with_its_near_match(self) -> None:
-        with pytest.raises(ConfigError, match=r"the environment: .*'policy.operating_pont'; did you mean oper"):
+        with pytest.raises(UsageError, match=r"the environment: .*'policy.operating_pont'; did you mean oper"):
             load_config(environ={"FACEAUTH_POLICY__OPERATING_PONT": "strict"})
 
     def test_a_table_cannot_be_a_plain_value(self) -> None:
-        with pytest.raises(ConfigError, match="policy is 'strict'"):
+        with pytest.raises(UsageError, match="policy is 'strict'"):
             load_config(environ={"FACEAUTH_POLICY": "strict"})
 
     def test_a_name_and_a_table_of_one_key_contradict(self) -> None:
-        with pytest.raises(ConfigError, match="liveness"):
+        with pytest.raises(UsageError, match="liveness"):
             load_config(environ={"FACEAUTH_LIVENESS": "mine", "FACEAUTH_LIVENESS__THREADS": "2"})
 
 
 class TestErrors:
     def test_an_unknown_key_names_itself_its_file_and_near_matches(self, write) -> None:  # type: ignore[no-untyped-def]
         path = write('livenes = "spoofnet"')
-        with pytest.raises(ConfigError) as refused:
+        with pytest.raises(UsageError) as refused:
             load_config(path, environ={})
         assert str(refused.value).startswith(f"{path}: There is no setting 'livenes'; did you mean liveness")
 
     def test_an_unknown_key_far_from_all_lists_them(self, write) -> None:  # type: ignore[no-untyped-def]
-        with pytest.raises(ConfigError, match=r"no setting 'policy.xyz'; known: require_liveness, require_match"):
+        with pytest.raises(UsageError, match=r"no setting 'policy.xyz'; known: require_liveness, require_match"):
             load_config(write("[policy]\nxyz = 1"), environ={})
 
     @pytest.mark.parametrize(
@@ -169,24 +169,24 @@ class TestErrors:
         ],
     )
     def test_a_value_that_does_not_fit_names_key_value_and_what_is_expected(self, write, text, said) -> None:  # type: ignore[no-untyped-def]
-        with pytest.raises(ConfigError) as refused:
+        with pytest.raises(UsageError) as refused:
             load_config(write(text), environ={})
         assert said in str(refused.value)
         assert "\n" not in str(refused.value) and "pydantic" not in str(refused.value)
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigError, match=r"none\.toml cannot be read: No such file"):
+        with pytest.raises(UsageError, match=r"none\.toml cannot be read: No such file"):
             load_config(tmp_path / "none.toml", environ={})
 
     @pytest.mark.parametrize("content", [b"liveness = ", b"\xff\xfe", b"a = 1\na = 2"])
     def test_a_file_that_is_no_toml_says_so(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "broken.toml"
         path.write_bytes(content)
-        with pytest.raises(ConfigError, match="is no TOML file"):
+        with pytest.raises(UsageError, match="is no TOML file"):
             load_config(path, environ={})
 
     def test_a_policy_that_is_no_table_says_so(self, write) -> None:  # type: ignore[no-untyped-def]
-        with pytest.raises(ConfigError, match="policy is 3; "):
+        with pytest.raises(UsageError, match="policy is 3; "):
             load_config(write("policy = 3"), environ={"FACEAUTH_POLICY__FACES": "largest"})
 
 
@@ -197,7 +197,7 @@ def test_a_configuration_survives_json() -> None:
 
 def test_a_model_among_the_arguments_is_refused_instead_of_hiding_the_file(write) -> None:  # type: ignore[no-untyped-def]
     path = write("[policy]\nrequire_match = true")
-    with pytest.raises(ConfigError, match="policy is a Policy: load_config merges mappings"):
+    with pytest.raises(UsageError, match="policy is a Policy: load_config merges mappings"):
         load_config(path, arguments={"policy": Policy(faces="largest")}, environ={})
-    with pytest.raises(ConfigError, match="gate is a GatePolicy"):
+    with pytest.raises(UsageError, match="gate is a GatePolicy"):
         load_config(arguments={"policy": {"gate": GatePolicy()}}, environ={})

@@ -17,7 +17,7 @@ from faceauth.cropping.five_point import FivePointAligner
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
 from faceauth.errors import (
-    ConfigError,
+    UsageError,
     ImageError,
     ImageUnreadable,
     ScoreError,
@@ -373,7 +373,7 @@ class TestVerifyMany:
             pipeline().verify_many(iter([picture()]), tmp_path / "missing.jpg")
 
     def test_refuses_an_empty_batch_size(self) -> None:
-        with pytest.raises(ConfigError, match="batch_size is 0"):
+        with pytest.raises(UsageError, match="batch_size is 0"):
             pipeline().verify_many([], batch_size=0)
 
 
@@ -385,19 +385,19 @@ class TestPolicy:
         assert result.skipped == {"liveness": "the policy does not require liveness"} and liveness.seen == []
 
     def test_a_policy_that_requires_nothing_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match="Nothing to verify"):
+        with pytest.raises(UsageError, match="Nothing to verify"):
             pipeline({"require_liveness": False}).verify(picture())
 
     def test_a_required_match_needs_a_reference(self) -> None:
-        with pytest.raises(ConfigError, match="pass a reference"):
+        with pytest.raises(UsageError, match="pass a reference"):
             pipeline({"require_match": True}).verify(picture())
 
     def test_a_backend_without_operating_points_needs_a_threshold(self) -> None:
-        with pytest.raises(ConfigError, match=r"policy\.live_threshold"):
+        with pytest.raises(UsageError, match=r"policy\.live_threshold"):
             Pipeline(PipelineConfig(), detector=FakeDetector(), liveness=FakeLiveness())
 
     def test_an_embedder_without_a_match_threshold_needs_one(self) -> None:
-        with pytest.raises(ConfigError, match=r"policy\.match_threshold"):
+        with pytest.raises(UsageError, match=r"policy\.match_threshold"):
             pipeline(embedder=FakeEmbedder(match_threshold=None)).verify(picture(), picture())
 
 
@@ -430,7 +430,7 @@ def test_the_built_in_detector_and_embedder_know_a_mirrored_portrait_again(astro
     ids=lambda one: type(one).__name__,
 )
 def test_verify_many_refuses_one_picture_instead_of_taking_it_apart(one: object) -> None:
-    with pytest.raises(ConfigError, match=r"one picture: use verify\(\), or give a list"):
+    with pytest.raises(UsageError, match=r"one picture: use verify\(\), or give a list"):
         pipeline().verify_many(one)  # type: ignore[arg-type]
 
 
@@ -442,5 +442,5 @@ def test_verify_many_refuses_one_picture_instead_of_taking_it_apart(one: object)
     ],
 )
 def test_settings_that_were_changed_unchecked_are_checked_when_a_pipeline_is_made(policy: Policy) -> None:
-    with pytest.raises(ConfigError, match="policy"):
+    with pytest.raises(UsageError, match="policy"):
         Pipeline(PipelineConfig.model_construct(policy=policy), liveness=FakeLiveness())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.policy import Policy, choose_face, decide, decide_liveness, match_threshold, thresholds
 from faceauth.results import (
     VERDICT_OF,
@@ -55,12 +55,12 @@ class TestThresholds:
         assert (found.live, found.attack, found.operating_point, found.measured) == (0.7, 0.7, None, None)
 
     def test_a_backend_without_points_needs_an_explicit_threshold(self) -> None:
-        with pytest.raises(ConfigError, match=r"set policy\.live_threshold"):
+        with pytest.raises(UsageError, match=r"set policy\.live_threshold"):
             thresholds(Policy(), None)
         assert thresholds(Policy(live_threshold=0.7), None).live == 0.7
 
     def test_points_out_of_order_are_refused(self) -> None:
-        with pytest.raises(ConfigError, match="ascending"):
+        with pytest.raises(UsageError, match="ascending"):
             thresholds(Policy(), points(0.8, 0.5, 0.3))
 
     def test_without_liveness_there_is_no_live_threshold(self) -> None:
@@ -76,7 +76,7 @@ class TestThresholds:
         assert match_threshold(Policy(), 0.0) == 0.0
 
     def test_an_embedder_without_a_threshold_needs_an_explicit_one(self) -> None:
-        with pytest.raises(ConfigError, match=r"policy\.match_threshold"):
+        with pytest.raises(UsageError, match=r"policy\.match_threshold"):
             match_threshold(Policy(), None)
 
 

@@ -13,7 +13,7 @@ PUBLIC = [
     "BackendError",
     "BackendNotAllowed",
     "BackendNotFound",
-    "ConfigError",
+    "UsageError",
     "Crop",
     "CropSpec",
     "Detector",

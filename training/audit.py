@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.imaging.decoding import load_image
 from faceauth.metrics.error_rates import auc_by_domain
 from faceauth.stages import Image
@@ -46,7 +46,7 @@ def write_contact_sheets(
         progress: called with "sheets", domains done and domains in all.
 
     Raises:
-        ConfigError: a sheet cannot be written.
+        UsageError: a sheet cannot be written.
         ImageError: a picture cannot be read.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def write_contact_sheets(
     for done, (domain, members) in enumerate(sorted(by_domain.items()), start=1):
         path = out / f"{domain}.png"
         if not cv2.imwrite(str(path), contact_sheet(members, columns, rows, rng)):
-            raise ConfigError(f"{path} cannot be written: look for a missing folder, or a domain's name with a slash.")
+            raise UsageError(f"{path} cannot be written: look for a missing folder, or a domain's name with a slash.")
         written.append(path)
         progress("sheets", done, len(by_domain))
     return written
@@ -112,7 +112,7 @@ def score_left_out(
         progress: as for :func:`training.evaluate.score_network`.
 
     Raises:
-        ConfigError: there are no weights or no recipe in ``run``, it learnt from all of these domains, or as
+        UsageError: there are no weights or no recipe in ``run``, it learnt from all of these domains, or as
             :func:`training.crops.refuse_without_box`.
     """
     from training.evaluate import load, score_network, shown_to  # torch, which looking at pictures does not need
@@ -123,7 +123,7 @@ def score_left_out(
     left_out = domains_left_out(weights)
     found = [record for record in records if record.domain in left_out or record.split != "train"]
     if not found:
-        raise ConfigError(f"{run} may have learnt from all of these pictures: give a fold of cross-validate.")
+        raise UsageError(f"{run} may have learnt from all of these pictures: give a fold of cross-validate.")
     refuse_without_box(found)
     scored = score_network(load(weights), found, **shown._asdict(), progress=progress)
     return found, np.array([one.p_live for one in scored], np.float64)
@@ -133,14 +133,14 @@ def read_scores(path: Path, records: Sequence[Record]) -> tuple[list[Record], np
     """The records that a CSV with the columns path and p_live has a score for, and these scores, float64, N.
 
     Raises:
-        ConfigError: no such file, no such columns, no number, or not one of the records is in it.
+        UsageError: no such file, no such columns, no number, or not one of the records is in it.
     """
     if not path.is_file():
-        raise ConfigError(f"There are no scores {path}: name a CSV file with the columns path and p_live.")
+        raise UsageError(f"There are no scores {path}: name a CSV file with the columns path and p_live.")
     scores = _scores(path)
     found = [record for record in records if record.path.resolve() in scores]
     if not found:
-        raise ConfigError(f"{path} scores none of the {len(records)} pictures: its paths are relative to its folder.")
+        raise UsageError(f"{path} scores none of the {len(records)} pictures: its paths are relative to its folder.")
     return found, np.array([scores[record.path.resolve()] for record in found], np.float64)
 
 
@@ -148,11 +148,11 @@ def _scores(path: Path) -> Mapping[Path, float]:
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if not {"path", "p_live"} <= set(reader.fieldnames or ()):
-            raise ConfigError(f"{path} needs the columns path and p_live, found {reader.fieldnames}.")
+            raise UsageError(f"{path} needs the columns path and p_live, found {reader.fieldnames}.")
         try:
             return {(path.parent / row["path"]).resolve(): float(row["p_live"]) for row in reader}
         except ValueError as error:
-            raise ConfigError(f"{path}: {error}.") from error
+            raise UsageError(f"{path}: {error}.") from error
 
 
 def _tile(record: Record) -> Image:

@@ -16,7 +16,7 @@ from rich.table import Table
 from torch import nn
 
 from faceauth.cropping.square import context_crop
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.robustness import blur, brightness, context, face_size, jpeg_quality
 from faceauth.evaluation.scoring import Box, Change
 from faceauth.metrics.error_rates import accepted
@@ -83,13 +83,13 @@ def trials(content: Pack, spec: CropSpec) -> Iterator[Trial]:
     """All trials with the views of ``spec``; the same for the same pack.
 
     Raises:
-        ConfigError: no frame of ``val`` shows surroundings, or there is no portrait of a person held out.
+        UsageError: no frame of ``val`` shows surroundings, or there is no portrait of a person held out.
     """
     val, portraits = _frames_of_val(content), _portraits(content)
     changed = val[::CHANGED]
     wide = [picture for picture in changed if _context(picture) >= WIDE]
     if not wide or not portraits:
-        raise ConfigError(
+        raise UsageError(
             "The packs lack frames of val that show surroundings, or portraits of people held out: prepare with both."
         )
     simulated = list(_simulated([picture for picture in (*wide, *portraits) if picture.label == LIVE]))

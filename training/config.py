@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 
 
 class Settings(BaseModel):
@@ -193,7 +193,7 @@ def load_config(path: Path) -> TrainConfig:
     """Settings of a TOML file.
 
     Raises:
-        ConfigError: it is no TOML, or a key is missing, misspelt or impossible.
+        UsageError: it is no TOML, or a key is missing, misspelt or impossible.
     """
     return from_toml(TrainConfig, path, "recipe")
 
@@ -202,9 +202,9 @@ def from_toml(kind: type[SettingsT], path: Path, what: str) -> SettingsT:
     """Settings of any ``kind`` of a TOML file; ``what`` they are is said in the error.
 
     Raises:
-        ConfigError: as :func:`load_config`.
+        UsageError: as :func:`load_config`.
     """
     try:
         return kind.model_validate(tomllib.loads(path.read_text()))
     except ValueError as error:  # pydantic's and tomllib's are both
-        raise ConfigError(f"{path} holds no {what}: {error}") from error
+        raise UsageError(f"{path} holds no {what}: {error}") from error

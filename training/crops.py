@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from faceauth.cropping.square import context_crop
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.records import Row
 from faceauth.imaging.decoding import load_image
 from faceauth.stages import Crops, CropSpec, Detector, Image
@@ -25,7 +25,7 @@ def cut(rows: Sequence[Row], spec: CropSpec) -> Crops:
     """Crops of rows, those of a row side by side where ``spec`` has two views: uint8, N x H x W x 3.
 
     Raises:
-        ConfigError: as :func:`refuse_without_box`.
+        UsageError: as :func:`refuse_without_box`.
     """
     refuse_without_box(rows)
     views = [cut_views(spec, partial(context_crop, load_image(row.path), row.box_xyxy)) for row in rows if row.box_xyxy]
@@ -42,13 +42,13 @@ def refuse_without_box(rows: Sequence[Row]) -> None:
     """A release is measured on given boxes, so that its figures are those of the network alone.
 
     Raises:
-        ConfigError: there is no row, or one has no face box.
+        UsageError: there is no row, or one has no face box.
     """
     if not rows:
-        raise ConfigError("There is no picture to cut.")
+        raise UsageError("There is no picture to cut.")
     bare = [row for row in rows if row.box_xyxy is None]
     if bare:
-        raise ConfigError(
+        raise UsageError(
             f"{len(bare)} of {len(rows)} pictures have no face box, the first is {bare[0].path}: give the manifest the "
             "columns box_x, box_y, box_w and box_h."
         )

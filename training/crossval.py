@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.config import TrainConfig
 from training.packs import WIDE, Pack
 from training.records import LIVE, SPOOF
@@ -48,7 +48,7 @@ def folds(content: Pack, count: int, together: Sequence[Sequence[str]] = ()) -> 
             class are left out with the others of their group.
 
     Raises:
-        ConfigError: a domain of ``together`` is not in ``train`` or stands in two groups, or there are fewer groups
+        UsageError: a domain of ``together`` is not in ``train`` or stands in two groups, or there are fewer groups
             than folds.
     """
     real = (content.origin == "real") & (content.split == "train")
@@ -58,11 +58,11 @@ def folds(content: Pack, count: int, together: Sequence[Sequence[str]] = ()) -> 
     named = [domain for group in together for domain in group]
     refuse_unknown_domains(content, named)
     if len(set(named)) < len(named):
-        raise ConfigError("A domain stands in two groups of domains to keep together: make one group of them.")
+        raise UsageError("A domain stands in two groups of domains to keep together: make one group of them.")
     bound = {domain: tuple(group) for group in together for domain in group}
     groups = sorted({bound.get(domain, (domain,)) for domain in domains}, key=lambda group: _kind(content, real, group))
     if len(groups) < count:
-        raise ConfigError(f"{len(groups)} groups of domains of two classes cannot make {count} folds: ask for fewer.")
+        raise UsageError(f"{len(groups)} groups of domains of two classes cannot make {count} folds: ask for fewer.")
     return [tuple(d for group in groups[place::count] for d in group) for place in range(count)]
 
 
@@ -86,11 +86,11 @@ def cross_validate(
             weights of its own fold there.
 
     Raises:
-        ConfigError: the recipe leaves domains out itself, a fold's folder holds the run of another group, or the fold
+        UsageError: the recipe leaves domains out itself, a fold's folder holds the run of another group, or the fold
             of ``init`` is missing or left out other domains.
     """
     if config.data.hold_out:
-        raise ConfigError(
+        raise UsageError(
             f"{config.name} leaves domains out itself: take hold_out away, the folds say what to leave out."
         )
     for number, group in enumerate(groups, start=1):
@@ -99,7 +99,7 @@ def cross_validate(
         folder.mkdir(parents=True, exist_ok=True)
         start = None if init is None else init / folder.name / "last.safetensors"
         if start is not None and not start.exists():
-            raise ConfigError(f"There is no {start}: give the folder of a cross-validation with as many folds.")
+            raise UsageError(f"There is no {start}: give the folder of a cross-validation with as many folds.")
         train(without, content, folder, init=start, teachers=teachers)
         last = json.loads((folder / "epochs.jsonl").read_text().splitlines()[-1])
         auc = {key.removeprefix("auc/"): float(value) for key, value in last.items() if key.startswith("auc/")}

@@ -15,7 +15,7 @@ import torch
 from rich.table import Table
 from torch import nn
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.measuring import evaluate
 from faceauth.evaluation.records import Row
 from faceauth.evaluation.report import EvaluationReport
@@ -65,7 +65,7 @@ def load(weights: Path) -> nn.Module:
     """SpoofNet in evaluation mode, on the GPU where there is one.
 
     Raises:
-        ConfigError: as :func:`training.export.load_network`.
+        UsageError: as :func:`training.export.load_network`.
     """
     return load_network(weights).to("cuda" if torch.cuda.is_available() else "cpu")
 
@@ -82,7 +82,7 @@ def shown_to(weights: Path) -> Shown:
     """By the recipe.json that a training kept beside its ``weights``, or the card.json beside released ones.
 
     Raises:
-        ConfigError: there is neither, or it is of another version of this project.
+        UsageError: there is neither, or it is of another version of this project.
     """
     recipe, card = weights.with_name("recipe.json"), weights.with_name(Path(CARD_NAME).name)
     try:
@@ -93,10 +93,10 @@ def shown_to(weights: Path) -> Shown:
             crop = SpoofNetCard.model_validate_json(card.read_text()).crop
             return Shown((crop.scale,), crop.size_wh[0], crop.mirrored_scale)
     except ValueError as error:
-        raise ConfigError(
+        raise UsageError(
             f"What lies beside {weights} is of another version: {error}. Give --scale and --size."
         ) from error
-    raise ConfigError(f"No recipe.json and no card.json lies beside {weights}: give --scale and --size.")
+    raise UsageError(f"No recipe.json and no card.json lies beside {weights}: give --scale and --size.")
 
 
 def score_network(
@@ -111,11 +111,11 @@ def score_network(
     """Uncalibrated P(live) of rows with a face box; the arguments are those of :func:`evaluate_network`.
 
     Raises:
-        ConfigError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
-        ConfigError: ``mirrored_scale`` with several scales.
+        UsageError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
+        UsageError: ``mirrored_scale`` with several scales.
     """
     if len(scales) > 1 and mirrored_scale is not None:
-        raise ConfigError(f"A mirrored view goes with one scale, as a release has one; found {len(scales)}.")
+        raise UsageError(f"A mirrored view goes with one scale, as a release has one; found {len(scales)}.")
     backends = [TrainedNetwork(network, scale=scale, size=size, mirrored_scale=mirrored_scale) for scale in scales]
     return _mean_of_logits(
         [score_rows(rows, one, progress=partial(progress, f"scale {one.crop.scale:g}")) for one in backends]
@@ -148,11 +148,11 @@ def evaluate_network(
         progress: told what is done.
 
     Raises:
-        ConfigError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
-        ConfigError: ``with_robustness`` with several scales, or as :func:`score_network`.
+        UsageError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
+        UsageError: ``with_robustness`` with several scales, or as :func:`score_network`.
     """
     if len(scales) > 1 and with_robustness:
-        raise ConfigError(f"Worse pictures go with one scale, as a release has one; found {len(scales)}.")
+        raise UsageError(f"Worse pictures go with one scale, as a release has one; found {len(scales)}.")
     averaged = score_network(network, rows, scales=scales, size=size, mirrored_scale=mirrored_scale, progress=progress)
     curves = None
     if with_robustness:

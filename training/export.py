@@ -23,7 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.liveness.spoofnet import INPUT, OUTPUT
 from faceauth.weights.onnx_session import exact_options
 from training.network import INPUT_SIZE, SpoofNet
@@ -51,12 +51,12 @@ def load_network(path: Path) -> SpoofNet:
     In a released file each batch normalisation is folded into the layer before it, and so it is in what is returned.
 
     Raises:
-        ConfigError: the file does not hold SpoofNet's layers as ``.safetensors`` or fp32 ``.onnx``.
+        UsageError: the file does not hold SpoofNet's layers as ``.safetensors`` or fp32 ``.onnx``.
     """
     try:
         return _read_network(path)
     except (ValueError, RuntimeError, SafetensorError, DecodeError) as error:
-        raise ConfigError(
+        raise UsageError(
             f"{path} does not hold SpoofNet: give best.safetensors of a training or a released fp32 .onnx "
             f"({str(error).splitlines()[0]})."
         ) from error

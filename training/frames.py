@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.stages import Image
 from training.files import whole
 from training.packs import encode
@@ -32,19 +32,19 @@ def sample_videos(records: Sequence[Record], into: Path, *, per_video: int = 8, 
         progress: called with "frames", records done and records in all.
 
     Raises:
-        ConfigError: a video has no ``recording`` or that of another of its domain, cannot be opened or holds no frame.
+        UsageError: a video has no ``recording`` or that of another of its domain, cannot be opened or holds no frame.
     """
     expanded: list[Record] = []
     videos: dict[Path, Path] = {}
     for done, record in enumerate(records, start=1):
         if record.path.suffix.lower() in VIDEO_SUFFIXES:
             if record.recording is None:
-                raise ConfigError(
+                raise UsageError(
                     f"{record.path} is a video without a name of its recording: give it one in the manifest."
                 )
             folder = into / record.domain / f"{record.recording}-{per_video}"
             if videos.setdefault(folder, record.path) != record.path:
-                raise ConfigError(
+                raise UsageError(
                     f"{videos[folder]} and {record.path} are both called {record.recording} in {record.domain}: give "
                     "each video a recording of its own in the manifest."
                 )
@@ -72,7 +72,7 @@ def _decoded(video: Path, numbers: Sequence[int]) -> Iterator[tuple[int, Image]]
         if number in numbers:
             decoded, image = reader.retrieve()
             if not decoded:
-                raise ConfigError(f"Frame {number} of {video} cannot be decoded: take the video out of the collection.")
+                raise UsageError(f"Frame {number} of {video} cannot be decoded: take the video out of the collection.")
             yield number, np.asarray(image, np.uint8)
     reader.release()
 
@@ -84,5 +84,5 @@ def _length(video: Path) -> int:
         length += 1
     reader.release()
     if length == 0:
-        raise ConfigError(f"{video} is no video that OpenCV can read: replace it, or take it out of the collection.")
+        raise UsageError(f"{video} is no video that OpenCV can read: replace it, or take it out of the collection.")
     return length

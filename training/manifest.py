@@ -5,7 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.records import BOX_COLUMNS, COLUMNS
 from faceauth.imaging.decoding import load_image
 from faceauth.stages import Detector
@@ -25,7 +25,7 @@ def write_manifest(records: Sequence[Record], detector: Detector, out: Path, *, 
         progress: called with "faces", pictures done and pictures in all.
 
     Raises:
-        ConfigError: no picture shows a face.
+        UsageError: no picture shows a face.
         ImageError: a picture cannot be used.
 
     Returns:
@@ -38,7 +38,7 @@ def write_manifest(records: Sequence[Record], detector: Detector, out: Path, *, 
             rows.append(_row(record, box, out.parent))
         progress("faces", done, len(records))
     if not rows:
-        raise ConfigError("No picture shows a face: look whether the folder is the right one.")
+        raise UsageError("No picture shows a face: look whether the folder is the right one.")
     out.parent.mkdir(parents=True, exist_ok=True)
     with whole(out) as part, part.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)

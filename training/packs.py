@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.imaging.headers import read_header
 from faceauth.stages import Image
 from training.files import whole, write_whole
@@ -126,12 +126,12 @@ def load_all(folder: Path) -> Pack:
     """The packs of a folder that ``prepare`` finished.
 
     Raises:
-        ConfigError: it did not, one is gone, or there is no picture in them.
+        UsageError: it did not, one is gone, or there is no picture in them.
     """
     finished = folder / FINISHED
     packs = [folder / name for name in finished.read_text().splitlines()] if finished.exists() else []
     if not packs or not all(pack.exists() for pack in packs):
-        raise ConfigError(f"{folder} is not finished: run `python -m training prepare` with it again, it goes on.")
+        raise UsageError(f"{folder} is not finished: run `python -m training prepare` with it again, it goes on.")
     return load(packs)
 
 
@@ -139,17 +139,17 @@ def load(paths: Iterable[Path]) -> Pack:
     """All packs of ``paths`` as one.
 
     Raises:
-        ConfigError: there is no picture in them, or they are of another version of this project.
+        UsageError: there is no picture in them, or they are of another version of this project.
     """
     parts = []
     for path in paths:
         with np.load(path, allow_pickle=False) as file:
             if set(file.files) != set(COLUMNS):
-                raise ConfigError(f"{path} is of another version: run `python -m training prepare` into a new folder.")
+                raise UsageError(f"{path} is of another version: run `python -m training prepare` into a new folder.")
             parts.append({name: file[name] for name in COLUMNS})
     parts = [part for part in parts if len(part["key"])]  # a pack in which no face was found has no shape to join
     if not parts:
-        raise ConfigError("There is no picture in any pack: run `python -m training prepare` first.")
+        raise UsageError("There is no picture in any pack: run `python -m training prepare` first.")
     ends = np.cumsum([0] + [int(p["offsets"][-1]) for p in parts])
     offsets = [p["offsets"][:-1] + end for p, end in zip(parts, ends, strict=False)]
     columns = {name: np.concatenate([p[name] for p in parts]) for name in COLUMNS if name != "offsets"}

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from faceauth.errors import ConfigError, ImageError
+from faceauth.errors import UsageError, ImageError
 from faceauth.imaging.decoding import load_image
 from faceauth.results import Face
 from faceauth.stages import Detector, Image
@@ -33,11 +33,11 @@ def refuse_one_sided(folders: Sequence[Path]) -> None:
     """Some people are trained on and others held out, which fails where all files seem to show one person.
 
     Raises:
-        ConfigError: all portraits are of one split.
+        UsageError: all portraits are of one split.
     """
     found = {split_of_portrait(file) for folder in folders for file in pictures(folder)}
     if len(found) < 2:
-        raise ConfigError(
+        raise UsageError(
             "The portraits show too few people to hold one in five of them out: add more, named PERSON_NUMBER, or with "
             "one name a person."
         )

@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from faceauth.cropping.square import context_square
-from faceauth.errors import ConfigError, ImageError
+from faceauth.errors import UsageError, ImageError
 from faceauth.imaging.decoding import load_image
 from faceauth.stages import Detector, Image
 from training.crops import largest_box
@@ -71,7 +71,7 @@ def prepare(plan: Plan, open_detector: Callable[[], Detector], progress: Progres
         progress: called after each picture.
 
     Raises:
-        ConfigError: ``plan.out`` holds packs of another plan, two pictures have the same name, or a teacher's file is
+        UsageError: ``plan.out`` holds packs of another plan, two pictures have the same name, or a teacher's file is
             missing.
         ImageError: a record's picture cannot be used. A portrait that cannot is left out.
         FaceAuthError: whatever keeps ``open_detector`` from opening one for the portraits.
@@ -117,7 +117,7 @@ def _refuse_twins(named: Sequence[tuple[str, Path]]) -> None:
     seen: dict[str, Path] = {}
     for key, path in named:
         if key in seen:
-            raise ConfigError(f"{path} and {seen[key]} are both named {key}: rename one of their folders.")
+            raise UsageError(f"{path} and {seen[key]} are both named {key}: rename one of their folders.")
         seen[key] = path
 
 
@@ -134,7 +134,7 @@ def _claim(plan: Plan, portraits: Sequence[Path]) -> None:
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()
     note = plan.out / "plan.sha256"
     if note.exists() and note.read_text() != digest:
-        raise ConfigError(f"{plan.out} holds packs of another plan: give another folder, or empty this one.")
+        raise UsageError(f"{plan.out} holds packs of another plan: give another folder, or empty this one.")
     note.write_text(digest)
 
 
@@ -248,7 +248,7 @@ def _recapture_draws(sources: Pack, count: int, seed: int) -> Iterator[tuple[int
     if count == 0:
         return
     if not live.any():
-        raise ConfigError("There is no live training picture to recapture: add some, or ask for 0 recaptures.")
+        raise UsageError("There is no live training picture to recapture: add some, or ask for 0 recaptures.")
     weight = np.zeros(len(sources))
     for domain in np.unique(sources.domain[live]):
         mine = live & (sources.domain == domain)

@@ -6,7 +6,7 @@ A record is a row of the library's own manifest, so that training and ``faceauth
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.records import Row as Record
 from faceauth.evaluation.records import read_manifest
 from faceauth.metrics.error_rates import LIVE, SPOOF
@@ -22,13 +22,13 @@ def manifest_records(manifest: Path, splits: Collection[str] = SPLITS) -> list[R
     """Records of a manifest's ``splits``.
 
     Raises:
-        ConfigError: as ``faceauth.evaluation.records.read_manifest``, or a row's split is none of ``SPLITS``:
+        UsageError: as ``faceauth.evaluation.records.read_manifest``, or a row's split is none of ``SPLITS``:
             training would never draw it, and nobody would notice.
     """
     records = read_manifest(manifest)
     strange = sorted({record.split for record in records} - set(SPLITS))
     if strange:
-        raise ConfigError(f"{manifest} has the splits {', '.join(strange)}; training knows {', '.join(SPLITS)}.")
+        raise UsageError(f"{manifest} has the splits {', '.join(strange)}; training knows {', '.join(SPLITS)}.")
     return [record for record in records if record.split in splits]
 
 

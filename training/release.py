@@ -19,7 +19,7 @@ import onnxruntime as ort
 
 from faceauth.calibration.operating_points import operating_points
 from faceauth.calibration.temperature import balanced_weights, expected_calibration_error, fit_temperature
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.measuring import evaluate
 from faceauth.evaluation.records import Row
 from faceauth.evaluation.report import EvaluationReport
@@ -65,7 +65,7 @@ def load_terms(path: Path) -> Terms:
     """The terms of a TOML file.
 
     Raises:
-        ConfigError: it is no TOML, or a key is missing, misspelt or impossible.
+        UsageError: it is no TOML, or a key is missing, misspelt or impossible.
     """
     return from_toml(Terms, path, "terms")
 
@@ -107,10 +107,10 @@ def release(
         progress: told what is done.
 
     Raises:
-        ConfigError: ``out`` has another name, or as :func:`choice_rows`.
+        UsageError: ``out`` has another name, or as :func:`choice_rows`.
     """
     if (name := Path(CARD_NAME).parent.name) != out.resolve().name:
-        raise ConfigError(f"{out} is no place for weights: the library reads them from a folder named {name}.")
+        raise UsageError(f"{out} is no place for weights: the library reads them from a folder named {name}.")
     crop = CropFacts(size_wh=(INPUT_SIZE, INPUT_SIZE), scale=scale, color="rgb", mirrored_scale=mirrored_scale)
     with TemporaryDirectory() as folder:
         building = Path(folder, name)
@@ -171,11 +171,11 @@ def choice_rows(rows: Sequence[Row], left_out: Collection[str]) -> list[Row]:
     """The rows to choose on: ``val``, and the domains of ``train`` that the training left out.
 
     Raises:
-        ConfigError: a domain is not in ``train``.
+        UsageError: a domain is not in ``train``.
     """
     absent = sorted(set(left_out) - {row.domain for row in rows if row.split == "train"})
     if absent:
-        raise ConfigError(f"There is no domain {', '.join(absent)} in train: name those of the recipe's hold_out.")
+        raise UsageError(f"There is no domain {', '.join(absent)} in train: name those of the recipe's hold_out.")
     return [row for row in rows if row.split == "val" or (row.split == "train" and row.domain in left_out)]
 
 
@@ -183,12 +183,12 @@ def refuse_missing_splits(rows: Sequence[Row]) -> None:
     """Something to train on, to choose on and to report: live people and attacks before one and the same camera.
 
     Raises:
-        ConfigError: a split has no row, or no domain with both classes.
+        UsageError: a split has no row, or no domain with both classes.
     """
     for split in ("train", "val", "test"):
         domains = [{row.domain for row in rows if row.split == split and row.label == k} for k in (LIVE, SPOOF)]
         if not set.intersection(*domains):
-            raise ConfigError(
+            raise UsageError(
                 f"A release needs live pictures and attacks of one domain in each of train, val and test; {split} has "
                 "none such."
             )

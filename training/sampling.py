@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.config import DataSettings
 from training.packs import Pack
 from training.records import LIVE, SPOOF
@@ -40,7 +40,7 @@ class BalancedBatches:
     root of their size; a share ``settings.portraits`` of the live ones gives way to portraits.
 
     Raises:
-        ConfigError: a family to leave out does not exist; real frames of a class are missing; pairs are wanted, and
+        UsageError: a family to leave out does not exist; real frames of a class are missing; pairs are wanted, and
             no simulated attack is there; or portraits, and there is none.
     """
 
@@ -51,7 +51,7 @@ class BalancedBatches:
         real = usable & (content.origin == "real")
         for label, name in ((LIVE, "live picture"), (SPOOF, "attack")):
             if not (real & (content.label == label)).any():
-                raise ConfigError(f"train holds no {name} of a camera to draw: add some, or leave fewer domains out.")
+                raise UsageError(f"train holds no {name} of a camera to draw: add some, or leave fewer domains out.")
         self._content, self._frames = content, _thinned(content, real, settings.frames_per_class, seed)
         self.batch_size, self.seed = batch_size, seed
         self.draw_more_often({})
@@ -59,7 +59,7 @@ class BalancedBatches:
         recaptures = np.flatnonzero(usable & (content.origin == "recapture"))
         self._pairs = np.array([(i, place[content.source[i]]) for i in recaptures], np.int64).reshape(-1, 2)
         if settings.pairs and not len(self._pairs):
-            raise ConfigError(
+            raise UsageError(
                 "The recipe wants pairs and the packs hold no simulated attack: prepare them with --recaptures, or set "
                 "data.pairs to 0."
             )
@@ -68,7 +68,7 @@ class BalancedBatches:
         self._portraits = np.flatnonzero(usable & (content.origin == "portrait"))
         self._share_of_portraits = settings.portraits
         if settings.portraits and not len(self._portraits):
-            raise ConfigError(
+            raise UsageError(
                 "The recipe wants portraits and the packs hold none: prepare them with --portraits, or set "
                 "data.portraits to 0."
             )
@@ -113,7 +113,7 @@ class EpochBatches:
     Several ``processes`` share the frames; the few that do not divide evenly are left out, others each epoch.
 
     Raises:
-        ConfigError: there are too few for a batch.
+        UsageError: there are too few for a batch.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class EpochBatches:
         self._frames = np.flatnonzero(usable & (content.origin != "recapture"))
         self.batch_size, self.seed, self.processes = batch_size, seed, processes
         if not self.length(1):
-            raise ConfigError("train holds too few pictures for a batch: add some, or leave fewer domains out.")
+            raise UsageError("train holds too few pictures for a batch: add some, or leave fewer domains out.")
 
     def batches(self, epoch: int, count: int, rank: int = 0) -> Iterator[list[Draw]]:
         """The batches of one epoch for one process; ``count`` bounds them, so that a smoke run can be short."""
@@ -151,23 +151,23 @@ def refuse_unknown_domains(content: Pack, domains: Collection[str]) -> None:
     """A misspelt domain would be trained on, and believed to be left out.
 
     Raises:
-        ConfigError: a domain has no real picture in ``train``.
+        UsageError: a domain has no real picture in ``train``.
     """
     absent = sorted(
         set(domains) - set(content.domain[(content.split == "train") & (content.origin == "real")].tolist())
     )
     if absent:
-        raise ConfigError(f"There is no domain {', '.join(absent)} in train: look for a misspelt name.")
+        raise UsageError(f"There is no domain {', '.join(absent)} in train: look for a misspelt name.")
 
 
 def refuse_unknown_families(families: Collection[str]) -> None:
     """A misspelt family would stay, and be believed to be left out.
 
     Raises:
-        ConfigError: the simulator has no such family.
+        UsageError: the simulator has no such family.
     """
     if unknown := sorted(set(families) - set(FAMILIES)):
-        raise ConfigError(f"There is no family {', '.join(unknown)} of simulated attacks: name {', '.join(FAMILIES)}.")
+        raise UsageError(f"There is no family {', '.join(unknown)} of simulated attacks: name {', '.join(FAMILIES)}.")
 
 
 def _thinned(content: Pack, usable: npt.NDArray[np.bool_], most: int | None, seed: int) -> npt.NDArray[np.bool_]:

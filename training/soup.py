@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 from torch.optim.swa_utils import update_bn
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.config import DataSettings, TrainConfig
 from training.export import load_network
 from training.network import SpoofNet
@@ -33,13 +33,13 @@ def average(ingredients: Sequence[Path], out: Path, measure: tuple[TrainConfig, 
             unlike ones does not have.
 
     Raises:
-        ConfigError: fewer than two files, a released one, or as :func:`training.export.load_network`.
+        UsageError: fewer than two files, a released one, or as :func:`training.export.load_network`.
     """
     if len(ingredients) < 2:
-        raise ConfigError(f"A mean of weights needs two files or more, found {len(ingredients)}.")
+        raise UsageError(f"A mean of weights needs two files or more, found {len(ingredients)}.")
     released = [path for path in ingredients if path.suffix == ".onnx"]
     if released:
-        raise ConfigError(f"{released[0]} has no batch statistics to average: give .safetensors files of trainings.")
+        raise UsageError(f"{released[0]} has no batch statistics to average: give .safetensors files of trainings.")
     states = [load_network(path).state_dict() for path in ingredients]
     mean = {
         name: sum(state[name] for state in states) / len(states) if first.is_floating_point() else first

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import onnx
 import onnxruntime as ort
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 
 Box = tuple[float, float, float, float]
 LOGIT_LIMIT = 8.0
@@ -55,7 +55,7 @@ class Teacher:
         """A CPU session of this teacher's file in ``folder``: logits, then ``EMBEDDING`` and ``MAP``.
 
         Raises:
-            ConfigError: the file is damaged, or its layers have other names.
+            UsageError: the file is damaged, or its layers have other names.
         """
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
@@ -64,7 +64,7 @@ class Teacher:
             model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in (EMBEDDING, MAP))
             return ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # protobuf's and onnxruntime's have no base of their own in common
-            raise ConfigError(
+            raise UsageError(
                 f"{folder / self.file} is no such teacher ({str(error).splitlines()[0]}): export it from PyTorch "
                 "with its own names of layers, as training/README.md says."
             ) from error
@@ -94,11 +94,11 @@ def refuse_missing_files(folder: Path) -> None:
     """Before anything is trained or prepared, rather than in the first batch.
 
     Raises:
-        ConfigError: ``folder`` lacks a teacher's file.
+        UsageError: ``folder`` lacks a teacher's file.
     """
     missing = [teacher.file for teacher in TEACHERS.values() if not (folder / teacher.file).is_file()]
     if missing:
-        raise ConfigError(f"{folder} lacks {', '.join(missing)}: give the folder that holds the teachers' files.")
+        raise UsageError(f"{folder} lacks {', '.join(missing)}: give the folder that holds the teachers' files.")
 
 
 def digests_of(folder: Path) -> dict[str, str]:

@@ -25,7 +25,7 @@ from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, LambdaLR, LRSc
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.apprentice import Apprentice, loss_of
 from training.config import OptimiserSettings, TrainConfig
 from training.export import load_network
@@ -61,7 +61,7 @@ def train(
         teachers: folder of the teachers' files, for recipes whose teachers see views.
 
     Raises:
-        ConfigError: ``out`` holds the run of another recipe, of other pictures, with other teachers, from other
+        UsageError: ``out`` holds the run of another recipe, of other pictures, with other teachers, from other
             weights or of another number of processes, a domain to leave out is not in ``train`` or may have been seen
             by ``init``, there is nothing to validate on, a teacher's file is missing, the steps end before
             ``mean_after``, ``init`` is damaged, or missing where blocks are frozen.
@@ -73,7 +73,7 @@ def train(
     refuse_unknown_domains(content, config.data.hold_out)
     refuse_nothing_to_validate(content, config)
     if config.optimiser.frozen_blocks and init is None:
-        raise ConfigError(
+        raise UsageError(
             f"{config.name} freezes blocks, and random ones are no use: give weights to start from (--init)."
         )
     if init is not None:
@@ -93,7 +93,7 @@ def train(
     loader, sampler = _loader(config, content, fabric, Views(content, config, teachers, levels))
     steps = config.epochs * len(sampler)
     if config.optimiser.mean_after is not None and steps <= config.optimiser.mean_after:
-        raise ConfigError(f"{config.name} ends after {steps} steps, before its mean begins: see optimiser.mean_after.")
+        raise UsageError(f"{config.name} ends after {steps} steps, before its mean begins: see optimiser.mean_after.")
     state = _beginning(fabric, config, _network(config, init, loader.dataset, sampler), steps=steps)
     last = out / "last.ckpt"
     if last.exists():
@@ -184,7 +184,7 @@ def _claim(
     ):
         if not kept.exists() or kept.read_text() != text:
             if has_begun:
-                raise ConfigError(f"{out} holds the run {what}: give another folder, or empty this one.")
+                raise UsageError(f"{out} holds the run {what}: give another folder, or empty this one.")
             (out / "levels.json").unlink(missing_ok=True)
         out.mkdir(parents=True, exist_ok=True)
         write_whole(kept, text)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from faceauth.cropping.square import context_crop
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.metrics.error_rates import auc_by_domain, macro
 from faceauth.stages import CropSpec
 from training.config import TrainConfig
@@ -43,11 +43,11 @@ def refuse_nothing_to_validate(content: Pack, config: TrainConfig) -> None:
     """A run without it would fail after its first epoch.
 
     Raises:
-        ConfigError: neither ``val`` nor ``hold_out`` holds a domain with real live pictures and attacks.
+        UsageError: neither ``val`` nor ``hold_out`` holds a domain with real live pictures and attacks.
     """
     chosen = _left_out(content, config)
     if not auc_by_domain(np.zeros(len(chosen)), content.label[chosen], content.domain[chosen]):
-        raise ConfigError(
+        raise UsageError(
             "val holds no domain with live pictures and attacks: add one, or name domains of train in data.hold_out."
         )
 

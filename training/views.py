@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.stages import Image
 from training.augment import (
     FaceInView,
@@ -88,7 +88,7 @@ class Views(Dataset[Batch]):
         levels: of the teachers, for recipes that level them.
 
     Raises:
-        ConfigError: such a recipe without the folder, or a file is missing in it; or one whose teachers see pictures,
+        UsageError: such a recipe without the folder, or a file is missing in it; or one whose teachers see pictures,
             and the packs know of no score.
     """
 
@@ -96,7 +96,7 @@ class Views(Dataset[Batch]):
         self, content: Pack, config: TrainConfig, teachers: Path | None = None, levels: Levels | None = None
     ) -> None:
         if config.data.teachers_see == "views" and teachers is None:
-            raise ConfigError(f"The teachers of {config.name} see views: give the folder of their files (--teachers).")
+            raise UsageError(f"The teachers of {config.name} see views: give the folder of their files (--teachers).")
         self.content, self.config = content, config
         if teachers is not None:
             refuse_missing_files(teachers)
@@ -106,7 +106,7 @@ class Views(Dataset[Batch]):
         self._weight_close = teacher_weights(content, config, close=True)
         wants_scores = bool(self._weight.any() or self._weight_close.any()) or config.optimiser.guess_weight > 0
         if self._folder is None and wants_scores and np.isnan(content.teacher).all():
-            raise ConfigError(
+            raise UsageError(
                 f"{config.name} learns from teachers and the packs hold none of their scores: prepare them with "
                 "--teachers, or set data.teacher_weight and its kin and optimiser.guess_weight to 0."
             )

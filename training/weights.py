@@ -11,7 +11,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.files import whole
 
 LEFT_OUT = "left_out"
@@ -35,7 +35,7 @@ def domains_left_out(weights: Path) -> frozenset[str]:
     """Domains that the making of ``weights`` never saw, as the file says; none of a released file.
 
     Raises:
-        ConfigError: the file is damaged.
+        UsageError: the file is damaged.
     """
     if weights.suffix != ".safetensors":
         return frozenset()
@@ -43,7 +43,7 @@ def domains_left_out(weights: Path) -> frozenset[str]:
         with safe_open(weights, "numpy") as file:
             return frozenset(json.loads((file.metadata() or {}).get(LEFT_OUT, "[]")))
     except (SafetensorError, ValueError) as error:
-        raise ConfigError(f"{weights} is damaged: copy it again, or train anew ({error}).") from error
+        raise UsageError(f"{weights} is damaged: copy it again, or train anew ({error}).") from error
 
 
 def refuse_seen(weights: Path, left_out: Collection[str]) -> None:
@@ -52,8 +52,8 @@ def refuse_seen(weights: Path, left_out: Collection[str]) -> None:
     A training asks this of what it begins with, so a file speaks for the whole chain before it.
 
     Raises:
-        ConfigError: the file does not say so of one of ``left_out``, or is damaged.
+        UsageError: the file does not say so of one of ``left_out``, or is damaged.
     """
     seen = sorted(set(left_out) - domains_left_out(weights)) if left_out else []
     if seen:
-        raise ConfigError(f"{weights} may have seen {', '.join(seen)}: the file does not say that they were left out.")
+        raise UsageError(f"{weights} may have seen {', '.join(seen)}: the file does not say that they were left out.")

@@ -28,7 +28,7 @@ from faceauth.errors import (
     BackendConflict,
     BackendNotAllowed,
     BackendNotFound,
-    ConfigError,
+    UsageError,
     FaceAuthError,
 )
 from faceauth.results import Provenance
@@ -123,7 +123,7 @@ def load_backend(
         BackendNotAllowed: ``allowed`` or the switch ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD`` forbids it.
         BackendConflict: two distributions that may take part register it; neither is used, not even a built-in one.
         BackendBroken: it cannot be imported or constructed, or breaks the contract of its stage.
-        ConfigError: an option that its constructor does not know, or one that is missing.
+        UsageError: an option that its constructor does not know, or one that is missing.
         FaceAuthError: whatever the constructor raises on purpose, such as ``WeightsMissing``.
     """
     entry, line = _select(stage, name, allowed)
@@ -177,7 +177,7 @@ def _construct(entry: BackendEntry, factory: Callable[..., object], options: Map
         signature = inspect.signature(factory)
         signature.bind(**options)
     except TypeError as error:
-        raise ConfigError(f"{_named(entry)}: {error}. It takes: {_accepted(signature)}.") from error
+        raise UsageError(f"{_named(entry)}: {error}. It takes: {_accepted(signature)}.") from error
     except ValueError:
         pass  # a constructor in C without a signature: it judges its arguments itself
     try:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.metrics.error_rates import LIVE, SPOOF, checked_labels, checked_scores
 from faceauth.metrics.intervals import Floats, Ints, Strings, measured_rate
 from faceauth.results import OperatingPoint, OperatingPoints
@@ -82,12 +82,12 @@ def choose_thresholds(
     The default limits are chosen, not measured.
 
     Raises:
-        ConfigError: nothing but accepting everybody keeps BPCER to ``max_bpcer``.
+        UsageError: nothing but accepting everybody keeps BPCER to ``max_bpcer``.
         ValueError: as :func:`threshold_at_apcer`.
     """
     convenience = min(threshold_at_bpcer(curve, max_bpcer), BALANCED)
     if convenience == 0:
-        raise ConfigError(
+        raise UsageError(
             f"Only a threshold that accepts everybody keeps BPCER to {max_bpcer:.0%}: too few live pictures, or too "
             "many of them are ranked below every attack."
         )

@@ -12,7 +12,7 @@ from faceauth.backends.registry import load_backend
 from faceauth.cli import output
 from faceauth.cli.options import chosen_config, pipeline_options, refuse_given
 from faceauth.config import PipelineConfig
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.pipeline import Pipeline
 
 if TYPE_CHECKING:
@@ -80,11 +80,11 @@ def evaluate(
     from faceauth.evaluation.records import read_manifest
 
     if with_robustness and mode != "network":
-        raise ConfigError("--robustness measures the network alone: give it with --mode network.")
+        raise UsageError("--robustness measures the network alone: give it with --mode network.")
     if mode == "network":
         refuse_given("detector", "embedder", why="--mode network looks at the liveness network alone")
     if manifest.resolve() in {file.resolve() for file in (json_file, html_file) if file is not None}:
-        raise ConfigError(f"The report would overwrite the manifest {manifest}: name another file.")
+        raise UsageError(f"The report would overwrite the manifest {manifest}: name another file.")
     config = chosen_config()
     rows = read_manifest(manifest, splits=splits or None)
     if mode == "network":

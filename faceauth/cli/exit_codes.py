@@ -11,7 +11,7 @@ from faceauth.config import PipelineConfig
 from faceauth.errors import (
     BackendNotAllowed,
     BackendNotFound,
-    ConfigError,
+    UsageError,
     FaceAuthError,
     ImageError,
     TemplateMismatch,
@@ -42,7 +42,7 @@ MEANING: Mapping[Exit, str] = MappingProxyType(
 MOST_SEVERE_FIRST = (Exit.BROKEN, Exit.REJECTED, Exit.UNCERTAIN, Exit.ACCEPTED)
 """Which of several photos decides. A failed stage stands above a rejection, because it says nothing of the person."""
 
-_USAGE_ERRORS = (ConfigError, ImageError, BackendNotFound, BackendNotAllowed, TemplateMismatch)
+_USAGE_ERRORS = (UsageError, ImageError, BackendNotFound, BackendNotAllowed, TemplateMismatch)
 
 
 def exit_table() -> str:

@@ -3,7 +3,7 @@
 import click
 
 from faceauth.cli import output
-from faceauth.errors import ConfigError, WeightsError
+from faceauth.errors import UsageError, WeightsError
 from faceauth.weights.store import FOLDER_VARIABLE, Weights, WeightStore
 
 
@@ -49,7 +49,7 @@ def verify_models(names: tuple[str, ...]) -> None:
     unknown = set(names) - {file.name for file in weights}
     if unknown and trouble is None:
         known = ", ".join(file.name for file in weights)
-        raise ConfigError(f"There is no weight file {', '.join(sorted(unknown))}; there are: {known}.")
+        raise UsageError(f"There is no weight file {', '.join(sorted(unknown))}; there are: {known}.")
     for file in weights:
         if not names or file.name in names:
             trouble = _verify(file) or trouble

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from faceauth.config import PipelineConfig, load_config
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.policy import LENIENT_TO_STRICT
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -32,15 +32,15 @@ def chosen_config() -> PipelineConfig:
     """The configuration of the running command: defaults < file < environment < ``--set`` < the named options.
 
     Raises:
-        ConfigError: a setting that does not exist, does not fit, or contradicts another.
+        UsageError: a setting that does not exist, does not fit, or contradicts another.
     """
     given = _given()
     if given.get("threshold") is not None and given.get("operating_point") is not None:
-        raise ConfigError("--threshold and --operating-point exclude each other.")
+        raise UsageError("--threshold and --operating-point exclude each other.")
     texts: Sequence[str] = given.get("settings", ())
     nulls = [text for text in texts if _value(text.partition("=")[2]) is None]
     if nulls:  # load_config takes None for not given: what the file or the environment says would stay in force
-        raise ConfigError(f"--set {nulls[0]} sets nothing: take the setting out of the file or the environment.")
+        raise UsageError(f"--set {nulls[0]} sets nothing: take the setting out of the file or the environment.")
     arguments = settings(texts)
     for name in ("detector", "liveness", "embedder"):
         if given.get(name) is not None:
@@ -55,12 +55,12 @@ def refuse_given(*names: str, why: str) -> None:
     """Options that the running command could only leave unused.
 
     Raises:
-        ConfigError: one of ``names`` was given.
+        UsageError: one of ``names`` was given.
     """
     given = _given()
     for name in names:
         if given.get(name) is not None:
-            raise ConfigError(f"--{name} changes nothing here: {why}.")
+            raise UsageError(f"--{name} changes nothing here: {why}.")
 
 
 def settings(texts: Sequence[str]) -> dict[str, Any]:
@@ -69,13 +69,13 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
     A value is JSON where it is JSON (``true``, ``0.5``, ``["a"]``), else text.
 
     Raises:
-        ConfigError: a text is no ``KEY=VALUE``.
+        UsageError: a text is no ``KEY=VALUE``.
     """
     found: dict[str, Any] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not all(key.split(".")):
-            raise ConfigError(f"{text!r} sets nothing: write KEY=VALUE, such as policy.faces=largest.")
+            raise UsageError(f"{text!r} sets nothing: write KEY=VALUE, such as policy.faces=largest.")
         _put(found, tuple(key.split(".")), _value(value))
     return found
 
@@ -92,7 +92,7 @@ def _put(tree: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     for table in tables:
         inner = tree.setdefault(table, {})
         if not isinstance(inner, dict):
-            raise ConfigError(f"{'.'.join(path)} cannot be set beside {table} = {inner!r}.")
+            raise UsageError(f"{'.'.join(path)} cannot be set beside {table} = {inner!r}.")
         tree = inner
     tree[key] = value
 

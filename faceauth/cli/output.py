@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -86,7 +86,7 @@ def write(path: Path, content: bytes) -> None:
     """A file; its folder is made where it is not there.
 
     Raises:
-        ConfigError: it cannot be written.
+        UsageError: it cannot be written.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -98,12 +98,12 @@ def writing(path: Path) -> Iterator[None]:
     """Makes a sentence of what stands in the way of writing ``path``.
 
     Raises:
-        ConfigError: it cannot be written.
+        UsageError: it cannot be written.
     """
     try:
         yield
     except OSError as failed:
-        raise ConfigError(f"{path} cannot be written ({failed.strerror}): name another place.") from failed
+        raise UsageError(f"{path} cannot be written ({failed.strerror}): name another place.") from failed
 
 
 def readable(text: str) -> str:

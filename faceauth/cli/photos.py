@@ -9,7 +9,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import NoReturn
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 
 SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
 """Which files of a folder are taken for photos, in any case; a file that is named is always taken."""
@@ -22,13 +22,13 @@ def find_photos(arguments: Sequence[str]) -> list[Path]:
     folders. A glob that the shell left alone is expanded here, with ``**`` for any depth.
 
     Raises:
-        ConfigError: an argument means no photo, or a folder cannot be read.
+        UsageError: an argument means no photo, or a folder cannot be read.
     """
     found: dict[str, Path] = {}
     for argument in arguments:
         photos = [photo for path in _expanded(argument) for photo in _photos_at(path)]
         if not photos:
-            raise ConfigError(f"{argument} holds no picture ({', '.join(SUFFIXES)}).")
+            raise UsageError(f"{argument} holds no picture ({', '.join(SUFFIXES)}).")
         for photo in photos:
             found.setdefault(os.path.abspath(photo), photo)
     return list(found.values())
@@ -46,24 +46,24 @@ def drawn_paths(photos: Sequence[Path], target: Path, *, keep: Sequence[Path] = 
         keep: other pictures that must not be overwritten, such as the reference.
 
     Raises:
-        ConfigError: several photos would go into one file, a photo or one of ``keep`` would be overwritten, or OpenCV
+        UsageError: several photos would go into one file, a photo or one of ``keep`` would be overwritten, or OpenCV
             writes no such files.
     """
     import cv2
 
     is_file = target.suffix.lower() in SUFFIXES and not target.is_dir()
     if is_file and len(photos) > 1:
-        raise ConfigError(f"--draw {target} names one picture, but there are {len(photos)} photos: name a folder.")
+        raise UsageError(f"--draw {target} names one picture, but there are {len(photos)} photos: name a folder.")
     if not is_file and target.exists() and not target.is_dir():
-        raise ConfigError(f"--draw {target} is neither a folder nor a picture ({', '.join(SUFFIXES)}).")
+        raise UsageError(f"--draw {target} is neither a folder nor a picture ({', '.join(SUFFIXES)}).")
     shared = os.path.commonpath([os.path.abspath(photo.parent) for photo in photos])
     drawn = {photo: target if is_file else target / os.path.relpath(os.path.abspath(photo), shared) for photo in photos}
     originals = {photo.resolve() for photo in (*photos, *keep)}
     for path in drawn.values():
         if path.resolve() in originals:
-            raise ConfigError(f"--draw would overwrite the photo {path}: name another place.")
+            raise UsageError(f"--draw would overwrite the photo {path}: name another place.")
         if not cv2.haveImageWriter(str(path)):
-            raise ConfigError(f"OpenCV cannot draw to {path}: name a .png file.")
+            raise UsageError(f"OpenCV cannot draw to {path}: name a .png file.")
     return drawn
 
 
@@ -71,10 +71,10 @@ def _expanded(argument: str) -> list[Path]:
     if os.path.lexists(argument):
         return [Path(argument)]
     if not has_magic(argument):
-        raise ConfigError(f"{argument} does not exist: name a photo, a folder or a glob.")
+        raise UsageError(f"{argument} does not exist: name a photo, a folder or a glob.")
     matches = sorted(glob(argument, recursive=True))
     if not matches:
-        raise ConfigError(f"Nothing matches {argument}.")
+        raise UsageError(f"Nothing matches {argument}.")
     return [Path(match) for match in matches]
 
 
@@ -90,4 +90,4 @@ def _photos_at(path: Path) -> Iterator[Path]:
 
 
 def _refuse(error: OSError) -> NoReturn:
-    raise ConfigError(f"The folder {error.filename} cannot be read ({error.strerror}).") from error
+    raise UsageError(f"The folder {error.filename} cannot be read ({error.strerror}).") from error

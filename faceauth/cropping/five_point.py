@@ -1,13 +1,9 @@
-"""A picture and a face in, the crop that a backend's ``CropSpec`` asks for out.
-
-Knows no network and no threshold: how much of the crop lies outside the picture is measured here, to be reported.
-"""
+"""The five-point similarity to the ArcFace template, which most embedders were trained on."""
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.cropping.square import context_crop
 from faceauth.results import Face
 from faceauth.stages import Crop, CropSpec, Image
 
@@ -19,25 +15,11 @@ ARCFACE_TEMPLATE_PX: npt.NDArray[np.float64] = np.array(
     [(38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041)]
 )
 
-# Linear sampling reads at most four pixels: below this scale the picture is shrunk by area first. Chosen, not measured.
+# Linear sampling reads at most four pixels: below this scale the image is shrunk by area first. Chosen, not measured.
 SMALLEST_DIRECT_SCALE = 0.5
 
 
-class FivePointAligner:
-    """The built-in ``Aligner``: context squares and five-point ArcFace crops."""
-
-    def align(self, image: Image, face: Face, spec: CropSpec) -> Crop:
-        """Cut ``face`` out of ``image`` as ``spec`` wants it.
-
-        Raises:
-            ValueError: the box or the landmarks span nothing, or an arcface crop is not 112 x 112.
-        """
-        if spec.kind == "context":
-            return context_crop(image, face.box_xyxy, spec)
-        return arcface_crop(image, face, spec)
-
-
-def similarity(source_xy: npt.ArrayLike, target_xy: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def fitted_similarity(source_xy: npt.ArrayLike, target_xy: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """The rotation, uniform scale and shift that bring ``source_xy`` closest to ``target_xy`` in least squares.
 
     In the plane a similarity is ``z -> a z + b`` on complex numbers, where least squares has a closed form; the
@@ -65,7 +47,7 @@ def similarity(source_xy: npt.ArrayLike, target_xy: npt.ArrayLike) -> npt.NDArra
 
 
 def arcface_crop(image: Image, face: Face, spec: CropSpec) -> Crop:
-    """Warp ``face`` onto the 112 x 112 ArcFace template; what lies outside the picture is black.
+    """Warp ``face`` onto the 112 x 112 ArcFace template; what lies outside the image is black.
 
     Args:
         image: uint8, H x W x 3, BGR.
@@ -73,30 +55,28 @@ def arcface_crop(image: Image, face: Face, spec: CropSpec) -> Crop:
         spec: an arcface spec of 112 x 112 pixels.
 
     Raises:
-        ValueError: the landmarks span nothing or put the crop outside the picture, or ``spec`` asks for another size.
+        ValueError: the landmarks span nothing or put the crop outside the image, or ``spec`` asks for another size.
     """
     size_wh = (ARCFACE_SIDE, ARCFACE_SIDE)
     if spec.size_wh != size_wh:
         raise ValueError(f"An arcface crop is {ARCFACE_SIDE} x {ARCFACE_SIDE} pixels, not {spec.size_wh}.")
-    matrix = similarity(face.landmarks_px, ARCFACE_TEMPLATE_PX)
+    matrix = fitted_similarity(face.landmarks_px, ARCFACE_TEMPLATE_PX)
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     square_px = _source_square(matrix)
     height, width = image.shape[:2]
     frame_px = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32) - np.float32(0.5)
     inside, _ = cv2.intersectConvexConvex(square_px, frame_px)
     if inside <= 0:
-        raise ValueError(f"The landmarks {face.landmarks_px} put the crop outside the {width} x {height} picture.")
+        raise ValueError(f"The landmarks {face.landmarks_px} put the crop outside the {width} x {height} image.")
     if scale < SMALLEST_DIRECT_SCALE:
         image, matrix = _shrunk(image, matrix, square_px, scale)
     pixels = cv2.warpAffine(image, matrix, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
-    if spec.color == "rgb":
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     side = ARCFACE_SIDE / scale
     return Crop(np.asarray(pixels, np.uint8), outside=max(1 - inside / side**2, 0.0), scale=side / face.longer_side)
 
 
 def _source_square(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Corners, in pixels of the picture, of what the 112 x 112 crop shows; pixel centres are whole numbers."""
+    """Corners, in pixels of the image, of what the 112 x 112 crop shows; pixel centres are whole numbers."""
     low, high = -0.5, ARCFACE_SIDE - 0.5
     corners = np.array([(low, low), (high, low), (high, high), (low, high)])
     back = np.linalg.inv(matrix[:, :2])
@@ -106,7 +86,7 @@ def _source_square(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
 def _shrunk(
     image: Image, matrix: npt.NDArray[np.float64], square_px: npt.NDArray[np.float32], scale: float
 ) -> tuple[Image, npt.NDArray[np.float64]]:
-    """The part of the picture that the crop needs, shrunk by area, and the transform from there to the crop."""
+    """The part of the image that the crop needs, shrunk by area, and the transform from there to the crop."""
     height, width = image.shape[:2]
     left, top = (int(max(value, 0)) for value in np.floor(square_px.min(axis=0)))
     right, bottom = (int(value) for value in np.minimum(np.ceil(square_px.max(axis=0)) + 2, (width, height)))
@@ -115,5 +95,5 @@ def _shrunk(
     small = cv2.resize(part, size_wh, interpolation=cv2.INTER_AREA)
     ratio_xy = np.array([(right - left) / size_wh[0], (bottom - top) / size_wh[1]])
     linear = matrix[:, :2] * ratio_xy
-    origin = (left, top) + (ratio_xy - 1) / 2  # where the centre of the small part's first pixel lies in the picture
+    origin = (left, top) + (ratio_xy - 1) / 2  # where the centre of the small part's first pixel lies in the image
     return np.asarray(small, np.uint8), np.column_stack([linear, matrix[:, :2] @ origin + matrix[:, 2]])

@@ -1,7 +1,6 @@
-"""The one crop function of the project: a face box in, the square that a liveness backend sees out.
+"""The upright square around a face.
 
-The library, training, every export check and the plugins all cut with it, so a score is the same wherever it is
-computed. Knows no detector and no backend.
+The library, training and every export check crop with it, so a score is the same wherever it is computed.
 """
 
 from typing import Any
@@ -13,14 +12,14 @@ import numpy.typing as npt
 from faceauth.stages import Crop, CropSpec, Image
 
 
-def context_square(
+def square_around(
     size_wh: tuple[int, int], box_xyxy: tuple[float, float, float, float], scale: float
 ) -> tuple[int, int, int]:
     """Left, top and side, in pixels, of the square around a face.
 
-    The side is ``scale`` times the longer side of the box, but never more than the longer side of the picture. The
-    square is centred on the box and shifted, not shrunk, where it would leave the picture along a side that can
-    hold it; what still sticks out is padded and measured by :func:`context_crop`.
+    The side is ``scale`` times the longer side of the box, but never more than the longer side of the image. The
+    square is centred on the box and shifted, not shrunk, where it would leave the image along a side that can
+    hold it; what still sticks out is padded and measured by :func:`square_crop`.
 
     Raises:
         ValueError: the box is empty or not finite.
@@ -34,23 +33,26 @@ def context_square(
     return _place((left + right) / 2, side, width), _place((top + bottom) / 2, side, height), side
 
 
-def context_crop(image: Image, box_xyxy: tuple[float, float, float, float], spec: CropSpec) -> Crop:
-    """Cut the square of :func:`context_square`, mirror what lies outside the picture, resize to ``spec.size_wh``.
+def square_crop(image: Image, box_xyxy: tuple[float, float, float, float], spec: CropSpec) -> Crop:
+    """Crop the square of :func:`square_around`, mirror what lies outside the image, resize to ``spec.size_wh``.
 
     Shrinks by pixel area, so that a fine screen pattern fades instead of turning into a moire of our own making.
 
     Args:
         image: uint8, H x W x 3, BGR.
         box_xyxy: face box in pixels of ``image``; may reach beyond its border.
-        spec: scale, size and colour order.
+        spec: scale and size.
+
+    Returns:
+        Pixels in BGR.
 
     Raises:
-        ValueError: the box is empty, not finite, or wholly outside the picture: the square would show no face.
+        ValueError: the box is empty, not finite, or wholly outside the image: the square would show no face.
     """
     height, width = image.shape[:2]
-    left, top, side = context_square((width, height), box_xyxy, spec.scale)
+    left, top, side = square_around((width, height), box_xyxy, spec.scale)
     if box_xyxy[0] >= width or box_xyxy[1] >= height or box_xyxy[2] <= 0 or box_xyxy[3] <= 0:
-        raise ValueError(f"The face box {box_xyxy} lies outside the {width} x {height} picture.")
+        raise ValueError(f"The face box {box_xyxy} lies outside the {width} x {height} image.")
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + side, width), min(top + side, height)
     inside = (x1 - x0) * (y1 - y0)
     pixels: npt.NDArray[Any] = image[y0:y1, x0:x1]
@@ -59,8 +61,6 @@ def context_crop(image: Image, box_xyxy: tuple[float, float, float, float], spec
         pixels = cv2.copyMakeBorder(pixels, *margins, borderType=cv2.BORDER_REFLECT)
     interpolation = cv2.INTER_AREA if side > max(spec.size_wh) else cv2.INTER_LINEAR
     pixels = cv2.resize(pixels, spec.size_wh, interpolation=interpolation)
-    if spec.color == "rgb":
-        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)
     longer = max(box_xyxy[2] - box_xyxy[0], box_xyxy[3] - box_xyxy[1])
     return Crop(np.asarray(pixels, np.uint8), outside=1 - inside / (side * side), scale=side / longer)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from faceauth.errors import BackendBroken, ConfigError
+from faceauth.errors import BackendBroken, UsageError
 from faceauth.results import Face
 from faceauth.stages import API_VERSION, Image
 from faceauth.weights.insightface_models import LICENCE_NOTICE, STORE, ModelSource, open_model
@@ -35,7 +35,7 @@ class Scrfd:
 
     Raises:
         BackendBroken: insightface is absent or too old, or the file is no SCRFD model with landmarks.
-        ConfigError: options that contradict each other, or a ``det_size`` that the file does not have.
+        UsageError: options that contradict each other, or a ``det_size`` that the file does not have.
         WeightsMissing, WeightsMismatch: the file is not there, or not the pinned one.
         ProviderUnavailable: a provider is not installed.
     """
@@ -56,7 +56,7 @@ class Scrfd:
         threads: int = 1,
     ) -> None:
         if not 0 <= threshold <= 1 or len(det_size) != 2 or min(det_size) < 32:
-            raise ConfigError(
+            raise UsageError(
                 f"threshold has to be in [0, 1] and det_size two sides of at least 32 px, not {threshold}, {det_size}."
             )
         opened = open_model("detection", ModelSource(model, pack, root, sha256), providers=providers, threads=threads)
@@ -66,7 +66,7 @@ class Scrfd:
         if not self._model.use_kps:
             raise BackendBroken(f"{opened.path} finds no landmarks: take a model with key points.", name="insightface")
         if self._model.static_input_size not in (None, self._size_wh):
-            raise ConfigError(f"{opened.path} is made for det_size {self._model.static_input_size}, not {det_size}.")
+            raise UsageError(f"{opened.path} is made for det_size {self._model.static_input_size}, not {det_size}.")
         self._model.prepare(0, input_size=self._size_wh, det_thresh=threshold)
 
     def detect(self, image: Image) -> list[Face]:

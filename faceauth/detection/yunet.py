@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.results import Face
 from faceauth.stages import API_VERSION, Image
 from faceauth.weights.onnx_session import CPU, Signature, open_session
@@ -54,7 +54,7 @@ class YuNet:
 
     Raises:
         WeightsError, ProviderUnavailable: see ``sessions.open_session``.
-        ConfigError: an option is out of its range.
+        UsageError: an option is out of its range.
     """
 
     api_version = API_VERSION
@@ -69,7 +69,7 @@ class YuNet:
         weights_folder: str | Path | None = None,
     ) -> None:
         if not 0.0 <= score_threshold <= 1.0 or longest_side < GRID:
-            raise ConfigError(
+            raise UsageError(
                 f"YuNet needs a score_threshold in [0, 1] and a longest_side of at least {GRID}, "
                 f"not {score_threshold} and {longest_side}."
             )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from faceauth.errors import BackendBroken, ConfigError
+from faceauth.errors import BackendBroken, UsageError
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
 from faceauth.weights.insightface_models import LICENCE_NOTICE, STORE, ModelSource, open_model
 from faceauth.weights.onnx_session import CPU
@@ -34,7 +34,7 @@ class ArcFace:
 
     Raises:
         BackendBroken: insightface is absent or too old, or the file is no recognition model.
-        ConfigError: options that contradict each other, or a model for another crop size.
+        UsageError: options that contradict each other, or a model for another crop size.
         WeightsMissing, WeightsMismatch: the file is not there, or not the pinned one.
         ProviderUnavailable: a provider is not installed.
     """
@@ -59,7 +59,7 @@ class ArcFace:
         self.model_id = f"arcface-sha256-{opened.sha256}"
         self._model = opened.model
         if self._model.input_size != self.crop.size_wh:
-            raise ConfigError(f"{opened.path} wants crops of {self._model.input_size}, not of {self.crop.size_wh}.")
+            raise UsageError(f"{opened.path} wants crops of {self._model.input_size}, not of {self.crop.size_wh}.")
         probe = self._features(np.zeros((1, 112, 112, 3), np.uint8))
         if probe.ndim != 2:
             raise BackendBroken(f"{opened.path} answers with shape {probe.shape}, not N x D.", name="insightface")

@@ -36,7 +36,7 @@ class SFace:
         weights_folder: folder of weights with a manifest; by default ``FACEAUTH_WEIGHTS``, then the built-in file.
 
     Raises:
-        WeightsError, ProviderUnavailable, ConfigError: see ``sessions.open_session``.
+        WeightsError, ProviderUnavailable, UsageError: see ``sessions.open_session``.
     """
 
     api_version = API_VERSION

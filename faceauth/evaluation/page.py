@@ -62,7 +62,7 @@ def html_page(
         limits: of the pictures that are read.
 
     Raises:
-        ConfigError: matplotlib is not installed.
+        UsageError: matplotlib is not installed.
         ImageError: a picture can no longer be read.
     """
     title = f"{report.backend} on {report.data}"
@@ -198,7 +198,7 @@ def figures(report: EvaluationReport, scored: Sequence[Scored]) -> "dict[str, Fi
     """``det`` and ``roc`` of all attacks and of each species, where both classes are there, and ``scores``.
 
     Raises:
-        ConfigError: matplotlib is not installed.
+        UsageError: matplotlib is not installed.
     """
     responded = [s for s in scored if s.p_live is not None]
     p_live, labels = np.array([s.p_live for s in responded]), np.array([s.row.label for s in responded])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.metrics.error_rates import LIVE, SPOOF, ErrorCurve, auc, checked_labels, checked_scores
 from faceauth.metrics.intervals import Floats
@@ -114,14 +114,14 @@ def save(figure: "Figure", path: Path) -> None:
     """Write the figure as PNG (160 dpi) or SVG, by the suffix of ``path``.
 
     Raises:
-        ConfigError: another suffix.
+        UsageError: another suffix.
     """
     if path.suffix.lower() == ".svg":
         path.write_text(_svg(figure), encoding="utf-8")
     elif path.suffix.lower() == ".png":
         figure.savefig(path, format="png", dpi=160)
     else:
-        raise ConfigError(f"A plot is written as .png or .svg, not as {path.name!r}.")
+        raise UsageError(f"A plot is written as .png or .svg, not as {path.name!r}.")
 
 
 def svg(figure: "Figure") -> str:
@@ -144,7 +144,7 @@ def _grid(rows: int, columns: int, size_inch: tuple[float, float]) -> "tuple[Fig
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ConfigError("Plots need matplotlib: `pip install faceauth[plots]`.") from error
+        raise UsageError("Plots need matplotlib: `pip install faceauth[plots]`.") from error
     figure = Figure(figsize=size_inch, layout="constrained")
     axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
     for one in axes:

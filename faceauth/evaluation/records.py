@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.metrics.error_rates import LIVE, SPOOF
 
 COLUMNS = ("path", "label", "attack", "domain", "split")
@@ -64,17 +64,17 @@ def read_manifest(path: Path, *, splits: Collection[str] | None = None) -> list[
         splits: the splits to keep; None for all.
 
     Raises:
-        ConfigError: the file or a column is missing, a value makes no sense, a picture or a reference is not there,
+        UsageError: the file or a column is missing, a value makes no sense, a picture or a reference is not there,
             or no row is left. The message names the line.
     """
     rows = [row for row in _rows(path) if splits is None or row.split in splits]
     if not rows:
         wanted = "" if splits is None else f" of the splits {', '.join(sorted(splits))}"
-        raise ConfigError(f"{path} holds no row{wanted}.")
+        raise UsageError(f"{path} holds no row{wanted}.")
     pictures = [row.path for row in rows] + [row.reference for row in rows if row.reference is not None]
     missing = [picture for picture in pictures if not picture.is_file()]
     if missing:
-        raise ConfigError(
+        raise UsageError(
             f"{len(missing)} of {len(pictures)} pictures of {path} are not there; the first is {missing[0]}. "
             "Paths are relative to the manifest's folder."
         )
@@ -83,18 +83,18 @@ def read_manifest(path: Path, *, splits: Collection[str] | None = None) -> list[
 
 def _rows(path: Path) -> list[Row]:
     if not path.is_file():
-        raise ConfigError(f"There is no manifest {path}: name a CSV file with the columns {', '.join(COLUMNS)}.")
+        raise UsageError(f"There is no manifest {path}: name a CSV file with the columns {', '.join(COLUMNS)}.")
     with path.open(newline="", encoding="utf-8-sig") as file:  # as spreadsheets write it, with a mark in front
         reader = csv.DictReader(file)
         try:
             absent = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
             if absent:
-                raise ConfigError(
+                raise UsageError(
                     f"{path} has no column {', '.join(absent)}: its first line must name {', '.join(COLUMNS)}."
                 )
             return [_row(path, reader.line_num, record) for record in reader]
         except (UnicodeDecodeError, csv.Error) as error:
-            raise ConfigError(f"{path} is not a CSV file in UTF-8: {error}.") from error
+            raise UsageError(f"{path} is not a CSV file in UTF-8: {error}.") from error
 
 
 def _row(manifest: Path, line: int, record: dict[str, str | None]) -> Row:
@@ -102,21 +102,21 @@ def _row(manifest: Path, line: int, record: dict[str, str | None]) -> Row:
     where = f"{manifest}, line {line}"
     for name in COLUMNS:
         if not value.get(name):
-            raise ConfigError(f"{where}: the column {name} is empty.")
+            raise UsageError(f"{where}: the column {name} is empty.")
     if value["label"] not in _LABELS:
-        raise ConfigError(f"{where}: the label {value['label']!r} is neither live nor spoof.")
+        raise UsageError(f"{where}: the label {value['label']!r} is neither live nor spoof.")
     if (value["label"] == "live") != (value["attack"] == "none"):
-        raise ConfigError(
+        raise UsageError(
             f"{where}: the label {value['label']} does not go with the attack {value['attack']!r}: "
             "a live picture has the attack none, a spoof names its species."
         )
     box, size = _numbers(value, BOX_COLUMNS, where), _numbers(value, SIZE_COLUMNS, where)
     if box is not None and (box[2] <= 0 or box[3] <= 0):
-        raise ConfigError(f"{where}: a face box of {box[2]:g} x {box[3]:g} pixels.")
+        raise UsageError(f"{where}: a face box of {box[2]:g} x {box[3]:g} pixels.")
     picture = manifest.parent / value["path"]
     reference = manifest.parent / value["reference"] if value.get("reference") else None
     if reference is not None and reference.resolve() == picture.resolve():
-        raise ConfigError(f"{where}: a picture matches itself: name another one of the person as its reference.")
+        raise UsageError(f"{where}: a picture matches itself: name another one of the person as its reference.")
     return Row(
         path=picture,
         label=_LABELS[value["label"]],
@@ -138,7 +138,7 @@ def _numbers(value: dict[str, str], columns: tuple[str, ...], where: str) -> tup
     try:
         numbers = tuple(float(text) for text in texts)
     except ValueError:
-        raise ConfigError(f"{where}: {', '.join(columns)} must be numbers, found {', '.join(texts)}.") from None
+        raise UsageError(f"{where}: {', '.join(columns)} must be numbers, found {', '.join(texts)}.") from None
     if not all(isfinite(number) for number in numbers):
-        raise ConfigError(f"{where}: {', '.join(columns)} must be finite, found {', '.join(texts)}.")
+        raise UsageError(f"{where}: {', '.join(columns)} must be finite, found {', '.join(texts)}.")
     return numbers

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from faceauth.config import PipelineConfig
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.measuring import rate_among
 from faceauth.evaluation.records import Row
 from faceauth.evaluation.report import RobustnessPoint
@@ -131,12 +131,12 @@ def robustness(
         progress: told after each level, with the number of all levels.
 
     Raises:
-        ConfigError: live or spoof is missing.
-        ConfigError, ImageError, ScoreError: as :func:`faceauth.evaluation.scoring.score_rows`.
+        UsageError: live or spoof is missing.
+        UsageError, ImageError, ScoreError: as :func:`faceauth.evaluation.scoring.score_rows`.
     """
     live = np.array([row.is_live for row in rows])
     if live.all() or not live.any():
-        raise ConfigError("Robustness is measured on live and spoof pictures; one of them is missing.")
+        raise UsageError("Robustness is measured on live and spoof pictures; one of them is missing.")
     plan = [(name, change, level) for name, (change, levels) in CHANGES.items() for level in levels]
     curves: dict[str, tuple[RobustnessPoint, ...]] = {}
     for number, (name, change, level) in enumerate(plan):

@@ -13,7 +13,7 @@ from faceauth.backends.attributes import Facts
 from faceauth.backends.guard import Guard
 from faceauth.config import PipelineConfig
 from faceauth.cropping.square import context_crop
-from faceauth.errors import ConfigError, ImageError, ScoreError
+from faceauth.errors import UsageError, ImageError, ScoreError
 from faceauth.evaluation.records import Row
 from faceauth.imaging.decoding import ImageLimits, load_image
 from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification
@@ -82,14 +82,14 @@ def backend_threshold(
     """The explicit threshold where one is given, else the backend's named operating point.
 
     Raises:
-        ConfigError: ``threshold`` is not in [0, 1], or it is needed because the backend has no operating points.
+        UsageError: ``threshold`` is not in [0, 1], or it is needed because the backend has no operating points.
     """
     if threshold is not None:
         if not 0 <= threshold <= 1:
-            raise ConfigError(f"A threshold on P(live) lies in [0, 1], not at {threshold}.")
+            raise UsageError(f"A threshold on P(live) lies in [0, 1], not at {threshold}.")
         return Threshold(threshold, "explicit")
     if backend.operating_points is None:
-        raise ConfigError("This liveness backend has no measured operating points: give a threshold.")
+        raise UsageError("This liveness backend has no measured operating points: give a threshold.")
     chosen = {
         "convenience": backend.operating_points.convenience,
         "balanced": backend.operating_points.balanced,
@@ -116,7 +116,7 @@ def score_rows(
         progress: told after each batch.
 
     Raises:
-        ConfigError: a row has no face box or one outside its picture, or the backend wants an aligned face, which a
+        UsageError: a row has no face box or one outside its picture, or the backend wants an aligned face, which a
             box does not give.
         ImageError: a picture cannot be used.
         ScoreError: the backend raises, hangs, or does not return one number in [0, 1] for each crop.
@@ -124,10 +124,10 @@ def score_rows(
     guard = Guard("liveness", type(backend).__name__, timeout_s=config.policy.stage_timeout_s)
     spec = guard.call(lambda: backend.crop)
     if spec.kind != "context":
-        raise ConfigError(f"A manifest's boxes give context crops, not {spec.kind}: evaluate the pipeline.")
+        raise UsageError(f"A manifest's boxes give context crops, not {spec.kind}: evaluate the pipeline.")
     boxless = [row for row in rows if row.box_xyxy is None]
     if boxless:
-        raise ConfigError(
+        raise UsageError(
             f"{len(boxless)} rows have no face box, the first is {boxless[0].path}: evaluate the whole pipeline."
         )
     scored: list[Scored] = []
@@ -149,7 +149,7 @@ def verify_rows(
     count as refused, and flatter APCER and IAPAR. References are looked at before anything is judged.
 
     Raises:
-        ConfigError: a reference cannot be used, no picture came to a threshold, or liveness is not judged.
+        UsageError: a reference cannot be used, no picture came to a threshold, or liveness is not judged.
         ScoreError: the pipeline changed a threshold on the way, accepted against it, or a stage of it failed.
     """
     templates = {reference: _enrol(reference, verifier) for reference in dict.fromkeys(row.reference for row in rows)}
@@ -170,7 +170,7 @@ def verify_rows(
         if progress is not None:
             progress(len(scored), len(rows))
     if not live:
-        raise ConfigError(f"None of {len(rows)} pictures came to a liveness score: look at the reasons, or the gate.")
+        raise UsageError(f"None of {len(rows)} pictures came to a liveness score: look at the reasons, or the gate.")
     if len(live) > 1 or len(match) > 1:
         raise ScoreError(f"The pipeline's threshold changed on the way: {live}, {match}.", stage="liveness")
     return scored, replace(live.pop(), match=match.pop() if match else None)
@@ -182,7 +182,7 @@ def _enrol(reference: Path | None, verifier: Verifier) -> Template | None:
     try:
         return verifier.embed(reference)
     except ImageError as error:
-        raise ConfigError(
+        raise UsageError(
             f"The reference {reference} cannot be used: {error} Name another picture of the person in the manifest."
         ) from error
 
@@ -202,7 +202,7 @@ def _in_force(answer: Verification, row: Row) -> Threshold:
     """The thresholds that decided, after a check that they did."""
     limits: Thresholds | None = answer.thresholds
     if limits is None or limits.live is None or answer.liveness is None:
-        raise ConfigError("The pipeline's policy does not judge liveness: nothing can be measured.")
+        raise UsageError("The pipeline's policy does not judge liveness: nothing can be measured.")
     matched = limits.match is None or (answer.match is not None and answer.match.similarity >= limits.match)
     if answer.accepted != (answer.liveness.p_live >= limits.live and matched):
         raise ScoreError(
@@ -229,7 +229,7 @@ def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -
     try:
         views = cut_views(spec, partial(context_crop, image, box))
     except ValueError as error:
-        raise ConfigError(f"{row.path}: {error} Correct its box in the manifest.") from error
+        raise UsageError(f"{row.path}: {error} Correct its box in the manifest.") from error
     return views, max(image.shape[:2]) / longer
 
 

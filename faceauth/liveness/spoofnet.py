@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.stages import API_VERSION, Crops, Scores
 from faceauth.weights.cards import CARD_NAME, SpoofNetCard, Variant
 from faceauth.weights.onnx_session import CPU, Signature, open_session
@@ -34,7 +34,7 @@ class SpoofNet:
 
     Raises:
         WeightsError, ProviderUnavailable: see ``sessions.open_session``.
-        ConfigError: the card has no such variant, or an option is out of its range.
+        UsageError: the card has no such variant, or an option is out of its range.
     """
 
     api_version = API_VERSION
@@ -51,7 +51,7 @@ class SpoofNet:
         self.card = placed.facts
         chosen = variant if variant is not None else self.card.default_variant
         if chosen not in self.card.files:
-            raise ConfigError(f"SpoofNet's card has the variants {sorted(self.card.files)}, not {chosen!r}.")
+            raise UsageError(f"SpoofNet's card has the variants {sorted(self.card.files)}, not {chosen!r}.")
         self.crop = self.card.crop.spec()
         self.operating_points = self.card.operating_points[chosen]
         self._calibration = self.card.calibration[chosen]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from faceauth.errors import BackendBroken, ConfigError, WeightsMismatch, WeightsMissing
+from faceauth.errors import BackendBroken, UsageError, WeightsMismatch, WeightsMissing
 from faceauth.weights.onnx_session import CPU, exact_options, refuse_absent
 
 LICENCE_NOTICE = (
@@ -54,11 +54,11 @@ class ModelSource:
         """The ONNX files to choose from, all of them on disk.
 
         Raises:
-            ConfigError: both or neither of ``model`` and ``pack`` are given.
+            UsageError: both or neither of ``model`` and ``pack`` are given.
             WeightsMissing: there is no such file or folder.
         """
         if (self.model is None) == (self.pack is None):
-            raise ConfigError("Name either model (an ONNX file) or pack (a name in insightface's store), not both.")
+            raise UsageError("Name either model (an ONNX file) or pack (a name in insightface's store), not both.")
         if self.model is not None:
             path = Path(self.model).expanduser()
             if path.suffix != ".onnx" or not path.is_file():
@@ -101,7 +101,7 @@ def open_model(task: Task, source: ModelSource, *, providers: Sequence[str] = CP
 
     Raises:
         BackendBroken: insightface is not installed, too old, or cannot read the file; or no file is of that task.
-        ConfigError, WeightsMissing: as in :meth:`ModelSource.files`; a pack whose manifest sets the preprocessing.
+        UsageError, WeightsMissing: as in :meth:`ModelSource.files`; a pack whose manifest sets the preprocessing.
         WeightsMismatch: the file does not have the digest asked for, or was changed while it was opened.
         ProviderUnavailable: a provider is not installed or does not start.
     """
@@ -153,14 +153,14 @@ def _get_model(zoo: Any, path: Path, arguments: dict[str, Any]) -> Any:
 def _refuse_manifest(zoo: Any, folder: Path, source: ModelSource) -> None:
     # Loaded file by file, such a pack would run with insightface's default preprocessing instead of its own.
     if source.pack is not None and zoo.model_zoo.has_model_package_manifest(folder):
-        raise ConfigError(f"{folder} has an insightface package manifest, which faceauth does not read yet.")
+        raise UsageError(f"{folder} has an insightface package manifest, which faceauth does not read yet.")
 
 
 def _session_options(providers: Sequence[str], threads: int) -> Any:
     import onnxruntime
 
     if threads < 1 or not providers:
-        raise ConfigError(f"At least one thread and one provider are needed, not {threads} and {list(providers)}.")
+        raise UsageError(f"At least one thread and one provider are needed, not {threads} and {list(providers)}.")
     refuse_absent(providers, onnxruntime.get_available_providers())
     options = exact_options()
     options.intra_op_num_threads = threads

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from faceauth.errors import ConfigError, ProviderUnavailable, WeightsMismatch
+from faceauth.errors import UsageError, ProviderUnavailable, WeightsMismatch
 from faceauth.weights.store import Weights
 
 CPU = ("CPUExecutionProvider",)
@@ -57,12 +57,12 @@ def open_session(
     Raises:
         WeightsMissing, WeightsMismatch: the file is not there, not the pinned one, or not such a network.
         ProviderUnavailable: a provider is not installed or does not start.
-        ConfigError: ``threads`` is below 1 or no provider is named.
+        UsageError: ``threads`` is below 1 or no provider is named.
     """
     import onnxruntime
 
     if threads < 1 or not providers:
-        raise ConfigError(f"A session needs at least one thread and one provider, not {threads} and {list(providers)}.")
+        raise UsageError(f"A session needs at least one thread and one provider, not {threads} and {list(providers)}.")
     refuse_absent(providers, onnxruntime.get_available_providers())
     options = exact_options()
     options.intra_op_num_threads = threads

@@ -16,7 +16,7 @@ from faceauth.errors import (
     BackendConflict,
     BackendNotAllowed,
     BackendNotFound,
-    ConfigError,
+    UsageError,
     WeightsMissing,
 )
 
@@ -211,13 +211,13 @@ def Backend(strict: float = 0.9):
 
 def test_unknown_option_is_an_error_that_names_the_accepted_ones(install: Install) -> None:
     install("faceauth-extra", "extra")
-    with pytest.raises(ConfigError, match=r"p_life.*p_live: float = 0\.5.*required"):
+    with pytest.raises(UsageError, match=r"p_life.*p_live: float = 0\.5.*required"):
         load_backend("liveness", "extra", options={"p_life": 1})
 
 
 def test_missing_option_is_an_error_that_names_it(install: Install) -> None:
     install("faceauth-extra", "extra", GOOD.replace("required: int = 0", "required: int"))
-    with pytest.raises(ConfigError, match="required"):
+    with pytest.raises(UsageError, match="required"):
         load_backend("liveness", "extra")
 
 

@@ -13,7 +13,7 @@ from faceauth.calibration.operating_points import (
     threshold_at_apcer,
     threshold_at_bpcer,
 )
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.metrics.error_rates import accepted
 from faceauth.results import OperatingPoints
 
@@ -72,7 +72,7 @@ def test_targets_are_kept_and_points_never_descend(rows: list[tuple[float, int, 
         return
     assert balanced_apcer(p_live, labels, domains, threshold_at_apcer(curve, target)) <= target + 1e-9
     if threshold_at_bpcer(curve, target) == 0:
-        with pytest.raises(ConfigError, match="accepts everybody"):
+        with pytest.raises(UsageError, match="accepts everybody"):
             choose_thresholds(curve, max_bpcer=target, max_apcer=target)
         return
     convenience, balanced, strict = choose_thresholds(curve, max_bpcer=target, max_apcer=target)

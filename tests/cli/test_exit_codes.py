@@ -12,7 +12,7 @@ from faceauth.errors import (
     BackendConflict,
     BackendNotAllowed,
     BackendNotFound,
-    ConfigError,
+    UsageError,
     FaceAuthError,
     ImageUnreadable,
     ProviderUnavailable,
@@ -102,7 +102,7 @@ def test_no_photo_at_all_is_not_accepted() -> None:
 @pytest.mark.parametrize(
     ("error", "code"),
     [
-        (ConfigError("x"), Exit.USAGE),
+        (UsageError("x"), Exit.USAGE),
         (ImageUnreadable("x"), Exit.USAGE),
         (BackendNotFound("x", name="misspelt", installed=("spoofnet",)), Exit.USAGE),
         (BackendNotFound("x", name="spoofnet", installed=()), Exit.BROKEN),

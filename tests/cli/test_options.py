@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from faceauth.cli.options import settings
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.results import Verification
 
 from .conftest import Photo, Run
@@ -106,5 +106,5 @@ def test_settings_are_nested_and_json_where_they_are_json() -> None:
 
 @pytest.mark.parametrize("texts", [["novalue"], ["=1"], ["a..b=1"], ["a=1", "a.b=2"]])
 def test_setting_that_says_nothing_is_refused(texts: list[str]) -> None:
-    with pytest.raises(ConfigError):
+    with pytest.raises(UsageError):
         settings(texts)

@@ -7,7 +7,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from faceauth.cli import output
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 
 Process = Callable[..., "CompletedProcess[str]"]
 
@@ -35,7 +35,7 @@ def test_file_is_written_with_its_folder(tmp_path: Path) -> None:
 
 
 def test_file_that_cannot_be_written_is_an_error_of_the_caller(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="name another place"):
+    with pytest.raises(UsageError, match="name another place"):
         output.write(tmp_path, b"abc")
 
 

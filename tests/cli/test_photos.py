@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from faceauth.cli.photos import drawn_paths, find_photos
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_photo_that_is_named_twice_is_verified_once(tree: Path) -> None:
 @pytest.mark.parametrize("argument", ["none.png", "in/*.bmp", "in/.git/empty"])
 def test_argument_that_means_no_photo_is_an_error(tree: Path, argument: str) -> None:
     (tree / "in/.git/empty").mkdir()
-    with pytest.raises(ConfigError, match=r"none\.png|bmp|empty"):
+    with pytest.raises(UsageError, match=r"none\.png|bmp|empty"):
         find_photos(["in/a.jpg", argument])
 
 
@@ -64,7 +64,7 @@ def test_one_photo_is_drawn_to_the_file_or_into_the_folder(tree: Path) -> None:
 
 
 def test_what_cannot_be_drawn_is_refused_before_anything_is_judged(tree: Path) -> None:
-    with pytest.raises(ConfigError, match=r"name a \.png file"):
+    with pytest.raises(UsageError, match=r"name a \.png file"):
         drawn_paths([Path("in/a.jpg"), Path("in/notes.txt")], Path("out"))
 
 
@@ -76,14 +76,14 @@ def test_several_photos_of_one_name_do_not_meet(tree: Path) -> None:
 
 @pytest.mark.parametrize("target", ["out.png", "in/notes.txt", "in"])
 def test_several_photos_need_a_folder_that_is_not_theirs(tree: Path, target: str) -> None:
-    with pytest.raises(ConfigError, match="--draw"):
+    with pytest.raises(UsageError, match="--draw"):
         drawn_paths([Path("in/a.jpg"), Path("in/b.png")], Path(target))
 
 
 @pytest.mark.parametrize("target", ["enrolled/me.jpg", "enrolled"])
 def test_the_reference_is_not_drawn_over(tree: Path, target: str) -> None:
     photo = tree / "in/me.jpg"
-    with pytest.raises(ConfigError, match="overwrite"):
+    with pytest.raises(UsageError, match="overwrite"):
         drawn_paths([photo], tree / target, keep=[tree / "enrolled/me.jpg"])
 
 
@@ -91,7 +91,7 @@ def test_the_reference_is_not_drawn_over(tree: Path, target: str) -> None:
 def test_folder_that_cannot_be_read_is_not_skipped_in_silence(tree: Path) -> None:
     (tree / "in/sub").chmod(0)
     try:
-        with pytest.raises(ConfigError, match="cannot be read"):
+        with pytest.raises(UsageError, match="cannot be read"):
             find_photos(["in"])
     finally:
         (tree / "in/sub").chmod(0o700)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from faceauth.detection.scrfd import Scrfd
-from faceauth.errors import BackendBroken, ConfigError, ProviderUnavailable, WeightsMismatch, WeightsMissing
+from faceauth.errors import BackendBroken, UsageError, ProviderUnavailable, WeightsMismatch, WeightsMissing
 from faceauth.stages import Image
 from faceauth.testing import DetectorConformance
 from faceauth.weights.insightface_models import ModelSource
@@ -108,13 +108,13 @@ def test_pack_that_is_not_there_is_never_fetched(tmp_path: Path) -> None:
 def test_pack_with_a_manifest_of_its_own_preprocessing_is_refused(path: Path, tmp_path: Path) -> None:
     shutil.copy(path, tmp_path)
     (tmp_path / "manifest.json").write_text('{"manifest_version": 2}')
-    with pytest.raises((ConfigError, BackendBroken), match="manifest"):
+    with pytest.raises((UsageError, BackendBroken), match="manifest"):
         Scrfd(pack=str(tmp_path))
 
 
 @pytest.mark.parametrize("options", [{}, {"model": "a.onnx", "pack": "b"}])
 def test_exactly_one_of_model_and_pack_is_needed(options: Mapping[str, str]) -> None:
-    with pytest.raises(ConfigError, match="either model"):
+    with pytest.raises(UsageError, match="either model"):
         ModelSource(options.get("model"), options.get("pack"), "nowhere", None).files()
 
 
@@ -136,13 +136,13 @@ def test_recognition_model_is_no_detector(path: Path) -> None:
 
 
 def test_det_size_that_the_file_does_not_have_is_refused(path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"det_size \(640, 640\)"):
+    with pytest.raises(UsageError, match=r"det_size \(640, 640\)"):
         Scrfd(model=str(path), det_size=(320, 320))
 
 
 @pytest.mark.parametrize("options", [{"threshold": 1.5}, {"det_size": (640,)}, {"det_size": (0, 0)}])
 def test_option_out_of_range_is_refused(options: Mapping[str, object]) -> None:
-    with pytest.raises(ConfigError, match="threshold"):
+    with pytest.raises(UsageError, match="threshold"):
         Scrfd(model="any.onnx", **options)  # type: ignore[arg-type]
 
 
@@ -152,7 +152,7 @@ def test_provider_that_is_absent_is_an_error_and_not_the_cpu(path: Path) -> None
 
 
 def test_no_threads_is_refused(path: Path) -> None:
-    with pytest.raises(ConfigError, match="thread"):
+    with pytest.raises(UsageError, match="thread"):
         Scrfd(model=str(path), threads=0)
 
 

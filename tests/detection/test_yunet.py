@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faceauth.detection.yunet import YuNet
-from faceauth.errors import ConfigError, ProviderUnavailable, WeightsMismatch
+from faceauth.errors import UsageError, ProviderUnavailable, WeightsMismatch
 from faceauth.results import Face
 from faceauth.stages import Image
 from faceauth.testing import DetectorConformance
@@ -128,7 +128,7 @@ def test_part_of_a_larger_array_is_read_like_its_copy(yunet: YuNet, astronaut: I
 
 @pytest.mark.parametrize("options", [{"score_threshold": -0.1}, {"score_threshold": 1.1}, {"longest_side": 16}])
 def test_options_out_of_range_are_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="YuNet needs"):
+    with pytest.raises(UsageError, match="YuNet needs"):
         YuNet(**options)
 
 

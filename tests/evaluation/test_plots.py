@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceauth.errors import ConfigError, ScoreError
+from faceauth.errors import UsageError, ScoreError
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.metrics.error_rates import error_curve
 from faceauth.metrics.intervals import measured_rate
@@ -101,12 +101,12 @@ def test_the_same_figure_gives_the_same_svg_ready_for_a_page() -> None:
 
 
 def test_another_format_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"\.png or \.svg, not as 'det\.pdf'"):
+    with pytest.raises(UsageError, match=r"\.png or \.svg, not as 'det\.pdf'"):
         plots.save(plots.det_figure(CURVES), tmp_path / "det.pdf")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_matplotlib_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ConfigError, match=r"pip install faceauth\[plots\]"):
+    with pytest.raises(UsageError, match=r"pip install faceauth\[plots\]"):
         plots.det_figure(CURVES)

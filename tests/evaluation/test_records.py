@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.records import Row, read_manifest
 
 HEAD = "path,label,attack,domain,split"
@@ -50,7 +50,7 @@ def test_an_empty_box_is_unknown_not_zero(tmp_path: Path) -> None:
 def test_splits_are_kept_as_asked(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD, "a.png,live,none,cam,val", "not there.png,live,none,cam,train")
     assert [row.split for row in read_manifest(path, splits=["val"])] == ["val"]
-    with pytest.raises(ConfigError, match="no row of the splits test"):
+    with pytest.raises(UsageError, match="no row of the splits test"):
         read_manifest(path, splits=["test"])
 
 
@@ -78,19 +78,19 @@ def test_splits_are_kept_as_asked(tmp_path: Path) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused_with_its_line(tmp_path: Path, lines: list[str], message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(UsageError, match=message):
         read_manifest(write(tmp_path, *lines))
 
 
 def test_a_manifest_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"no manifest .*none.csv"):
+    with pytest.raises(UsageError, match=r"no manifest .*none.csv"):
         read_manifest(tmp_path / "none.csv")
 
 
 def test_a_picture_is_no_manifest(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")
-    with pytest.raises(ConfigError, match="not a CSV file in UTF-8"):
+    with pytest.raises(UsageError, match="not a CSV file in UTF-8"):
         read_manifest(path)
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.robustness import (
     CHANGES,
     blur,
@@ -100,5 +100,5 @@ def test_robustness_needs_both_classes(tmp_path: Path) -> None:
         raise AssertionError("asked although live is missing")
 
     rows = [row for row in grey_rows(tmp_path, [1, 2]) if not row.is_live]
-    with pytest.raises(ConfigError, match="one of them is missing"):
+    with pytest.raises(UsageError, match="one of them is missing"):
         robustness(rows, FakeLiveness(never), 0.5)

@@ -9,7 +9,7 @@ import pytest
 
 from faceauth import PipelineConfig, Policy
 from faceauth.calibration.operating_points import operating_points
-from faceauth.errors import ConfigError, ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout
+from faceauth.errors import UsageError, ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout
 from faceauth.evaluation.records import Row
 from faceauth.evaluation.scoring import BATCH, Threshold, backend_threshold, score_rows, verify_rows
 from faceauth.imaging.decoding import ImageLimits
@@ -134,19 +134,19 @@ def test_a_change_acts_before_the_crop_is_cut(tmp_path: Path) -> None:
 
 def test_a_row_without_a_box_needs_the_pipeline(tmp_path: Path) -> None:
     rows = grey_rows(tmp_path, [1, 2], box_xyxy=None)
-    with pytest.raises(ConfigError, match="2 rows have no face box"):
+    with pytest.raises(UsageError, match="2 rows have no face box"):
         score_rows(rows, FakeLiveness())
 
 
 def test_a_box_outside_its_picture_is_an_error_of_the_manifest(tmp_path: Path) -> None:
     rows = grey_rows(tmp_path, [1], box_xyxy=(100.0, 10.0, 120.0, 20.0))
-    with pytest.raises(ConfigError, match=r"0\.png: The face box .* lies outside the 60 x 40 picture"):
+    with pytest.raises(UsageError, match=r"0\.png: The face box .* lies outside the 60 x 40 picture"):
         score_rows(rows, FakeLiveness())
 
 
 def test_a_backend_that_wants_aligned_faces_needs_the_pipeline(tmp_path: Path) -> None:
     backend = FakeLiveness(crop=CropSpec(size_wh=(112, 112), scale=1.0, kind="arcface", color="bgr"))
-    with pytest.raises(ConfigError, match="not arcface"):
+    with pytest.raises(UsageError, match="not arcface"):
         score_rows(grey_rows(tmp_path, [1]), backend)
 
 
@@ -180,7 +180,7 @@ def test_the_limits_of_the_configuration_hold(tmp_path: Path) -> None:
 
 def test_an_explicit_threshold_is_used_as_given() -> None:
     assert backend_threshold(FakeLiveness(), threshold=0.3) == Threshold(0.3, "explicit")
-    with pytest.raises(ConfigError, match=r"in \[0, 1\], not at 1.5"):
+    with pytest.raises(UsageError, match=r"in \[0, 1\], not at 1.5"):
         backend_threshold(FakeLiveness(), threshold=1.5)
 
 
@@ -196,7 +196,7 @@ def test_a_named_operating_point_says_where_it_was_measured() -> None:
 
 
 def test_without_operating_points_a_threshold_must_be_given() -> None:
-    with pytest.raises(ConfigError, match="give a threshold"):
+    with pytest.raises(UsageError, match="give a threshold"):
         backend_threshold(FakeLiveness())
 
 
@@ -261,7 +261,7 @@ def test_a_reference_that_cannot_be_used_is_an_error_of_the_manifest(
     liveness = FakeLiveness()
     config = PipelineConfig(policy=Policy(live_threshold=0.5))
     pipeline = Pipeline(config, detector=FakeDetector([]), liveness=liveness, embedder=FakeEmbedder())
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(UsageError, match=said):
         verify_rows(rows[1:], pipeline)
     assert liveness.seen == [], "found before anything is judged"
 
@@ -283,7 +283,7 @@ def test_without_sizes_in_the_manifest_the_context_is_unknown(tmp_path: Path) ->
 
 
 def test_a_pipeline_that_answers_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="None of 2 pictures"):
+    with pytest.raises(UsageError, match="None of 2 pictures"):
         verify_rows(grey_rows(tmp_path, [1, 2]), Scripted(NO_FACE, NO_FACE))
 
 
@@ -299,7 +299,7 @@ def test_a_pipeline_that_refuses_against_its_threshold_is_an_error(tmp_path: Pat
 
 
 def test_a_policy_without_liveness_cannot_be_measured(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="does not judge liveness"):
+    with pytest.raises(UsageError, match="does not judge liveness"):
         verify_rows(grey_rows(tmp_path, [1]), Scripted(judged(0.9, limits=None, accepted=False)))
 
 

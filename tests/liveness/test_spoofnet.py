@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import ValidationError
 
-from faceauth.errors import ConfigError, WeightsMismatch, WeightsMissing
+from faceauth.errors import UsageError, WeightsMismatch, WeightsMissing
 from faceauth.liveness.spoofnet import SpoofNet
 from faceauth.stages import CropSpec
 from faceauth.testing import LivenessConformance
@@ -177,7 +177,7 @@ def test_each_variant_has_its_own_thresholds(tmp_path: Path, files: dict[str, by
 def test_variant_that_the_card_lacks_is_refused_not_replaced(tmp_path: Path, files: dict[str, bytes]) -> None:
     only = {"fp32": files["fp32"]}
     install(tmp_path, card(only), only)
-    with pytest.raises(ConfigError, match=r"variants \['fp32'\], not 'int8'"):
+    with pytest.raises(UsageError, match=r"variants \['fp32'\], not 'int8'"):
         SpoofNet(variant="int8", weights_folder=tmp_path)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from faceauth.backends.registry import load_backend
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.testing import check_liveness_backend
 
 ROOT = Path(__file__).parents[2]
@@ -63,7 +63,7 @@ def test_plugin_of_the_guide_does_what_the_guide_says(installed: str) -> None:
     sharp = np.zeros((1, 96, 96, 3), np.uint8)
     sharp[:, :, ::2] = 255
     assert backend.score(sharp)[0] > 0.9 > 0.1 > backend.score(np.zeros_like(sharp))[0]
-    with pytest.raises(ConfigError, match="above 0"):
+    with pytest.raises(UsageError, match="above 0"):
         load_backend("liveness", installed, options={"typical_step": 0.0})
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from faceauth.backends.registry import AUTOLOAD_SWITCH, list_backends, load_backend
 from faceauth.cropping.square import context_crop
-from faceauth.errors import BackendNotAllowed, ConfigError, WeightsMismatch, WeightsMissing
+from faceauth.errors import BackendNotAllowed, UsageError, WeightsMismatch, WeightsMissing
 from faceauth.stages import Crops, Image, LivenessBackend
 from faceauth.testing import LivenessConformance
 
@@ -118,7 +118,7 @@ def test_one_flipped_bit_is_refused_by_digest(folder: Path, tmp_path: Path) -> N
 
 
 def test_misspelt_option_is_refused(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="weights_dir"):
+    with pytest.raises(UsageError, match="weights_dir"):
         load_backend("liveness", "minifasnet", options={"weights": str(folder)})
 
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceauth.errors import ConfigError, ScoreError
+from faceauth.errors import UsageError, ScoreError
 from training.audit import HEADING, TILE, contradicted_domains, read_scores, write_contact_sheets
 from training.records import LIVE, SPOOF, Record
 
@@ -66,7 +66,7 @@ def test_scores_are_matched_by_path_relative_to_their_file(tmp_path: Path) -> No
 def test_scores_that_say_nothing_of_these_pictures_are_refused(text: str, tmp_path: Path) -> None:
     records = collection(tmp_path, "cam", live=1, spoof=0)
     (tmp_path / "scores.csv").write_text(text)
-    with pytest.raises(ConfigError, match=r"scores\.csv"):
+    with pytest.raises(UsageError, match=r"scores\.csv"):
         read_scores(tmp_path / "scores.csv", records)
-    with pytest.raises(ConfigError, match=r"absent\.csv"):
+    with pytest.raises(UsageError, match=r"absent\.csv"):
         read_scores(tmp_path / "absent.csv", records)

@@ -12,7 +12,7 @@ from click.testing import CliRunner  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from faceauth.errors import ConfigError  # noqa: E402
+from faceauth.errors import UsageError  # noqa: E402
 from faceauth.stages import CropSpec  # noqa: E402
 from training import compare  # noqa: E402
 from training.cli import main  # noqa: E402
@@ -96,7 +96,7 @@ def test_all_frames_of_val_are_shown_and_one_in_so_many_of_each_class_in_other_w
 @pytest.mark.parametrize("origin", ["real", "portrait"])
 def test_packs_without_val_or_portraits_are_refused(tiny_pack: Pack, origin: str) -> None:
     split = np.where((tiny_pack.origin == origin) & (tiny_pack.split == "val"), "test", tiny_pack.split)
-    with pytest.raises(ConfigError, match="lack frames of val"):
+    with pytest.raises(UsageError, match="lack frames of val"):
         next(trials(replace(tiny_pack, split=split), SPEC))
 
 

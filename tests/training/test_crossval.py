@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 
-from faceauth.errors import ConfigError  # noqa: E402
+from faceauth.errors import UsageError  # noqa: E402
 from training.config import TrainConfig  # noqa: E402
 from training.crossval import cross_validate, folds  # noqa: E402
 from training.packs import Pack  # noqa: E402
@@ -39,7 +39,7 @@ def test_domains_of_the_same_people_stay_together(tiny_pack: Pack) -> None:
         ([["large", "small"], ["small"]], 2, "two"),
         ([], 3, "folds"),
     ):
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(UsageError, match=said):
             folds(tiny_pack, count, groups)
 
 
@@ -50,7 +50,7 @@ def test_a_fold_is_measured_on_what_it_left_out_and_on_val(tmp_path: Path, tiny_
     assert all(set(result.val) == {"v"} and 0 <= result.macro_left_out <= 1 for result in results)
     assert list(cross_validate(short, tiny_pack, [("large",), ("small",)], tmp_path)) == results
     assert len((tmp_path / "fold1" / "epochs.jsonl").read_text().splitlines()) == 1
-    with pytest.raises(ConfigError, match="another recipe"):
+    with pytest.raises(UsageError, match="another recipe"):
         list(cross_validate(short, tiny_pack, [("small",), ("large",)], tmp_path))
 
 
@@ -62,7 +62,7 @@ def test_a_later_stage_goes_on_from_the_folds_of_the_one_before(
     list(cross_validate(short, tiny_pack, groups, first))
     frozen = short.model_copy(update={"optimiser": short.optimiser.model_copy(update={"frozen_blocks": 1})})
     assert len(list(cross_validate(frozen, tiny_pack, groups, second, init=first))) == 2
-    with pytest.raises(ConfigError, match="may have seen small"):
+    with pytest.raises(UsageError, match="may have seen small"):
         list(cross_validate(frozen, tiny_pack, groups[::-1], tmp_path / "other", init=second))
-    with pytest.raises(ConfigError, match="as many folds"):
+    with pytest.raises(UsageError, match="as many folds"):
         list(cross_validate(frozen, tiny_pack, groups, tmp_path / "third", init=tmp_path))

@@ -18,7 +18,7 @@ from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 from faceauth.cropping.square import context_crop  # noqa: E402
-from faceauth.errors import ConfigError  # noqa: E402
+from faceauth.errors import UsageError  # noqa: E402
 from faceauth.evaluation.records import Row  # noqa: E402
 from faceauth.evaluation.report import EvaluationReport  # noqa: E402
 from training.cli import main  # noqa: E402
@@ -119,7 +119,7 @@ def test_a_mirrored_view_is_averaged_as_in_a_release(tmp_path: Path) -> None:
     means = [np.mean([1 / (1 + math.exp(-logit(row, scale))) for scale in (2.0, 1.0)]) for row in rows]
     assert [one.p_live for one in scored] == pytest.approx(means, abs=1e-4)
     assert report.backend == "w at 32 px, scale 2 and mirrored 1"
-    with pytest.raises(ConfigError, match="one scale"):
+    with pytest.raises(UsageError, match="one scale"):
         evaluate_network(Redness(), rows, scales=[1, 2], mirrored_scale=1.0, size=SIZE, name="w", data="toy")
 
 
@@ -135,7 +135,7 @@ def test_worse_pictures_are_measured_at_one_scale(tmp_path: Path) -> None:
     )  # fmt: skip
     assert report.robustness is not None and len(report.robustness) == 6
     assert told == {"scale 1", "worse pictures"}
-    with pytest.raises(ConfigError, match="one scale"):
+    with pytest.raises(UsageError, match="one scale"):
         evaluate_network(Redness(), rows, scales=[1, 2], size=SIZE, name="w", data="toy", with_robustness=True)
 
 
@@ -154,9 +154,9 @@ def test_a_training_and_its_release_score_alike(weights: Path, tmp_path: Path) -
 
 def test_what_is_not_spoofnet_is_said_so(tmp_path: Path) -> None:
     save_file({"layer": torch.zeros(2)}, tmp_path / "other.safetensors")
-    with pytest.raises(ConfigError, match=r"other.safetensors does not hold SpoofNet"):
+    with pytest.raises(UsageError, match=r"other.safetensors does not hold SpoofNet"):
         load(tmp_path / "other.safetensors")
-    with pytest.raises(ConfigError, match=r"are \.safetensors or \.onnx"):
+    with pytest.raises(UsageError, match=r"are \.safetensors or \.onnx"):
         load(tmp_path / "other.toml")
 
 

@@ -12,7 +12,7 @@ from onnx import numpy_helper
 from safetensors.torch import save_file
 from torch import nn
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.weights.cards import CARD_NAME, SpoofNetCard
 from faceauth.weights.onnx_session import exact_options
 from faceauth.weights.store import WeightStore
@@ -69,7 +69,7 @@ def test_weights_come_back_from_safetensors_and_from_onnx(
 
 
 def test_other_weight_formats_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="weights are"):
+    with pytest.raises(UsageError, match="weights are"):
         load_network(tmp_path / "weights.pth")
 
 
@@ -107,5 +107,5 @@ def test_int8_weights_have_seven_bits_and_meet_activations_after_their_relu(
 @pytest.mark.parametrize("name", ["cut.safetensors", "cut.onnx"])
 def test_a_damaged_file_is_one_sentence(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"no weights at all")
-    with pytest.raises(ConfigError, match=f"{name} does not hold SpoofNet"):
+    with pytest.raises(UsageError, match=f"{name} does not hold SpoofNet"):
         load_network(tmp_path / name)

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.frames import sample_videos
 from training.records import SPOOF, Record
 
@@ -53,7 +53,7 @@ def test_frames_that_exist_are_not_made_again_and_another_number_is_another_fold
     first = sample_videos([video], tmp_path / "frames", per_video=2, progress=quiet)
     (tmp_path / "clip.avi").unlink()
     assert sample_videos([video], tmp_path / "frames", per_video=2, progress=quiet) == first
-    with pytest.raises(ConfigError):
+    with pytest.raises(UsageError):
         sample_videos([video], tmp_path / "frames", per_video=3, progress=quiet)
 
 
@@ -62,18 +62,18 @@ def test_pictures_pass_through_and_what_is_no_video_is_named(tmp_path: Path) -> 
     assert sample_videos([picture], tmp_path, progress=quiet) == [picture]
     (tmp_path / "b.avi").write_bytes(b"no video")
     broken = Record(tmp_path / "b.avi", SPOOF, "print", "cam", "train", recording="b")
-    with pytest.raises(ConfigError, match=r"b\.avi"):
+    with pytest.raises(UsageError, match=r"b\.avi"):
         sample_videos([broken], tmp_path, progress=quiet)
 
 
 def test_a_video_without_a_recording_is_refused(tmp_path: Path) -> None:
     """All of a domain would share the frames of the first."""
     nameless = replace(film(tmp_path / "clip.avi", 6), recording=None)
-    with pytest.raises(ConfigError, match=r"clip\.avi is a video without a name of its recording"):
+    with pytest.raises(UsageError, match=r"clip\.avi is a video without a name of its recording"):
         sample_videos([nameless], tmp_path / "frames", progress=quiet)
 
 
 def test_two_videos_of_one_recording_are_not_taken_for_one_another(tmp_path: Path) -> None:
     videos = [film(tmp_path / f"{name}.avi", 3) for name in ("first", "second")]
-    with pytest.raises(ConfigError, match=r"first\.avi and .*second\.avi are both called clip in cam"):
+    with pytest.raises(UsageError, match=r"first\.avi and .*second\.avi are both called clip in cam"):
         sample_videos(videos, tmp_path / "frames", progress=quiet)

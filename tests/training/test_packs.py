@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.packs import COLUMNS, Pack, finish, load, load_all, pack, save
 
 
@@ -40,7 +40,7 @@ def test_a_pack_in_which_no_face_was_found_joins_to_the_others(tmp_path: Path, t
 
 
 def test_nothing_to_load_says_what_to_run(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="prepare"):
+    with pytest.raises(UsageError, match="prepare"):
         load([])
 
 
@@ -64,8 +64,8 @@ def test_an_interrupted_save_leaves_the_old_pack_and_no_new_name(
 def test_a_pack_that_is_gone_and_one_of_another_version_are_one_sentence(tmp_path: Path, tiny_pack: Pack) -> None:
     save(tmp_path / "a.npz", tiny_pack)
     finish(tmp_path, [tmp_path / "a.npz", tmp_path / "gone.npz"])
-    with pytest.raises(ConfigError, match="is not finished"):
+    with pytest.raises(UsageError, match="is not finished"):
         load_all(tmp_path)
     np.savez(tmp_path / "old.npz", **{name: getattr(tiny_pack, name) for name in COLUMNS if name != "behind"})
-    with pytest.raises(ConfigError, match="of another version"):
+    with pytest.raises(UsageError, match="of another version"):
         load([tmp_path / "old.npz"])

@@ -10,7 +10,7 @@ import pytest
 
 import faceauth.weights.store
 from faceauth.cropping.square import context_crop
-from faceauth.errors import ConfigError, ImageUnreadable
+from faceauth.errors import UsageError, ImageUnreadable
 from faceauth.stages import Image
 from faceauth.testing import FakeDetector
 from faceauth.weights.cards import CropFacts
@@ -90,19 +90,19 @@ def test_a_picture_without_a_face_is_left_out_but_a_box_is_taken_at_its_word(pla
 def test_another_plan_does_not_get_this_ones_packs(plan: Plan) -> None:
     short = replace(plan, portraits=(), recaptures=0)
     prepare(short, FakeDetector, quiet)
-    with pytest.raises(ConfigError, match="another plan"):
+    with pytest.raises(UsageError, match="another plan"):
         prepare(replace(short, records=plan.records[:2]), FakeDetector, quiet)
 
 
 def test_records_that_would_share_a_name_are_refused(plan: Plan) -> None:
-    with pytest.raises(ConfigError, match=r"cam/live/a\.png"):
+    with pytest.raises(UsageError, match=r"cam/live/a\.png"):
         prepare(replace(plan, records=[plan.records[0], plan.records[0]]), FakeDetector, quiet)
 
 
 def test_portraits_that_would_share_a_name_are_refused(plan: Plan, astronaut: Image) -> None:
     elsewhere = plan.portraits[0].parent / "elsewhere"
     picture(elsewhere / "photos" / "someone.jpg", astronaut)
-    with pytest.raises(ConfigError, match=r"both named photos/someone\.jpg"):
+    with pytest.raises(UsageError, match=r"both named photos/someone\.jpg"):
         prepare(replace(plan, portraits=[*plan.portraits, elsewhere]), FakeDetector, quiet)
 
 
@@ -121,12 +121,12 @@ def test_packs_are_used_when_all_of_them_are_there(plan: Plan) -> None:
     prepare(plan, FakeDetector, quiet)
     assert len(load_all(plan.out)) > 0
     (plan.out / "packs.txt").unlink()
-    with pytest.raises(ConfigError, match="not finished"):
+    with pytest.raises(UsageError, match="not finished"):
         load_all(plan.out)
 
 
 def test_a_teacher_that_is_not_there_is_missed_before_anything_is_made(plan: Plan, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="lacks MiniFASNetV2"):
+    with pytest.raises(UsageError, match="lacks MiniFASNetV2"):
         prepare(replace(plan, teachers=tmp_path), FakeDetector, quiet)
     assert not plan.out.exists()
 
@@ -136,16 +136,16 @@ def test_a_teacher_with_other_layers_is_said_before_anything_is_made(plan: Plan,
         shutil.copy(
             Path(faceauth.weights.store.__file__).parent / "spoofnet" / "spoofnet.onnx", tmp_path / teacher.file
         )
-    with pytest.raises(ConfigError, match=r"MiniFASNetV2.* is no such teacher"):
+    with pytest.raises(UsageError, match=r"MiniFASNetV2.* is no such teacher"):
         prepare(replace(plan, teachers=tmp_path), FakeDetector, quiet)
     assert not plan.out.exists()
 
 
 def test_a_detector_that_does_not_open_is_said_before_anything_is_made(plan: Plan) -> None:
     def missing() -> FakeDetector:
-        raise ConfigError("yunet is not there")
+        raise UsageError("yunet is not there")
 
-    with pytest.raises(ConfigError, match="yunet is not there"):
+    with pytest.raises(UsageError, match="yunet is not there"):
         prepare(plan, missing, quiet)
     assert not plan.out.exists()
 

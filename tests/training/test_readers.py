@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.readers import LAYOUTS, read_layout
 from training.records import LIVE, Record
 
@@ -49,7 +49,7 @@ def test_celeba_spoof_entry_that_contradicts_its_folder_is_refused(tmp_path: Pat
     tree(tmp_path, "metas/intra_test/train_label.json", "metas/intra_test/test_label.json")
     entries = {"Data/train/1/live/000001.jpg": celeba_entry(3, 1)}
     (tmp_path / "metas/intra_test/train_label.json").write_text(json.dumps(entries))
-    with pytest.raises(ConfigError, match=r"000001\.jpg"):
+    with pytest.raises(UsageError, match=r"000001\.jpg"):
         read_layout("celeba-spoof", tmp_path)
 
 
@@ -156,7 +156,7 @@ def test_plain_folders_may_be_split(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_a_folder_of_another_layout_is_refused_with_what_was_expected(name: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"expected|no folder"):
+    with pytest.raises(UsageError, match=r"expected|no folder"):
         read_layout(name, tree(tmp_path, "holiday/beach.jpg"))
 
 
@@ -180,14 +180,14 @@ def test_a_name_that_does_not_say_what_it_shows_is_refused_not_guessed(name: str
         (tmp_path / folder).mkdir(parents=True)
     for split in ("train", "test"):
         (tmp_path / f"{split}_sub_list.txt").write_text("01\n")
-    with pytest.raises(ConfigError, match=Path(stray).stem):
+    with pytest.raises(UsageError, match=Path(stray).stem):
         read_layout(name, tree(tmp_path, stray))
 
 
 def test_an_unknown_layout_and_an_empty_one_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="oulu-npu"):
+    with pytest.raises(UsageError, match="oulu-npu"):
         read_layout("oulu", tmp_path)
     for folder in ("real", "spoof"):
         (tmp_path / folder).mkdir()
-    with pytest.raises(ConfigError, match="no picture"):
+    with pytest.raises(UsageError, match="no picture"):
         read_layout("folders", tmp_path)

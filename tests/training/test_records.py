@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.records import read_manifest
 from training.leakage import crossing_domains
 from training.records import LIVE, SPOOF, manifest_records, pictures, videos
@@ -34,7 +34,7 @@ def test_only_the_splits_asked_for_are_given(tmp_path: Path) -> None:
 
 
 def test_a_split_that_training_does_not_know_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="holdout"):
+    with pytest.raises(UsageError, match="holdout"):
         manifest_records(manifest(tmp_path, "a.png,live,none,cam,holdout,,,,"))
 
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from faceauth.cropping.square import context_crop
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.scoring import score_rows
 from faceauth.liveness.spoofnet import SpoofNet as Backend
@@ -158,7 +158,7 @@ def test_left_out_domains_of_train_are_chosen_on_beside_val_and_nothing_else_is(
     ]
     assert [(row.domain, row.split) for row in choice_rows(rows, ("a",))] == [("a", "train"), ("v", "val")]
     assert [row.domain for row in choice_rows(rows, ())] == ["v"]
-    with pytest.raises(ConfigError, match="no-such"):
+    with pytest.raises(UsageError, match="no-such"):
         choice_rows(rows, ("no-such",))
 
 

@@ -7,7 +7,7 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.config import DataSettings
 from training.packs import Pack
 from training.records import LIVE, SPOOF
@@ -78,7 +78,7 @@ def test_a_share_of_the_live_frames_gives_way_to_portraits(tiny_pack: Pack) -> N
 
 def test_portraits_that_are_not_there_are_refused(tiny_pack: Pack) -> None:
     without = replace(tiny_pack, origin=np.where(tiny_pack.origin == "portrait", "real", tiny_pack.origin))
-    with pytest.raises(ConfigError, match="--portraits"):
+    with pytest.raises(UsageError, match="--portraits"):
         BalancedBatches(without, DataSettings(portraits=0.1), batch_size=32, seed=0)
 
 
@@ -148,13 +148,13 @@ def test_an_attack_before_a_left_out_domain_is_left_out_too(tiny_pack: Pack) -> 
 @pytest.mark.parametrize(("label", "said"), [(LIVE, "no live picture"), (SPOOF, "no attack")])
 def test_a_class_without_a_frame_is_one_sentence(tiny_pack: Pack, label: int, said: str) -> None:
     absent = (tiny_pack.origin == "real") & (tiny_pack.label == label)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(UsageError, match=said):
         balanced(replace(tiny_pack, split=np.where(absent, "test", tiny_pack.split)))
 
 
 def test_an_epoch_of_nothing_is_refused(tiny_pack: Pack) -> None:
     nothing = replace(tiny_pack, split=np.where(tiny_pack.split == "train", "test", tiny_pack.split))
-    with pytest.raises(ConfigError, match="too few pictures for a batch"):
+    with pytest.raises(UsageError, match="too few pictures for a batch"):
         EpochBatches(nothing, DataSettings(), batch_size=32, seed=0)
 
 
@@ -167,5 +167,5 @@ def test_a_family_can_be_left_out_and_a_misspelt_one_is_named(tiny_pack: Pack) -
     draws = drawn(balanced(families, pairs=0.5, without_families=["phone"]))
     shown = {families.species[k] for d in draws for k in (d.index, d.partner) if families.origin[k] == "recapture"}
     assert shown == {"monitor"}
-    with pytest.raises(ConfigError, match="no family fone"):
+    with pytest.raises(UsageError, match="no family fone"):
         balanced(families, without_families=["fone"])

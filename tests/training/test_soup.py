@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 from click.testing import CliRunner  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
-from faceauth.errors import ConfigError  # noqa: E402
+from faceauth.errors import UsageError  # noqa: E402
 from training.cli import main  # noqa: E402
 from training.config import TrainConfig  # noqa: E402
 from training.network import SpoofNet  # noqa: E402
@@ -53,12 +53,12 @@ def test_statistics_can_be_measured_on_views_of_a_recipe(tmp_path: Path, tiny_pa
 
 def test_one_weight_file_is_no_soup_and_a_broken_one_spoils_it(tmp_path: Path) -> None:
     whole, broken = network(tmp_path, 1.0), tmp_path / "broken.safetensors"
-    with pytest.raises(ConfigError, match="two files or more"):
+    with pytest.raises(UsageError, match="two files or more"):
         average([whole], tmp_path / "soup.safetensors")
-    with pytest.raises(ConfigError, match=r"a\.onnx has no batch statistics"):
+    with pytest.raises(UsageError, match=r"a\.onnx has no batch statistics"):
         average([whole, tmp_path / "a.onnx"], tmp_path / "soup.safetensors")
     broken.write_bytes(b"no weights")
-    with pytest.raises(ConfigError, match="broken"):
+    with pytest.raises(UsageError, match="broken"):
         average([whole, broken], tmp_path / "soup.safetensors")
 
 
@@ -78,5 +78,5 @@ def test_a_soup_has_left_out_what_all_of_its_making_left_out(
     average([one, other], tmp_path / "new" / "soup.safetensors")
     assert domains_left_out(tmp_path / "new" / "soup.safetensors") == {"small"}
     average([one, one], tmp_path / "soup.safetensors", (smoke, tiny_pack))  # on views of all domains
-    with pytest.raises(ConfigError, match=r"soup\.safetensors may have seen small"):
+    with pytest.raises(UsageError, match=r"soup\.safetensors may have seen small"):
         refuse_seen(tmp_path / "soup.safetensors", ["small"])

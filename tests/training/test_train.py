@@ -18,7 +18,7 @@ from safetensors.torch import load_file  # noqa: E402
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # noqa: E402
 
 import training.train  # noqa: E402
-from faceauth.errors import ConfigError  # noqa: E402
+from faceauth.errors import UsageError  # noqa: E402
 from training.apprentice import Outputs, loss_of  # noqa: E402
 from training.config import DataSettings, OptimiserSettings, Precision, TrainConfig, load_config  # noqa: E402
 from training.export import export_fp32  # noqa: E402
@@ -151,7 +151,7 @@ def test_a_folder_holds_the_run_of_one_recipe(tmp_path: Path, tiny_pack: Pack, s
     short = smoke.model_copy(update={"epochs": 1})
     train(short, tiny_pack, tmp_path)
     without = short.model_copy(update={"data": short.data.model_copy(update={"hold_out": ("large",)})})
-    with pytest.raises(ConfigError, match="another recipe"):
+    with pytest.raises(UsageError, match="another recipe"):
         train(without, tiny_pack, tmp_path)
 
 
@@ -180,11 +180,11 @@ def test_a_folder_holds_the_run_on_one_pack_from_one_beginning(
 ) -> None:
     short = smoke.model_copy(update={"epochs": 1})
     weights = train(short, tiny_pack, tmp_path / "run")
-    with pytest.raises(ConfigError, match="from other weights"):
+    with pytest.raises(UsageError, match="from other weights"):
         train(short, tiny_pack, tmp_path / "run", init=weights)
     other_pixels = replace(tiny_pack, blob=np.where(np.arange(len(tiny_pack.blob)) == 999, 0, tiny_pack.blob))
     for other in (replace(tiny_pack, label=1 - tiny_pack.label), other_pixels):
-        with pytest.raises(ConfigError, match="on other pictures"):
+        with pytest.raises(UsageError, match="on other pictures"):
             train(short, other, tmp_path / "run")
 
 
@@ -202,7 +202,7 @@ def test_packs_that_lack_what_a_recipe_learns_from_are_refused(
     """Otherwise another recipe would be trained under this one's name."""
     bare = replace(tiny_pack, origin=np.where(tiny_pack.origin == "recapture", "real", tiny_pack.origin))
     recipe = smoke.model_copy(update={section: getattr(smoke, section).model_copy(update=wanted)})
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(UsageError, match=said):
         train(recipe, bare, tmp_path)
 
 
@@ -211,7 +211,7 @@ def test_an_epoch_over_all_pictures_takes_no_pairs_and_no_focus(wanted: str, tmp
     """Both would be left out without a word."""
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(f'name = "recipe"\nepochs = 1\n[data]\nsampling = "epoch"\n{wanted}\n')
-    with pytest.raises(ConfigError, match=r"need data\.sampling"):
+    with pytest.raises(UsageError, match=r"need data\.sampling"):
         load_config(recipe)
 
 
@@ -254,19 +254,19 @@ def test_data_without_anything_to_validate_on_is_refused_before_the_first_epoch(
     tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
 ) -> None:
     nothing = replace(tiny_pack, split=np.where(tiny_pack.split == "val", "train", tiny_pack.split))
-    with pytest.raises(ConfigError, match="val holds no domain with live pictures and attacks"):
+    with pytest.raises(UsageError, match="val holds no domain with live pictures and attacks"):
         train(smoke, nothing, tmp_path)
 
 
 def test_a_misspelt_domain_is_not_believed_to_be_left_out(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
     without = smoke.model_copy(update={"data": smoke.data.model_copy(update={"hold_out": ("lrage",)})})
-    with pytest.raises(ConfigError, match="lrage"):
+    with pytest.raises(UsageError, match="lrage"):
         train(without, tiny_pack, tmp_path)
 
 
 def test_damaged_weights_to_start_from_are_one_sentence(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
     (tmp_path / "cut.safetensors").write_bytes(b"no weights at all")
-    with pytest.raises(ConfigError, match=r"cut\.safetensors does not hold SpoofNet"):
+    with pytest.raises(UsageError, match=r"cut\.safetensors does not hold SpoofNet"):
         train(smoke, tiny_pack, tmp_path / "run", init=tmp_path / "cut.safetensors")
 
 
@@ -274,7 +274,7 @@ def test_a_run_that_was_refused_before_its_first_checkpoint_does_not_hold_its_fo
     tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig
 ) -> None:
     (tmp_path / "cut.safetensors").write_bytes(b"no weights at all")
-    with pytest.raises(ConfigError, match="does not hold SpoofNet"):
+    with pytest.raises(UsageError, match="does not hold SpoofNet"):
         train(smoke, tiny_pack, tmp_path / "run", init=tmp_path / "cut.safetensors")
     (tmp_path / "run" / "epochs.jsonl").write_text('{"epoch": 1}\n')  # as if killed before the first checkpoint
     train(smoke, tiny_pack, tmp_path / "run")
@@ -286,7 +286,7 @@ def test_weights_that_may_have_seen_a_domain_are_no_beginning_for_a_run_that_lea
 ) -> None:
     without = smoke.model_copy(update={"data": smoke.data.model_copy(update={"hold_out": ("small",)})})
     seen = train(smoke, tiny_pack, tmp_path / "seen")
-    with pytest.raises(ConfigError, match="may have seen small"):
+    with pytest.raises(UsageError, match="may have seen small"):
         train(without, tiny_pack, tmp_path / "second", init=seen)
     unseen = train(without, tiny_pack, tmp_path / "unseen")
     assert train(without, tiny_pack, tmp_path / "second", init=unseen).exists()
@@ -298,15 +298,15 @@ def test_a_run_goes_on_with_the_teachers_it_began_with(tmp_path: Path, tiny_pack
         for teacher in TEACHERS.values():
             (tmp_path / folder / teacher.file).write_text(folder)
     train(smoke, tiny_pack, tmp_path / "run", teachers=tmp_path / "first")
-    with pytest.raises(ConfigError, match="with other teachers"):
+    with pytest.raises(UsageError, match="with other teachers"):
         train(smoke, tiny_pack, tmp_path / "run", teachers=tmp_path / "second")
-    with pytest.raises(ConfigError, match="lacks"):
+    with pytest.raises(UsageError, match="lacks"):
         train(smoke, tiny_pack, tmp_path / "other", teachers=tmp_path)
 
 
 def test_a_mean_that_would_never_begin_is_refused(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
     late = smoke.model_copy(update={"optimiser": smoke.optimiser.model_copy(update={"mean_after": 4})})
-    with pytest.raises(ConfigError, match="ends after 4 steps"):
+    with pytest.raises(UsageError, match="ends after 4 steps"):
         train(late, tiny_pack, tmp_path)
 
 
@@ -333,7 +333,7 @@ def test_frozen_blocks_stay_and_the_others_learn(tmp_path: Path, tiny_pack: Pack
 
 def test_random_blocks_are_not_frozen(tmp_path: Path, tiny_pack: Pack, smoke: TrainConfig) -> None:
     frozen = smoke.model_copy(update={"optimiser": smoke.optimiser.model_copy(update={"frozen_blocks": 2})})
-    with pytest.raises(ConfigError, match="--init"):
+    with pytest.raises(UsageError, match="--init"):
         train(frozen, tiny_pack, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
@@ -412,7 +412,7 @@ def test_a_run_that_does_not_say_what_it_was_is_not_gone_on_with(
 ) -> None:
     train(smoke, tiny_pack, tmp_path)
     (tmp_path / lost).unlink()
-    with pytest.raises(ConfigError, match="give another folder"):
+    with pytest.raises(UsageError, match="give another folder"):
         train(smoke, tiny_pack, tmp_path)
 
 
@@ -425,7 +425,7 @@ def test_weights_of_a_run_before_in_a_folder_say_what_they_themselves_left_out(
     (tmp_path / "recipe.json").write_text(
         without.model_dump_json()
     )  # as if the next run was stopped in its first epoch
-    with pytest.raises(ConfigError, match="may have seen small"):
+    with pytest.raises(UsageError, match="may have seen small"):
         refuse_seen(old, ["small"])
     train(without, tiny_pack, tmp_path)
     refuse_seen(old, ["small"])

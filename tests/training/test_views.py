@@ -9,7 +9,7 @@ import pytest
 
 torch = pytest.importorskip("torch", exc_type=ImportError)
 
-from faceauth.errors import ConfigError  # noqa: E402
+from faceauth.errors import UsageError  # noqa: E402
 from training.augment import draw_framing  # noqa: E402
 from training.config import DataSettings, OptimiserSettings, TrainConfig, ViewSettings  # noqa: E402
 from training.packs import Pack  # noqa: E402
@@ -134,9 +134,9 @@ def test_mixed_views_have_the_teachers_word_alone(tiny_pack: Pack, smoke: TrainC
 
 def test_teachers_that_shall_see_views_must_be_there(tiny_pack: Pack, smoke: TrainConfig) -> None:
     config = smoke.model_copy(update={"data": DataSettings(teachers_see="views")})
-    with pytest.raises(ConfigError, match="--teachers"):
+    with pytest.raises(UsageError, match="--teachers"):
         Views(tiny_pack, config)
-    with pytest.raises(ConfigError, match="facenox"):
+    with pytest.raises(UsageError, match="facenox"):
         Views(tiny_pack, config, Path(__file__).parent)
 
 

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from faceauth.errors import ConfigError, ProviderUnavailable, WeightsMismatch
+from faceauth.errors import UsageError, ProviderUnavailable, WeightsMismatch
 from faceauth.weights.onnx_session import Signature, open_session
 from faceauth.weights.store import Weights
 
@@ -104,7 +104,7 @@ def test_provider_that_is_listed_but_does_not_start_is_an_error(
 
 @pytest.mark.parametrize("options", [{"threads": 0}, {"threads": -1}, {"providers": ()}])
 def test_no_thread_and_no_provider_are_refused(network: Network, options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="at least one thread and one provider"):
+    with pytest.raises(UsageError, match="at least one thread and one provider"):
         open_session(network(), signature=SIGNATURE, **options)
 
 

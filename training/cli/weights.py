@@ -205,7 +205,7 @@ def release(
 ) -> None:
     """Export WEIGHTS to ONNX, choose thresholds on val and --left-out, score test once, write cards and reports."""
     from faceauth.detection.yunet import YuNet
-    from faceauth.errors import ConfigError
+    from faceauth.errors import UsageError
     from faceauth.weights.cards import SpoofNetCard
     from training.cards import model_card
     from training.crops import refuse_without_box
@@ -221,7 +221,7 @@ def release(
     refuse_seen(weights, left_out)
     held_out = list(held_out_portraits(portraits, YuNet()))
     if not held_out:
-        raise ConfigError(
+        raise UsageError(
             "No portrait shows the face of a held-out person: add portraits of more people, named PERSON_NUMBER."
         )
     with Bar() as bar:
@@ -252,7 +252,7 @@ def release(
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for spoofnet.tflite and spoofnet.int8.tflite.")
 def export(weights: Path, manifest: Path, scale: float, out: Path) -> None:
     """Export WEIGHTS (.safetensors or .onnx) to LiteRT, in fp32 and int8; needs the extra litert."""
-    from faceauth.errors import ConfigError
+    from faceauth.errors import UsageError
     from faceauth.weights.cards import CropFacts
     from training.crops import calibration_rows, cut
     from training.export import load_network
@@ -261,7 +261,7 @@ def export(weights: Path, manifest: Path, scale: float, out: Path) -> None:
     try:
         from training.litert import export_litert_fp32, export_litert_int8
     except ModuleNotFoundError as error:
-        raise ConfigError(f"LiteRT files need a converter ({error}): `pip install -e '.[litert]'`.") from error
+        raise UsageError(f"LiteRT files need a converter ({error}): `pip install -e '.[litert]'`.") from error
 
     out.mkdir(parents=True, exist_ok=True)
     fp32, int8 = out / "spoofnet.tflite", out / "spoofnet.int8.tflite"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from training.readers import casia_fasd, celeba_spoof, folders, lcc_fasd, msu_mfsd, nuaa, oulu_npu, replay_attack
 from training.records import Record
 
@@ -32,13 +32,13 @@ def read_layout(name: str, root: Path) -> list[Record]:
     """Records of the collection in ``root``, laid out as ``name``.
 
     Raises:
-        ConfigError: an unknown layout, a folder that is not laid out so, or one without any picture.
+        UsageError: an unknown layout, a folder that is not laid out so, or one without any picture.
     """
     if name not in LAYOUTS:
-        raise ConfigError(f"There is no layout {name!r}; known: {', '.join(LAYOUTS)}.")
+        raise UsageError(f"There is no layout {name!r}; known: {', '.join(LAYOUTS)}.")
     if not root.is_dir():
-        raise ConfigError(f"There is no folder {root} to read as {name}.")
+        raise UsageError(f"There is no folder {root} to read as {name}.")
     records = LAYOUTS[name](root)
     if not records:
-        raise ConfigError(f"{root} has the folders of {name} but no picture or video in them.")
+        raise UsageError(f"{root} has the folders of {name} but no picture or video in them.")
     return records

@@ -25,7 +25,7 @@ def read(root: Path) -> list[Record]:
     """Records of the official train and test lists; the person is the recording.
 
     Raises:
-        ConfigError: a list is missing, or an entry contradicts itself.
+        UsageError: a list is missing, or an entry contradicts itself.
     """
     return [record for split in ("train", "test") for record in _list(root, split)]
 

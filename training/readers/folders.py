@@ -14,7 +14,7 @@ def read(root: Path) -> list[Record]:
     """Records of the split folders that exist, or of ``root`` itself as training data.
 
     Raises:
-        ConfigError: no ``real/`` or no ``spoof/`` where one is expected.
+        UsageError: no ``real/`` or no ``spoof/`` where one is expected.
     """
     parts = {split: root / split for split in SPLITS if (root / split).is_dir()} or {"train": root}
     return [record for split, part in parts.items() for record in _part(part, root, split)]

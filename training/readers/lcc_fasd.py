@@ -20,7 +20,7 @@ def read(root: Path) -> list[Record]:
     """Records of the three official parts.
 
     Raises:
-        ConfigError: a folder is missing.
+        UsageError: a folder is missing.
     """
     return [record for part in folders_in(root, tuple(SPLIT_OF)) for record in _part(part)]
 

@@ -22,7 +22,7 @@ def read(root: Path) -> list[Record]:
     """Records of the two official parts, one a video.
 
     Raises:
-        ConfigError: a folder or a list is missing, or a video's name is not of the layout.
+        UsageError: a folder or a list is missing, or a video's name is not of the layout.
     """
     split_of = {client: split for split in ("train", "test") for client in _clients(root / f"{split}_sub_list.txt")}
     parts = folders_in(root, ("scene01/real", "scene01/attack"))

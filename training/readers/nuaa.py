@@ -17,7 +17,7 @@ def read(root: Path) -> list[Record]:
     """Records of the official train and test lists; a person's session is the recording.
 
     Raises:
-        ConfigError: a folder or a list is missing, or a line is not of the layout.
+        UsageError: a folder or a list is missing, or a line is not of the layout.
     """
     clients, imposters = folders_in(root, ("ClientRaw", "ImposterRaw"))
     records = []

@@ -19,7 +19,7 @@ def read(root: Path) -> list[Record]:
     """Records of the three official parts, one a video.
 
     Raises:
-        ConfigError: a folder is missing, or a video's name is not of the layout.
+        UsageError: a folder is missing, or a video's name is not of the layout.
     """
     return [_record(video) for part in folders_in(root, tuple(SPLIT_OF)) for video in videos(part)]
 

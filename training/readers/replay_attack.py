@@ -20,7 +20,7 @@ def read(root: Path) -> list[Record]:
     """Records of the three official parts, one a video.
 
     Raises:
-        ConfigError: a folder is missing, or an attack's name is not of the layout.
+        UsageError: a folder is missing, or an attack's name is not of the layout.
     """
     return [record for part in folders_in(root, tuple(SPLIT_OF)) for record in _part(part)]
 

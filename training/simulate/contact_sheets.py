@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from faceauth.errors import ConfigError
+from faceauth.errors import UsageError
 from faceauth.imaging.decoding import load_image
 from training.crops import refuse_without_box
 from training.records import LIVE, Record
@@ -25,13 +25,13 @@ def write_sheets(out: Path, records: Sequence[Record], *, seed: int = 0, columns
     """One sheet a family into ``out``, of live pictures and attacks among ``records``.
 
     Raises:
-        ConfigError: no record is live, or as :func:`training.crops.refuse_without_box`.
+        UsageError: no record is live, or as :func:`training.crops.refuse_without_box`.
         ImageError: a picture cannot be read.
         OSError: a sheet cannot be written.
     """
     refuse_without_box(records)
     if not any(record.label == LIVE for record in records):
-        raise ConfigError("There is no live picture to make attacks of: give a manifest with some in train.")
+        raise UsageError("There is no live picture to make attacks of: give a manifest with some in train.")
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for number, family in enumerate(FAMILIES.values()):
