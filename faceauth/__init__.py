@@ -10,7 +10,6 @@ from faceauth.errors import (
     BackendError,
     BackendNotAllowed,
     BackendNotFound,
-    UsageError,
     FaceAuthError,
     ImageError,
     ImageTooLarge,
@@ -19,6 +18,7 @@ from faceauth.errors import (
     ScoreError,
     StageTimeout,
     TemplateMismatch,
+    UsageError,
     WeightsError,
     WeightsMismatch,
     WeightsMissing,
@@ -27,21 +27,9 @@ from faceauth.gate import GatePolicy
 from faceauth.imaging.decoding import ImageLimits, ImageSource, load_image
 from faceauth.pipeline import Pipeline
 from faceauth.policy import Policy
-from faceauth.results import (
-    Face,
-    LivenessResult,
-    MatchResult,
-    MeasuredRate,
-    OperatingPoint,
-    OperatingPoints,
-    Provenance,
-    Reason,
-    Template,
-    Thresholds,
-    Verdict,
-    Verification,
-)
+from faceauth.results import Face, LivenessResult, MatchResult, Provenance, Reason, Template, Verdict, Verification
 from faceauth.stages import API_VERSION, Aligner, Crop, CropSpec, Detector, Embedder, LivenessBackend
+from faceauth.thresholds import MeasuredRate, OperatingPoint, OperatingPoints, Thresholds
 
 __all__ = [
     "API_VERSION",
@@ -51,7 +39,6 @@ __all__ = [
     "BackendError",
     "BackendNotAllowed",
     "BackendNotFound",
-    "UsageError",
     "Crop",
     "CropSpec",
     "Detector",
@@ -81,6 +68,7 @@ __all__ = [
     "Template",
     "TemplateMismatch",
     "Thresholds",
+    "UsageError",
     "Verdict",
     "Verification",
     "WeightsError",

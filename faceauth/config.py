@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 from faceauth.errors import UsageError
 from faceauth.imaging.decoding import ImageLimits
 from faceauth.policy import Policy
-from faceauth.results import Frozen
+from faceauth.thresholds import Frozen
 
 PREFIX = "FACEAUTH_"
 """``FACEAUTH_LIVENESS`` sets ``liveness``; two underscores go one table deeper: ``FACEAUTH_POLICY__FACES``."""

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from faceauth.results import Face, Frozen, Reason
+from faceauth.results import Face, Reason
 from faceauth.stages import Image
+from faceauth.thresholds import Frozen
 
 Landmarks = tuple[
     tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]
@@ -169,11 +170,11 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
 
 
 def _check_size(face: Face, policy: GatePolicy) -> Rejection | None:
-    if face.longer_side >= policy.min_face_px:
+    if face.box_xyxy.longer_side >= policy.min_face_px:
         return None
     return Rejection(
         reason=Reason.FACE_TOO_SMALL,
-        message=f"Move closer: the face is {face.width:.0f} x {face.height:.0f} px, its longer side needs at least "
+        message=f"Move closer: the face is {face.box_xyxy.width:.0f} x {face.box_xyxy.height:.0f} px, its longer side needs at least "
         f"{policy.min_face_px} px.",
     )
 
@@ -238,7 +239,7 @@ def _check_pixels(image: Image, face: Face, policy: GatePolicy) -> Rejection | N
 def _inner_luma(image: Image, face: Face) -> npt.NDArray[np.uint8] | None:
     """The inner face in grey, 32 x 32, shrunk by area; None when it lies outside the picture."""
     left, top, right, bottom = face.box_xyxy
-    margin_x, margin_y = _INNER * face.width, _INNER * face.height
+    margin_x, margin_y = _INNER * face.box_xyxy.width, _INNER * face.box_xyxy.height
     x0, x1 = max(0, round(left + margin_x)), min(image.shape[1], round(right - margin_x))
     y0, y1 = max(0, round(top + margin_y)), min(image.shape[0], round(bottom - margin_y))
     if x1 <= x0 or y1 <= y0:

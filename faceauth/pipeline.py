@@ -1,40 +1,53 @@
-"""A picture in, a ``Verification`` out: decode -> detect -> gate -> align -> liveness -> match -> decide.
+"""The pipeline: decode -> detect -> gate -> crop -> liveness -> match -> decide.
 
-Knows no model and no threshold of its own: backends score, the policy decides, and whatever fails denies.
+Backends score and the configuration decides. Whatever fails on the way denies.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from itertools import islice
-from typing import TypeAlias, cast
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from enum import Enum
+from typing import Any, Final, Literal, Self, TypeVar, Unpack, cast
 
 import numpy as np
 
 from faceauth import gate
-from faceauth.backends.guard import Guard, check_crop, check_embeddings, check_faces
-from faceauth.backends.loading import Backends, Given, Stage
-from faceauth.config import PipelineConfig, checked_config, load_config
-from faceauth.errors import UsageError, ImageError, ScoreError, StageTimeout
+from faceauth.backends.answers import check_embeddings, check_faces, check_p_live
+from faceauth.backends.loading import Backends, Instances, Liveness, Stage
+from faceauth.backends.time_limit import Guard
+from faceauth.config import PipelineConfig, Settings, checked_config, load_config
+from faceauth.cropping.crops import crop_face
+from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.gate import GatePolicy
 from faceauth.imaging.decoding import ImageSource, load_image
-from faceauth.policy import choose_face, decide, decide_liveness, match_threshold, thresholds
-from faceauth.presentation import Presentation, still_open, timed
-from faceauth.results import Face, LivenessResult, MatchResult, Reason, Template, Thresholds, Verification
-from faceauth.stages import Aligner, Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
+from faceauth.policy import choose_face, match_threshold
+from faceauth.presentation import Presentation
+from faceauth.results import Face, LivenessResult, LivenessScore, MatchResult, Reason, Template, Verification, decide
+from faceauth.stages import Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
 from faceauth.templates import checked_template, mismatch, similarity
-from faceauth.views import cut_views, score_views
+from faceauth.thresholds import Thresholds
 
-Reference: TypeAlias = "ImageSource | Template | None"
-"""What a face is matched with: a picture of the person, a template of :meth:`Pipeline.embed`, or nothing."""
+BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder)
+Color = Literal["bgr", "rgb"]
+
+
+class _NotGiven(Enum):
+    NOT_GIVEN = "not given"
+
+
+NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
+"""Stands for a reference that was left out; None is an error, since it may be a person who is not enrolled."""
+
+Reference = ImageSource | Template
+"""What a face is matched with: an image of the person, or a template of :meth:`Pipeline.embed`."""
 
 
 class Pipeline:
-    """Answers whether a picture shows a live person, and whether it is the one of a reference.
+    """Answers whether an image shows a live person, and whether it is the person in a reference.
 
-    The constructor loads every backend that the policy requires, so a broken installation fails at start; the
-    embedder is loaded with the first reference unless ``policy.require_match`` is set. A pipeline may be used from
-    several threads at once, and then calls its backends from several threads at once.
+    The constructor loads every backend that the configuration requires, so a broken installation fails at start; the
+    embedder is loaded with the first reference unless ``require_match`` is set. A pipeline may be used from several
+    threads at once, and then calls its backends from several threads at once.
 
     An exception, an answer against the contract or a time-out in any stage is a result with reason ``stage_failed``,
     never an acceptance; the cause is logged by the logger ``faceauth``.
@@ -44,128 +57,147 @@ class Pipeline:
         self,
         config: PipelineConfig | None = None,
         *,
-        detector: Detector | None = None,
-        liveness: LivenessBackend | None = None,
-        embedder: Embedder | None = None,
-        aligner: Aligner | None = None,
+        detector: str | Detector | None = None,
+        liveness: str | LivenessBackend | Sequence[str | LivenessBackend] | None = None,
+        embedder: str | Embedder | None = None,
+        **settings: Unpack[Settings],
     ) -> None:
-        """Load the backends.
+        """Load the backends. The environment has no say here; see :meth:`from_env`.
 
         Args:
-            config: None takes the defaults and the environment (:func:`faceauth.load_config`);
-                ``PipelineConfig()`` takes the default settings. Two variables hold for every configuration:
-                ``FACEAUTH_WEIGHTS``, from which backends take their weight files, and
-                ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD``.
-            detector: an instance to use in place of the one that ``config`` names.
-            liveness: likewise.
-            embedder: likewise.
-            aligner: an instance to use in place of the built-in one.
+            config: a finished configuration; the keywords replace single settings of it. None takes the defaults.
+            detector: name of a backend, or an instance.
+            liveness: name of a backend, an instance, or several of them, which then need ``combine``.
+            embedder: name of a backend, or an instance.
+            **settings: any other field of :class:`PipelineConfig`, for example ``threshold="strict"``.
 
         Raises:
             FaceAuthError: a setting, a backend or a weight file is not usable.
         """
-        self.config = load_config() if config is None else checked_config(config)
-        self._backends = Backends(self.config, Given(detector, liveness, embedder, aligner))
-        self._gate_guard = Guard("gate", "faceauth", timeout_s=self.config.policy.stage_timeout_s)
-        scorer = self._backends.liveness
-        self._limits = thresholds(self.config.policy, None if scorer is None else scorer.facts.operating_points)
-        if self.config.policy.require_match:
-            self._match_limits()
+        members = None if liveness is None else _listed(liveness)
+        given = Instances(
+            detection=_instances([detector]), liveness=_instances(members or []), embedding=_instances([embedder])
+        )
+        chosen: dict[str, Any] = {**settings}
+        if detector is not None:
+            chosen["detector"] = _name(detector)
+        if members is not None:
+            chosen["liveness"] = tuple(_name(member) for member in members)
+        if embedder is not None:
+            chosen["embedder"] = _name(embedder)
+        self._config = checked_config({**dict(config or PipelineConfig()), **chosen})
+        self._backends = Backends(self._config, given)
+        self._gate_guard = Guard("gate", "faceauth", timeout_s=self._config.stage_timeout_s)
+        if self._config.require_match:
+            self._thresholds(matching=True)
 
-    def verify(self, image: ImageSource, reference: Reference = None) -> Verification:
-        """Whether ``image`` shows a live person and, with a reference, the same one.
-
-        Args:
-            image: a path, bytes, a binary file, a PIL picture, or a uint8 array H x W x 3 in BGR order.
-            reference: must match when given: a template, or a picture with one face (or the largest, as the policy
-                says), which is not checked for liveness. Without a usable face the result is
-                ``reference_unusable``, which is uncertain and so denies.
+    @classmethod
+    def from_env(cls, path: str | os.PathLike[str] | None = None, **settings: Unpack[Settings]) -> Self:
+        """A pipeline configured by a file and the environment: defaults < file < environment < ``settings``.
 
         Raises:
-            ImageError: one of the two pictures cannot be read (:meth:`verify_many` makes a result of the first).
+            FaceAuthError: as the constructor, and as :func:`faceauth.load_config`.
+        """
+        return cls(load_config(path, arguments=settings))
+
+    @property
+    def config(self) -> PipelineConfig:
+        """The configuration that is in force; it cannot be replaced."""
+        return self._config
+
+    def verify(
+        self,
+        image: ImageSource,
+        reference: Reference | Literal[_NotGiven.NOT_GIVEN] = NOT_GIVEN,
+        *,
+        color: Color = "bgr",
+    ) -> Verification:
+        """Whether ``image`` shows a live person and, with a reference, the same person.
+
+        Args:
+            image: a path, bytes, a binary file, a PIL image, or a uint8 array H x W x 3.
+            reference: must match when given: a template, or an image with one usable face, which is not checked for
+                liveness. Without a usable face the result is ``reference_unusable``, which is uncertain and so denies.
+            color: channel order of ``image`` and ``reference`` where they are arrays.
+
+        Raises:
+            ImageError: an image cannot be read (:meth:`verify_many` makes a result of it).
             TemplateMismatch: the template comes from another embedder than the pipeline's, or is no valid one.
+            UsageError: a match is required and no reference was given, the reference is None, or nothing is required.
             BackendError, WeightsError, ProviderUnavailable: the embedder, which the first reference loads, is not
                 usable.
-            UsageError: the policy requires a match and there is no reference, or it requires nothing at all.
         """
-        limits, enrolled = self._prepare(reference)
-        presentation = Presentation(None, source=_label(image))
-        with timed("decode", [presentation]):
-            presentation.image = self._decode(image)
-        return self._judge([presentation], enrolled, limits)[0]
+        thresholds, enrolled = self._prepare(reference, color)
+        presentation = Presentation(None, source=_source(image))
+        with presentation.timed("decode"):
+            presentation.image = self._decode(image, color)
+        return self._judge(presentation, enrolled, thresholds)
 
     def verify_many(
-        self, images: Iterable[ImageSource], reference: Reference = None, *, batch_size: int = 8
+        self,
+        images: Iterable[ImageSource],
+        reference: Reference | Literal[_NotGiven.NOT_GIVEN] = NOT_GIVEN,
+        *,
+        color: Color = "bgr",
     ) -> Iterator[Verification]:
-        """The answers of :meth:`verify`, in order, as the images come; scored in batches.
+        """The answers of :meth:`verify`, in order, as the images come. One image is held at a time.
 
-        At most ``batch_size`` pictures are held at once. A picture that cannot be read is a result with reason
-        ``image_unusable``. A batch that fails is repeated one by one, so that no presentation suffers from another's;
-        only one that times out denies all its presentations.
+        An image that cannot be read is a result with reason ``image_unusable``. What ``images`` itself raises comes
+        through after the results of all images before.
 
         Raises:
             FaceAuthError: as for :meth:`verify`, for the reference and the settings.
-            UsageError: ``images`` is one picture.
+            UsageError: ``images`` is one image.
         """
-        if _is_one_picture(images):
-            raise UsageError(f"{type(images).__name__} is one picture: use verify(), or give a list of pictures.")
-        if batch_size < 1:
-            raise UsageError(f"batch_size is {batch_size}, expected at least 1.")
-        limits, enrolled = self._prepare(reference)
-        return self._stream(iter(images), batch_size, enrolled, limits)
+        if _is_one_image(images):
+            raise UsageError(f"{type(images).__name__} is one image. Use verify(), or give a list of images.")
+        thresholds, enrolled = self._prepare(reference, color)
+        return (self._judge(self._opened(image, color), enrolled, thresholds) for image in images)
 
-    def embed(self, image: ImageSource) -> Template:
+    def embed(self, image: ImageSource, *, color: Color = "bgr") -> Template:
         """The template of the one face in ``image``, to be kept and passed as ``reference`` later.
 
-        Enrol from pictures that :meth:`verify` accepted: nothing here asks whether the person is live.
+        Enrol from images that :meth:`verify` accepted: liveness is not checked here.
 
         Raises:
-            ImageError: the picture cannot be read, or has no face that can be used.
+            ImageError: the image cannot be read, or has no usable face.
             ScoreError: a stage failed.
         """
         self._backends.embedding()
-        presentation = Presentation(self._decode(image))
+        presentation = Presentation(self._decode(image, color))
         self._find_template(presentation)
         if presentation.template is None:
             failed = presentation.failed
             raise ScoreError(presentation.message, stage=failed) if failed else ImageError(presentation.message)
         return presentation.template
 
-    # The way of a presentation, stage by stage.
+    # One presentation, stage by stage.
 
-    def _stream(
-        self, images: Iterator[ImageSource], batch_size: int, enrolled: Presentation | None, limits: Thresholds
-    ) -> Iterator[Verification]:
-        # No name is bound to the batch: its pictures are gone before the next ones are decoded.
-        while results := self._judge([self._opened(image) for image in islice(images, batch_size)], enrolled, limits):
-            yield from results
-
-    def _opened(self, image: ImageSource) -> Presentation:
-        presentation = Presentation(None, source=_label(image))
-        with timed("decode", [presentation]):
+    def _opened(self, image: ImageSource, color: Color) -> Presentation:
+        presentation = Presentation(None)
+        with presentation.timed("decode"):
             try:
-                presentation.image = self._decode(image)
+                presentation.source = _source(image)
+                presentation.image = self._decode(image, color)
             except ImageError as error:
                 presentation.close(Reason.IMAGE_UNUSABLE, str(error), at="decode")
+            except Exception as error:  # a path object or a file of the caller's: it denies, and loses no other image
+                presentation.close(Reason.IMAGE_UNUSABLE, f"The image cannot be read: {error}.", at="decode")
         return presentation
 
-    def _judge(
-        self, presentations: Sequence[Presentation], enrolled: Presentation | None, limits: Thresholds
-    ) -> list[Verification]:
-        for one in still_open(presentations):
-            self._find_face(one, self.config.policy.gate)
-        if self._backends.liveness is not None:
-            self._check_liveness(still_open(presentations), self._backends.liveness)
-        if enrolled is not None:
-            self._match(still_open(presentations), enrolled)
-        for one in still_open(presentations):
-            p_live = None if one.liveness is None else one.liveness.p_live
-            likeness = None if one.match is None else one.match.similarity
-            one.close(decide(limits, p_live=p_live, similarity=likeness), at="match")
-        return [one.verification(limits) for one in presentations]
+    def _judge(self, one: Presentation, enrolled: Presentation | None, thresholds: Thresholds) -> Verification:
+        if one.reason is None:
+            self._find_face(one, self._config.gate)
+        if one.reason is None and self._backends.liveness is not None:
+            self._check_liveness(one, self._backends.liveness)
+        if one.reason is None and enrolled is not None:
+            self._match(one, enrolled)
+        if one.reason is None:
+            one.close(decide(thresholds, one.liveness, one.match), at="match")
+        return one.verification(thresholds)
 
-    def _decode(self, source: ImageSource) -> Image:
-        image = load_image(source, self.config.limits)
+    def _decode(self, source: ImageSource, color: Color) -> Image:
+        image = load_image(source, self._config.limits, color=color)
         if isinstance(source, np.ndarray):  # a camera loop fills one array again and again, perhaps while it is judged
             image = image.copy()
         image.flags.writeable = False  # every stage judges the same pixels
@@ -174,147 +206,160 @@ class Pipeline:
     def _find_face(self, one: Presentation, gate_policy: GatePolicy) -> None:
         """Detection, the choice of the face, and the gate."""
         image, stage = cast(Image, one.image), self._backends.detection
-        one.provenance["detection"] = stage.provenance
+        one.took_part(stage.provenance)
         try:
-            with timed("detection", [one]):
-                faces = stage.guard.call(lambda: check_faces(stage.backend.detect(image), image))
-            one.faces_found = len(faces)
-            chosen = choose_face(faces, self.config.policy)
+            with one.timed("detection"):
+                one.faces = tuple(stage.guard.call(lambda: check_faces(stage.backend.detect(image), image)))
+            chosen = choose_face(one.faces, self._config.faces)
             if isinstance(chosen, Reason):
                 return one.close(chosen, at="detection")
             one.face = chosen
-            with timed("gate", [one]):
+            with one.timed("gate"):
                 rejection = self._gate_guard.call(lambda: gate.check(image, chosen, gate_policy))
             if rejection is not None:
                 one.close(rejection.reason, rejection.message, at="gate")
         except ScoreError as error:
             one.fail(error)
 
-    def _check_liveness(self, presentations: Sequence[Presentation], stage: Stage[LivenessBackend]) -> None:
-        """P(live) of every face; a presentation that is not live ends here."""
+    def _check_liveness(self, one: Presentation, liveness: Liveness) -> None:
+        """P(live) by each member; a presentation that is not live ends here."""
+        attack = {threshold.backend: threshold.attack for threshold in liveness.thresholds}
+        scores: list[LivenessScore] = []
+        first: Crop | None = None
+        try:
+            for stage in liveness.members:
+                crops = _cropped(one, stage.facts.crops)
+                first = first or crops[0]
+                scores.append(self._score(one, stage, crops))
+                if liveness.combination.stops_early and scores[-1].p_live < attack[scores[-1].backend]:
+                    break
+        except ScoreError as error:
+            return one.fail(error)
+        assert first is not None  # a backend asks for at least one crop
+        one.liveness = LivenessResult(
+            backend=liveness.combination.label,
+            p_live=liveness.combination.p_live(scores),
+            members=tuple(scores),
+            crop_outside=first.outside,
+            crop_scale=first.scale,
+        )
+        reason = decide(Thresholds(liveness=liveness.thresholds), one.liveness, None)
+        if reason is not Reason.LIVE:
+            one.close(reason, at="liveness")
 
-        def score(batch: Sequence[Presentation]) -> None:
-            with timed("liveness", batch):
-                p_live = stage.guard.call(lambda: score_views([one.views for one in batch], stage.backend.score))
-            for one, value in zip(batch, p_live.tolist(), strict=True):
-                crop = one.views[0]
-                one.liveness = LivenessResult(p_live=value, crop_outside=crop.outside, crop_scale=crop.scale)
+    def _score(self, one: Presentation, stage: Stage[LivenessBackend], crops: Sequence[Crop]) -> LivenessScore:
+        one.took_part(stage.provenance)
+        start = time.perf_counter()
+        batch = [crop.pixels[None] for crop in crops]
+        with one.timed("liveness"):
+            (p_live,) = stage.guard.call(lambda: check_p_live(stage.backend.score(batch), 1)).tolist()
+        elapsed_ms = (time.perf_counter() - start) * 1000
+        return LivenessScore(backend=stage.provenance.name, p_live=p_live, elapsed_ms=elapsed_ms)
 
-        self._align(presentations, stage.facts.crop)
-        _in_batch(still_open(presentations), score, stage)
-        for one in still_open(presentations):
-            reason = decide_liveness(cast(LivenessResult, one.liveness).p_live, self._limits)
-            if reason is not Reason.LIVE:
-                one.close(reason, at="liveness")
-
-    def _match(self, presentations: Sequence[Presentation], enrolled: Presentation) -> None:
+    def _match(self, one: Presentation, enrolled: Presentation) -> None:
         """Similarity to the reference, whose template is made when the first face needs it."""
-        if not presentations:
-            return
-        with timed("reference", presentations):
+        with one.timed("reference"):
             if enrolled.template is None and enrolled.reason is None:
                 self._find_template(enrolled)
         if enrolled.template is None:
-            for one in presentations:
-                _refuse_reference(one, enrolled)
-            return
-        self._embed(presentations)
-        for one in still_open(presentations):
-            with timed("match", [one]):
-                found = cast(Template, one.template)
-                one.match = MatchResult(similarity=similarity(found, enrolled.template), model_id=found.model_id)
+            for provenance in enrolled.provenance:
+                one.took_part(provenance)
+            failed = enrolled.failed is not None
+            reason = Reason.STAGE_FAILED if failed else Reason.REFERENCE_UNUSABLE
+            return one.close(reason, f"The reference cannot be used: {enrolled.message}", at="reference")
+        self._embed(one)
+        if one.template is not None:
+            with one.timed("match"):
+                found = similarity(one.template, enrolled.template)
+            one.match = MatchResult(similarity=found, model_id=one.template.model_id)
 
     def _find_template(self, one: Presentation) -> None:
-        """Detection, a gate for size alone, and the embedding of a picture that is no presentation."""
-        self._find_face(one, self.config.policy.gate.for_reference())
-        self._embed(still_open([one]))
+        """Detection, the gate for references, and the embedding of an image that is no presentation."""
+        self._find_face(one, self._config.gate.for_reference())
+        if one.reason is None:
+            self._embed(one)
         one.image = None
 
-    def _embed(self, presentations: Sequence[Presentation]) -> None:
+    def _embed(self, one: Presentation) -> None:
         stage = self._backends.embedding()
-
-        def embed(batch: Sequence[Presentation]) -> None:
-            crops = np.stack([one.views[0].pixels for one in batch])
-            with timed("embedding", batch):
-                rows = stage.guard.call(lambda: check_embeddings(stage.backend.embed(crops), len(crops)))
-            for one, row in zip(batch, rows.tolist(), strict=True):
-                one.template = Template(model_id=stage.facts.model_id, vector=tuple(row))
-
-        self._align(presentations, stage.facts.crop)
-        _in_batch(still_open(presentations), embed, stage)
-
-    def _align(self, presentations: Sequence[Presentation], spec: CropSpec) -> None:
-        aligner, guard = self._backends.aligner, self._backends.align_guard
-        for one in presentations:
-            align = partial(_align, aligner, cast(Image, one.image), cast(Face, one.face))
-            try:
-                with timed("alignment", [one]):
-                    one.views = guard.call(partial(cut_views, spec, align))
-            except ScoreError as error:
-                one.fail(error)
+        one.took_part(stage.provenance)
+        try:
+            (crop,) = _cropped(one, (stage.facts.crop,))
+            with one.timed("embedding"):
+                rows = stage.guard.call(lambda: check_embeddings(stage.backend.embed(crop.pixels[None]), 1))
+            one.template = Template(model_id=stage.facts.model_id, vector=tuple(rows[0].tolist()))
+        except ScoreError as error:
+            one.fail(error)
 
     # The set-up of a call.
 
-    def _prepare(self, reference: Reference) -> tuple[Thresholds, Presentation | None]:
-        policy = self.config.policy
-        if reference is None and policy.require_match:
-            raise UsageError("The policy requires a match: pass a reference, or set policy.require_match to false.")
-        if reference is None and not policy.require_liveness:
-            raise UsageError("Nothing to verify: the policy requires no liveness, and there is no reference to match.")
+    def _prepare(
+        self, reference: Reference | Literal[_NotGiven.NOT_GIVEN], color: Color
+    ) -> tuple[Thresholds, Presentation | None]:
         if reference is None:
-            return self._limits, None
-        limits = self._match_limits()
+            raise UsageError(
+                "The reference is None: is the person enrolled? Pass a template or an image, or leave the reference "
+                "out to check liveness alone."
+            )
+        if reference is NOT_GIVEN:
+            if self._config.require_match:
+                raise UsageError("A match is required: pass a reference, or set require_match to false.")
+            if not self._config.require_liveness:
+                raise UsageError("Nothing to verify: liveness is not required, and there is no reference to match.")
+            return self._thresholds(matching=False), None
+        thresholds = self._thresholds(matching=True)
         if not isinstance(reference, Template):
-            return limits, Presentation(self._decode(reference))
+            return thresholds, Presentation(self._decode(reference, color))
         reference = checked_template(reference)
         model_id = self._backends.embedding().facts.model_id
         if reference.model_id != model_id:
             raise mismatch(found=reference.model_id, expected=model_id)
-        return limits, Presentation(None, template=reference)
+        return thresholds, Presentation(None, template=reference)
 
-    def _match_limits(self) -> Thresholds:
-        own = self._backends.embedding().facts.match_threshold
-        return Thresholds.model_validate({**dict(self._limits), "match": match_threshold(self.config.policy, own)})
+    def _thresholds(self, *, matching: bool) -> Thresholds:
+        liveness = self._backends.liveness
+        offered = self._backends.embedding().facts.match_points if matching else None
+        return Thresholds(
+            liveness=() if liveness is None else liveness.thresholds,
+            match=match_threshold(self._config.match_threshold, offered) if matching else None,
+        )
 
 
-def _is_one_picture(images: object) -> bool:
-    """Whether it is a picture or a file, some of which could be iterated too: over rows, lines or characters."""
+def _cropped(one: Presentation, specs: Sequence[CropSpec]) -> list[Crop]:
+    """The crops of the judged face.
+
+    Raises:
+        ScoreError: the landmarks or the box give no crop.
+    """
+    try:
+        with one.timed("cropping"):
+            return [crop_face(cast(Image, one.image), cast(Face, one.face), spec) for spec in specs]
+    except ValueError as error:
+        raise ScoreError(f"The face cannot be cropped: {error}", stage="cropping") from error
+
+
+def _is_one_image(images: object) -> bool:
+    """Whether it is an image or a file, some of which could be iterated too: over rows, lines or characters."""
     if isinstance(images, np.ndarray):
-        return images.ndim in (2, 3)  # of more or fewer dimensions it is a row of pictures or of paths
+        return images.ndim in (2, 3)  # of more or fewer dimensions it is a row of images or of paths
     named = isinstance(images, str | bytes | bytearray | memoryview | os.PathLike)
     return named or hasattr(images, "read") or not isinstance(images, Iterable)
 
 
-def _align(aligner: Aligner, image: Image, face: Face, spec: CropSpec) -> Crop:
-    return check_crop(aligner.align(image, face, spec), spec)
-
-
-def _in_batch(
-    presentations: Sequence[Presentation],
-    run: Callable[[Sequence[Presentation]], None],
-    stage: Stage[LivenessBackend] | Stage[Embedder],
-) -> None:
-    """``run`` on all at once; on each alone where that fails, so that no presentation suffers from another's."""
-    for one in presentations:
-        one.provenance[stage.provenance.stage] = stage.provenance
-    try:
-        if presentations:
-            run(presentations)
-    except ScoreError as error:
-        if len(presentations) == 1 or isinstance(error, StageTimeout):
-            for one in presentations:
-                one.fail(error)
-        else:
-            for one in presentations:
-                _in_batch([one], run, stage)
-
-
-def _refuse_reference(one: Presentation, enrolled: Presentation) -> None:
-    one.provenance.update(enrolled.provenance)
-    message = f"The reference cannot be used: {enrolled.message}"
-    reason = Reason.REFERENCE_UNUSABLE if enrolled.failed is None else Reason.STAGE_FAILED
-    one.close(reason, message, at="reference")
-
-
-def _label(source: ImageSource) -> str | None:
+def _source(source: ImageSource) -> str | None:
     return os.fsdecode(source) if isinstance(source, str | os.PathLike) else None
+
+
+def _listed(liveness: object) -> list[Any]:
+    if isinstance(liveness, Sequence) and not isinstance(liveness, str):
+        return list(liveness)
+    return [liveness]
+
+
+def _name(backend: object) -> str:
+    """The name that stands for a backend in the configuration: an instance goes by its class."""
+    return backend if isinstance(backend, str) else type(backend).__name__
+
+
+def _instances(backends: Sequence[str | BackendT | None]) -> dict[str, BackendT]:
+    return {_name(one): one for one in backends if one is not None and not isinstance(one, str)}

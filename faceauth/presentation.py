@@ -1,10 +1,10 @@
-"""One picture on its way through the pipeline: what each stage found goes in, a ``Verification`` comes out.
+"""One presentation on its way through the pipeline: the notes of each stage, and the result at its end.
 
-Knows no backend and no threshold: it keeps the notes, closes at the first reason to stop, and never reopens.
+It closes at the first reason to stop and never reopens.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import cast
@@ -19,50 +19,53 @@ from faceauth.results import (
     Reason,
     StageName,
     Template,
-    Thresholds,
     Verdict,
     Verification,
 )
-from faceauth.stages import Crop, Image
+from faceauth.stages import Image
+from faceauth.thresholds import Thresholds
 
 MESSAGES: dict[Reason, str] = {
     Reason.LIVE: "A live person.",
-    Reason.LIVE_AND_MATCHED: "A live person, and the one of the reference.",
-    Reason.MATCHED: "The person of the reference; nobody checked whether it is a live person.",
-    Reason.ATTACK_SUSPECTED: "This looks like a picture or a screen, not like a live person: face the camera yourself.",
-    Reason.LIVENESS_UNCERTAIN: "It is not clear whether this is a live person: take the picture again in better light.",
-    Reason.NOT_MATCHED: "A different person than the one of the reference.",
-    Reason.NO_FACE: "No face was found: look into the camera, with the whole face in the picture.",
+    Reason.LIVE_AND_MATCHED: "A live person, and the person in the reference.",
+    Reason.MATCHED: "The person in the reference; liveness was not checked.",
+    Reason.ATTACK_SUSPECTED: "This looks like a photo or a screen. Show your own face to the camera.",
+    Reason.LIVENESS_UNCERTAIN: "This may not be a live person. Take another photo in better light.",
+    Reason.NOT_MATCHED: "Not the person in the reference.",
+    Reason.NO_FACE: "No face found. Look into the camera with your whole face in the image.",
     Reason.STAGE_FAILED: "A stage gave no usable answer.",
-    Reason.SEVERAL_FACES: "Several faces were found: only one person may be in the picture.",
+    Reason.SEVERAL_FACES: "Several faces found. Only one person may be in the image.",
 }
 """The sentence for people where the stage that ended the presentation has none of its own."""
 
 
 @dataclass(eq=False)
 class Presentation:
-    """The notes on one picture; open until a reason is known.
+    """The notes on one image; open until a reason is known.
 
     Attributes:
-        image: read-only for every stage, so that all of them judge the same pixels; None when it was not decoded.
-        views: the crops cut last, one a view.
+        image: read-only, so that all stages judge the same pixels; None when it was not decoded.
         reason: why the presentation ended; None while it is open.
         provenance: the backends that took part so far.
     """
 
     image: Image | None
     source: str | None = None
-    faces_found: int | None = None
+    faces: tuple[Face, ...] | None = None
     face: Face | None = None
-    views: Sequence[Crop] = ()
     liveness: LivenessResult | None = None
     template: Template | None = None
     match: MatchResult | None = None
     reason: Reason | None = None
     message: str = ""
     failed: StageName | None = None
-    provenance: dict[StageName, Provenance] = field(default_factory=dict)
+    provenance: list[Provenance] = field(default_factory=list)
     elapsed_ms: dict[StageName, float] = field(default_factory=dict)
+
+    def took_part(self, provenance: Provenance) -> None:
+        """Note a backend, once."""
+        if provenance not in self.provenance:
+            self.provenance.append(provenance)
 
     def close(self, reason: Reason, message: str = "", *, at: StageName) -> None:
         """End it ``at`` a stage for ``reason``; a presentation that has ended keeps its first reason."""
@@ -75,8 +78,8 @@ class Presentation:
         """End it because a stage failed, which denies."""
         self.close(Reason.STAGE_FAILED, str(error), at=cast(StageName, error.stage))
 
-    def verification(self, limits: Thresholds) -> Verification:
-        """The result of a closed presentation; ``limits`` are echoed if it came to a threshold."""
+    def verification(self, thresholds: Thresholds) -> Verification:
+        """The result of a closed presentation; ``thresholds`` are echoed if a score was compared with one."""
         if self.reason is None:
             raise RuntimeError("a presentation is closed with a reason before it has a result")
         verdict = VERDICT_OF[self.reason]
@@ -87,46 +90,35 @@ class Presentation:
             message=self.message,
             source=self.source,
             face=self.face,
-            faces_found=self.faces_found,
+            faces=self.faces,
             liveness=self.liveness,
             match=self.match,
-            skipped=self._skipped(limits),
+            skipped=self._skipped(thresholds),
             failed=self.failed,
-            thresholds=limits if self.liveness or self.match else None,
-            stages=tuple(self.provenance.values()),
+            thresholds=thresholds if self.liveness or self.match else None,
+            stages=tuple(self.provenance),
             elapsed_ms=self.elapsed_ms,
         )
 
-    def _skipped(self, limits: Thresholds) -> dict[StageName, str]:
+    def _skipped(self, thresholds: Thresholds) -> dict[StageName, str]:
         skipped: dict[StageName, str] = {}
-        if limits.live is None:
-            skipped["liveness"] = "the policy does not require liveness"
+        ended = f"an earlier stage ended the presentation: {self.reason}"
+        if not thresholds.liveness:
+            skipped["liveness"] = "the configuration does not require liveness"
         elif self.liveness is None and self.failed != "liveness":
-            skipped["liveness"] = f"an earlier stage ended the presentation: {self.reason}"
-        if limits.match is None:
+            skipped["liveness"] = ended
+        if thresholds.match is None:
             skipped["match"] = "no reference was given"
         elif self.match is None and self.failed not in ("embedding", "match", "reference"):
-            not_live = self.liveness is not None and self.reason in (Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN)
-            skipped["match"] = (
-                "a face that is not accepted as live is never matched"
-                if not_live
-                else f"an earlier stage ended the presentation: {self.reason}"
-            )
+            not_live = self.reason in (Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN)
+            skipped["match"] = "a face that is not accepted as live is never matched" if not_live else ended
         return skipped
 
-
-def still_open(presentations: Sequence[Presentation]) -> list[Presentation]:
-    """Those without a reason yet, in order."""
-    return [one for one in presentations if one.reason is None]
-
-
-@contextmanager
-def timed(stage: StageName, presentations: Sequence[Presentation]) -> Iterator[None]:
-    """Add the wall time of the block to ``stage``, an equal share to each presentation."""
-    start = time.perf_counter()
-    try:
-        yield
-    finally:
-        share_ms = (time.perf_counter() - start) * 1000 / max(len(presentations), 1)
-        for one in presentations:
-            one.elapsed_ms[stage] = one.elapsed_ms.get(stage, 0.0) + share_ms
+    @contextmanager
+    def timed(self, stage: StageName) -> Iterator[None]:
+        """Add the wall time of the block to ``stage``."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.elapsed_ms[stage] = self.elapsed_ms.get(stage, 0.0) + (time.perf_counter() - start) * 1000

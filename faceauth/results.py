@@ -1,29 +1,20 @@
-"""The typed values that faceauth hands out: frozen, JSON round-trippable, with no behaviour that could decide anything.
+"""The results that faceauth returns, and the one function that compares scores with thresholds.
 
-"Unknown" is a value of its own here: a stage that did not run says so in ``skipped``; None never means "it failed".
+All are frozen and round-trip through JSON. "Unknown" is a value of its own: a stage that did not run says so in
+``skipped``; None never means that something failed.
 """
 
 import math
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal, NoReturn, Self
+from typing import Literal, NamedTuple, NoReturn, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-OperatingPointName = Literal["convenience", "balanced", "strict"]
-StageName = Literal["decode", "detection", "gate", "alignment", "liveness", "embedding", "match", "reference"]
+from faceauth.thresholds import Frozen, LivenessThreshold, Thresholds
 
-
-class Frozen(BaseModel):
-    """Base of all results: immutable, refuses unknown fields, NaN and infinity."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        allow_inf_nan=False,
-        revalidate_instances="always",  # `model_copy` and `model_construct` check nothing
-    )
+StageName = Literal["decode", "detection", "gate", "cropping", "liveness", "embedding", "match", "reference"]
 
 
 class Verdict(StrEnum):
@@ -83,75 +74,50 @@ Reject is "judged and refused", uncertain "could not be judged, or was in doubt;
 """
 
 
+class Box(NamedTuple):
+    """An upright box in pixels; may reach beyond the border of its image."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Width in pixels."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Height in pixels."""
+        return self.bottom - self.top
+
+    @property
+    def longer_side(self) -> float:
+        """The larger of width and height."""
+        return max(self.width, self.height)
+
+    @property
+    def area(self) -> float:
+        """Width times height, in square pixels."""
+        return self.width * self.height
+
+
 class Face(Frozen):
     """One detected face.
 
     Attributes:
-        box_xyxy: left, top, right, bottom in pixels of the upright picture; may reach beyond its border.
+        box_xyxy: left, top, right, bottom in pixels of the upright image; may reach beyond its border.
         score: the detector's confidence in [0, 1].
         landmarks_px: right eye, left eye, nose, right and left mouth corner (the person's right is image left in an
             upright frontal face), x and y in pixels.
     """
 
-    box_xyxy: tuple[float, float, float, float]
+    box_xyxy: Box
     score: float = Field(ge=0.0, le=1.0)
     landmarks_px: tuple[
         tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float], tuple[float, float]
     ]
-
-    @property
-    def width(self) -> float:
-        """Width of the box in pixels."""
-        return self.box_xyxy[2] - self.box_xyxy[0]
-
-    @property
-    def height(self) -> float:
-        """Height of the box in pixels."""
-        return self.box_xyxy[3] - self.box_xyxy[1]
-
-    @property
-    def longer_side(self) -> float:
-        """Longer side of the box in pixels."""
-        return max(self.width, self.height)
-
-
-class MeasuredRate(Frozen):
-    """An error rate with its evidence: ``errors`` of ``n`` presentations, and an interval.
-
-    Attributes:
-        interval: how ``low`` and ``high`` were computed, for example ``"wilson 95 %"``.
-    """
-
-    errors: int = Field(ge=0)
-    n: int = Field(ge=0)
-    value: float = Field(ge=0.0, le=1.0)
-    low: float = Field(ge=0.0, le=1.0)
-    high: float = Field(ge=0.0, le=1.0)
-    interval: str
-
-
-class OperatingPoint(Frozen):
-    """A threshold on P(live) and what it was measured to cost (ISO/IEC 30107-3).
-
-    Attributes:
-        threshold: accepted as live when P(live) >= threshold.
-        apcer: attack presentation classification error rate per species.
-        bpcer: bona fide presentation classification error rate.
-        measured_on: data set and split of the rates.
-    """
-
-    threshold: float = Field(ge=0.0, le=1.0)
-    apcer: dict[str, MeasuredRate]
-    bpcer: MeasuredRate
-    measured_on: str
-
-
-class OperatingPoints(Frozen):
-    """The three named points of a liveness backend, from lenient to severe."""
-
-    convenience: OperatingPoint
-    balanced: OperatingPoint
-    strict: OperatingPoint
 
 
 class Provenance(Frozen):
@@ -168,38 +134,37 @@ class Provenance(Frozen):
     weights_sha256: dict[str, str]
 
 
-class Thresholds(Frozen):
-    """The thresholds that decided, echoed so that a log shows what was in force.
+class LivenessScore(Frozen):
+    """What one liveness backend said: P(live) in [0, 1], and the wall time it took in milliseconds."""
 
-    Attributes:
-        live: accepted as live when P(live) >= live; None when the policy switches liveness off.
-        attack: refused as an attack when P(live) < attack; between the two the verdict is uncertain.
-        operating_point: the named point behind ``live``, or None for an explicit threshold.
-        measured: what ``operating_point`` was measured to cost; None for an explicit threshold.
-        match: same person when the cosine similarity >= match; None when no match was asked for.
-    """
-
-    live: float | None = Field(ge=0.0, le=1.0)
-    attack: float | None = Field(ge=0.0, le=1.0)
-    operating_point: OperatingPointName | None
-    measured: OperatingPoint | None
-    match: float | None = Field(ge=-1.0, le=1.0)
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if (self.live is None) != (self.attack is None):
-            raise ValueError("live and attack are set together or not at all")
-        if self.live is not None and self.attack is not None and self.attack > self.live:
-            raise ValueError(f"attack {self.attack} lies above live {self.live}: a score could be both")
-        return self
+    backend: str
+    p_live: float = Field(ge=0.0, le=1.0)
+    elapsed_ms: float = Field(ge=0.0)
 
 
 class LivenessResult(Frozen):
-    """P(live) of the face in [0, 1], and the share of its crop that lay outside the picture."""
+    """What the liveness stage said of the face.
 
+    Attributes:
+        backend: the backend, or the label of a combination, such as ``"mean(spoofnet, minifasnet)"``.
+        p_live: P(live) in [0, 1]: the backend's own, the combined one for ``mean``, and the lowest of the members that
+            ran for ``all`` and ``deny_only``.
+        members: the score of each backend that ran, in the order in which they ran.
+        crop_outside: share of the first crop that lay outside the image.
+        crop_scale: side of the first crop / longer side of the face box.
+    """
+
+    backend: str
     p_live: float = Field(ge=0.0, le=1.0)
+    members: tuple[LivenessScore, ...] = Field(min_length=1)
     crop_outside: float = Field(ge=0.0, le=1.0)
     crop_scale: float = Field(gt=0.0)
+
+    def p_live_of(self, backend: str) -> float | None:
+        """P(live) under that name; None for a member that did not run."""
+        if backend == self.backend:
+            return self.p_live
+        return next((member.p_live for member in self.members if member.backend == backend), None)
 
 
 class MatchResult(Frozen):
@@ -210,7 +175,7 @@ class MatchResult(Frozen):
 
 
 class Template(Frozen):
-    """A face as numbers, to be compared with others of the same model by :func:`faceauth.templates.similarity`.
+    """A face as numbers, to be compared with others of the same model by :func:`faceauth.similarity`.
 
     It is biometric data: ``repr`` and the text of a validation error leave the vector out, so that a log does not hold
     it.
@@ -234,23 +199,22 @@ class Template(Frozen):
 
 
 class Verification(Frozen):
-    """The answer to one presentation. It cannot be built with an ``accepted`` that its other fields contradict.
+    """The answer to one presentation. It cannot be built against its own evidence.
 
     Attributes:
         accepted: True only when every required stage ran and said yes.
         verdict, reason: for machines; ``VERDICT_OF[reason]`` is the verdict.
         message: one sentence a person can act on.
-        source: the path that was given, or None for pixels and bytes.
+        source: the path that was given, as text; None for pixels and bytes.
         face: the judged face, or None when there was none to judge.
-        faces_found: number of faces the detector saw.
+        faces: all faces that the detector found; None when it did not run.
         liveness, match: None when the stage did not run, and ``skipped`` says why; or when it failed, and ``failed``
             names it.
         skipped: "liveness" or "match" -> why it did not run.
         failed: the stage that failed, with reason ``stage_failed``; None when none did.
         thresholds: None when the presentation never came to a threshold.
         stages: the backends that took part.
-        elapsed_ms: wall time per stage in milliseconds; in a batch, an equal share of each batched call. "reference"
-            is everything that was done with the reference picture.
+        elapsed_ms: wall time per stage in milliseconds; "reference" is everything that was done with the reference.
     """
 
     accepted: bool
@@ -259,7 +223,7 @@ class Verification(Frozen):
     message: str
     source: str | None = None
     face: Face | None = None
-    faces_found: int | None = None
+    faces: tuple[Face, ...] | None = None
     liveness: LivenessResult | None = None
     match: MatchResult | None = None
     skipped: dict[StageName, str] = {}
@@ -276,20 +240,63 @@ class Verification(Frozen):
             raise ValueError(f"accepted is {self.accepted}, but the verdict is {self.verdict}")
         if (self.failed is not None) != (self.reason is Reason.STAGE_FAILED):
             raise ValueError(f"failed is {self.failed}, but the reason is {self.reason}")
-        if self.accepted:
-            self._evidence()
+        if self.reason in DECIDED:
+            self._decided()
+        if (self.reason is Reason.NO_FACE) != (self.faces == ()):
+            raise ValueError(f"reason is {self.reason}, but faces is {self.faces}")
         return self
 
-    def _evidence(self) -> None:
-        """An accepted presentation shows what accepted it: a score at or above every threshold in force."""
-        limits = self.thresholds
-        if limits is None or (limits.live is None and limits.match is None):
-            raise ValueError("nothing is accepted without a threshold")
-        if limits.live is not None and (self.liveness is None or self.liveness.p_live < limits.live):
-            raise ValueError("accepted as live without a P(live) at the threshold")
-        if limits.match is not None and (self.match is None or self.match.similarity < limits.match):
-            raise ValueError("accepted as matched without a similarity at the threshold")
+    def _decided(self) -> None:
+        """A reason that follows from scores is the one that these scores and thresholds give."""
+        if self.thresholds is None or self.face is None or self.face not in (self.faces or ()):
+            raise ValueError(f"reason {self.reason} needs one of the faces found and the thresholds that decided")
+        found = decide(self.thresholds, self.liveness, self.match)
+        if found is not self.reason:
+            raise ValueError(f"reason is {self.reason}, but scores and thresholds give {found}")
 
     def __bool__(self) -> NoReturn:
         """Refused: ``if result:`` would let everybody in. Write ``if result.accepted:``."""
         raise TypeError("A Verification has no truth value: write `if result.accepted:`.")
+
+
+DECIDED = frozenset(
+    {
+        Reason.LIVE,
+        Reason.LIVE_AND_MATCHED,
+        Reason.MATCHED,
+        Reason.ATTACK_SUSPECTED,
+        Reason.LIVENESS_UNCERTAIN,
+        Reason.NOT_MATCHED,
+    }
+)
+"""The reasons that :func:`decide` gives."""
+
+
+def decide(thresholds: Thresholds, liveness: LivenessResult | None, match: MatchResult | None) -> Reason:
+    """The reason of a presentation whose face was judged: the only place that compares a score with a threshold.
+
+    Every threshold must be reached; a tie is accepted. A score below an ``attack`` threshold refuses whatever else is
+    missing. Otherwise a missing score, and thresholds that ask for nothing at all, give ``STAGE_FAILED``.
+    """
+    if thresholds.liveness:
+        reason = _decide_liveness(thresholds.liveness, liveness)
+        if reason is not Reason.LIVE or thresholds.match is None:
+            return reason
+    if thresholds.match is None or match is None:
+        return Reason.STAGE_FAILED
+    if not match.similarity >= thresholds.match.similarity:
+        return Reason.NOT_MATCHED
+    return Reason.LIVE_AND_MATCHED if thresholds.liveness else Reason.MATCHED
+
+
+def _decide_liveness(thresholds: tuple[LivenessThreshold, ...], liveness: LivenessResult | None) -> Reason:
+    if liveness is None:
+        return Reason.STAGE_FAILED
+    scored = [(liveness.p_live_of(threshold.backend), threshold) for threshold in thresholds]
+    if any(p_live is not None and p_live < threshold.attack for p_live, threshold in scored):
+        return Reason.ATTACK_SUSPECTED
+    if any(p_live is None for p_live, _ in scored):
+        return Reason.STAGE_FAILED
+    if all(p_live is not None and p_live >= threshold.live for p_live, threshold in scored):
+        return Reason.LIVE
+    return Reason.LIVENESS_UNCERTAIN

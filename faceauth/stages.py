@@ -11,7 +11,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.results import Face, OperatingPoints
+from faceauth.results import Face
+from faceauth.thresholds import MatchPoints, OperatingPoints
 
 API_VERSION = 2
 
@@ -23,6 +24,9 @@ Crops = npt.NDArray[np.uint8]
 
 Scores = npt.NDArray[np.float32]
 """float32; N for P(live), N x D for embeddings."""
+
+
+CropKind = Literal["square", "box", "arcface"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class CropSpec:
 
     size_wh: tuple[int, int]
     scale: float
-    kind: Literal["square", "box", "arcface"]
+    kind: CropKind
     color: Literal["bgr", "rgb"]
     mirrored: bool = False
 
@@ -129,8 +133,8 @@ class Embedder(Protocol):
         ...
 
     @property
-    def match_threshold(self) -> float | None:
-        """Cosine similarity at a measured false-match rate; None needs an explicit threshold."""
+    def match_points(self) -> MatchPoints | None:
+        """Measured thresholds on the cosine similarity; None for an embedder without any, which then needs a number."""
         ...
 
     def embed(self, crops: Crops) -> Scores:

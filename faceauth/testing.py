@@ -1,7 +1,7 @@
 """For tests of pipelines and of backends: stages that answer as told, and the rules of every stage as tests to inherit.
 
-Knows no test framework: the classes hold plain ``test_*`` methods that raise ``AssertionError``. An author inherits one
-and supplies a fixture named ``backend``::
+The classes need no test framework: they hold plain ``test_*`` methods that raise ``AssertionError``. An author inherits
+one and supplies a fixture named ``backend``::
 
     class TestMyBackend(LivenessConformance):
         @pytest.fixture
@@ -26,8 +26,9 @@ from faceauth.backends.conformance import (
     check_embedder,
     check_liveness_backend,
 )
-from faceauth.results import Face, OperatingPoints
+from faceauth.results import Box, Face
 from faceauth.stages import API_VERSION, Crops, CropSpec, Detector, Embedder, Image, LivenessBackend, Scores
+from faceauth.thresholds import MatchPoints, OperatingPoints
 
 __all__ = [
     "Broken",
@@ -45,7 +46,7 @@ __all__ = [
 ]
 
 NO_WEIGHTS: Mapping[str, str] = MappingProxyType({})
-FAKE_CROP = CropSpec(size_wh=(32, 32), scale=2.0, kind="context", color="bgr")
+FAKE_CROP = CropSpec(size_wh=(32, 32), scale=2.0, kind="square", color="bgr")
 
 
 def face_in(image: Image, *, share: float = 0.5, score: float = 0.9) -> Face:
@@ -58,7 +59,7 @@ def face_in(image: Image, *, share: float = 0.5, score: float = 0.9) -> Face:
         return left + x * side, top + y * side
 
     return Face(
-        box_xyxy=(left, top, left + side, top + side),
+        box_xyxy=Box(left, top, left + side, top + side),
         score=score,
         landmarks_px=(at(0.3, 0.4), at(0.7, 0.4), at(0.5, 0.6), at(0.35, 0.8), at(0.65, 0.8)),
     )
@@ -68,13 +69,13 @@ class FakeDetector:
     """Finds what it is told to.
 
     Args:
-        answer: the faces of every picture, or a function of the picture that may return anything at all. By default
-            one face in the middle of the picture.
+        answer: the faces of every image, or a function of the image that may return anything at all. By default
+            one face in the middle of the image.
         error: raised instead of an answer.
         delay_s: seconds before it answers.
 
     Attributes:
-        seen: the pictures it was given.
+        seen: the images it was given.
     """
 
     api_version = API_VERSION
@@ -103,10 +104,10 @@ class FakeLiveness:
     """Scores as it is told to.
 
     Args:
-        answer: P(live) of every crop, or a function of the crops that may return anything at all.
+        answer: P(live) of every face, or a function of the crops that may return anything at all.
         error: raised instead of an answer.
         delay_s: seconds before it answers.
-        crop: what it asks the aligner for.
+        crops: the crops that it asks for.
         operating_points: its measured thresholds; None, like a backend that has none.
 
     Attributes:
@@ -117,28 +118,28 @@ class FakeLiveness:
 
     def __init__(
         self,
-        answer: float | Callable[[Crops], object] = 0.9,
+        answer: float | Callable[[Sequence[Crops]], object] = 0.9,
         *,
         error: BaseException | None = None,
         delay_s: float = 0.0,
-        crop: CropSpec = FAKE_CROP,
+        crops: tuple[CropSpec, ...] = (FAKE_CROP,),
         operating_points: OperatingPoints | None = None,
     ) -> None:
-        self.crop = crop
+        self.crops = crops
         self.weights_sha256 = NO_WEIGHTS
         self.operating_points = operating_points
-        self.seen: list[Crops] = []
+        self.seen: list[Sequence[Crops]] = []
         self._answer = answer
         self._error = error
         self._delay_s = delay_s
 
-    def score(self, crops: Crops) -> Scores:
+    def score(self, crops: Sequence[Crops]) -> Scores:
         """P(live) as it was told."""
         self.seen.append(crops)
         _act(self._error, self._delay_s)
         if callable(self._answer):
             return cast(Scores, self._answer(crops))
-        return np.full(len(crops), self._answer, np.float32)
+        return np.full(len(crops[0]), self._answer, np.float32)
 
 
 class FakeEmbedder:
@@ -149,7 +150,7 @@ class FakeEmbedder:
         error: raised instead of an answer.
         delay_s: seconds before it answers.
         model_id: the embedding space it claims.
-        match_threshold: cosine similarity; None, like a backend that has none.
+        match_points: its measured thresholds; None, like a backend that has none.
 
     Attributes:
         seen: the batches it was given.
@@ -165,11 +166,11 @@ class FakeEmbedder:
         error: BaseException | None = None,
         delay_s: float = 0.0,
         model_id: str = "fake",
-        match_threshold: float | None = 0.5,
+        match_points: MatchPoints | None = None,
     ) -> None:
         self.weights_sha256 = NO_WEIGHTS
         self.model_id = model_id
-        self.match_threshold = match_threshold
+        self.match_points = match_points
         self.seen: list[Crops] = []
         self._answer = answer
         self._error = error
@@ -205,8 +206,8 @@ class _CropConformance:
     def test_answers_an_empty_batch(self, backend: LivenessBackend | Embedder) -> None:
         rules.answers_an_empty_batch(self.stage(backend))
 
-    def test_answers_every_crop_with_float32_in_range(self, backend: LivenessBackend | Embedder) -> None:
-        rules.answers_every_crop(self.stage(backend))
+    def test_answers_every_face_with_float32_in_range(self, backend: LivenessBackend | Embedder) -> None:
+        rules.answers_every_face(self.stage(backend))
 
     def test_stays_finite_and_in_range_on_flat_crops(self, backend: LivenessBackend | Embedder) -> None:
         rules.survives_flat_crops(self.stage(backend))
@@ -214,10 +215,10 @@ class _CropConformance:
     def test_tells_different_crops_apart(self, backend: LivenessBackend | Embedder) -> None:
         rules.tells_crops_apart(self.stage(backend))
 
-    def test_gives_a_crop_the_same_row_whatever_its_neighbours(self, backend: LivenessBackend | Embedder) -> None:
+    def test_gives_a_face_the_same_row_whatever_its_neighbours(self, backend: LivenessBackend | Embedder) -> None:
         rules.ignores_neighbours(self.stage(backend))
 
-    def test_keeps_the_order_of_the_crops(self, backend: LivenessBackend | Embedder) -> None:
+    def test_keeps_the_order_of_the_faces(self, backend: LivenessBackend | Embedder) -> None:
         rules.keeps_the_order(self.stage(backend))
 
     def test_gives_the_same_rows_again(self, backend: LivenessBackend | Embedder) -> None:
@@ -263,17 +264,17 @@ class DetectorConformance:
         """Attributes, checked as at load."""
         rules.keeps_its_contract("detection", backend)
 
-    def test_answers_any_picture_with_faces_best_first(self, backend: Detector) -> None:
-        """Noise, flat pictures, a single pixel, a strip."""
-        rules.survives_any_picture(backend)
+    def test_answers_any_image_with_faces_best_first(self, backend: Detector) -> None:
+        """Noise, flat images, a single pixel, a strip."""
+        rules.survives_any_image(backend)
 
     def test_finds_the_same_faces_again(self, backend: Detector) -> None:
         """Determinism."""
         rules.detects_the_same_again(backend)
 
     def test_does_not_write_into_its_input(self, backend: Detector) -> None:
-        """Nor does it need a writeable or contiguous picture."""
-        rules.leaves_picture_alone(backend)
+        """Nor does it need a writeable or contiguous image."""
+        rules.leaves_image_alone(backend)
 
     def test_finds_the_face_of_a_portrait(self, backend: Detector, portrait: Image) -> None:
         """With landmarks in the documented order."""

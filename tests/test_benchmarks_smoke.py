@@ -106,7 +106,7 @@ def test_the_photo_is_one_face_at_640_by_480() -> None:
     image = load_image(photo_640x480())
     assert image.shape[1::-1] == SIZE_WH
     (face,) = YuNet().detect(image)
-    assert 95 < face.longer_side < 120
+    assert 95 < face.box_xyxy.longer_side < 120
 
 
 def test_time_outside_the_networks_is_what_the_sessions_did_not_use() -> None:

@@ -17,26 +17,18 @@ from faceauth.cropping.five_point import FivePointAligner
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
 from faceauth.errors import (
-    UsageError,
     ImageError,
     ImageUnreadable,
     ScoreError,
     TemplateMismatch,
+    UsageError,
 )
 from faceauth.pipeline import Pipeline
 from faceauth.policy import Policy
-from faceauth.results import (
-    Face,
-    MeasuredRate,
-    OperatingPoint,
-    OperatingPoints,
-    Reason,
-    Template,
-    Verdict,
-    Verification,
-)
+from faceauth.results import Face, Reason, Template, Verdict, Verification
 from faceauth.stages import Aligner, Crop, Crops, CropSpec, Image
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness, face_in
+from faceauth.thresholds import MeasuredRate, OperatingPoint, OperatingPoints
 
 
 def picture(seed: int = 0) -> Image:

@@ -10,16 +10,8 @@ from pydantic import ValidationError
 
 from faceauth.errors import UsageError
 from faceauth.policy import Policy, choose_face, decide, decide_liveness, match_threshold, thresholds
-from faceauth.results import (
-    VERDICT_OF,
-    Face,
-    MeasuredRate,
-    OperatingPoint,
-    OperatingPoints,
-    Reason,
-    Thresholds,
-    Verdict,
-)
+from faceauth.results import VERDICT_OF, Face, Reason, Verdict
+from faceauth.thresholds import MeasuredRate, OperatingPoint, OperatingPoints, Thresholds
 
 RATE = MeasuredRate(errors=1, n=10, value=0.1, low=0.0, high=0.4, interval="wilson 95 %")
 

@@ -4,7 +4,8 @@ import pytest
 
 from faceauth.errors import StageTimeout
 from faceauth.presentation import MESSAGES, Presentation, still_open, timed
-from faceauth.results import LivenessResult, Reason, Thresholds, Verdict
+from faceauth.results import LivenessResult, Reason, Verdict
+from faceauth.thresholds import Thresholds
 
 LIMITS = Thresholds(live=0.5, attack=0.5, operating_point=None, measured=None, match=0.4)
 

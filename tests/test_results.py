@@ -5,15 +5,8 @@ import math
 import pytest
 from pydantic import ValidationError
 
-from faceauth.results import (
-    LivenessResult,
-    MatchResult,
-    Reason,
-    Template,
-    Thresholds,
-    Verdict,
-    Verification,
-)
+from faceauth.results import LivenessResult, MatchResult, Reason, Template, Verdict, Verification
+from faceauth.thresholds import Thresholds
 
 LIMITS = Thresholds(live=0.5, attack=0.5, operating_point=None, measured=None, match=None)
 LIVE = LivenessResult(p_live=0.9, crop_outside=0.0, crop_scale=2.0)

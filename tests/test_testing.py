@@ -122,7 +122,7 @@ def test_backend_that_ends_the_program_breaks_its_rules_and_does_not_end_the_che
 
 
 def test_backend_that_breaks_its_contract_is_not_called() -> None:
-    backend = FakeLiveness(crop=CropSpec(size_wh=(0, 0), scale=1.0, kind="context", color="bgr"))
+    backend = FakeLiveness(crop=CropSpec(size_wh=(0, 0), scale=1.0, kind="square", color="bgr"))
     (finding,) = check_liveness_backend(backend)
     assert not finding.passed
     assert "size_wh" in finding.detail
@@ -221,7 +221,7 @@ def test_backend_whose_attribute_raises_later_is_reported() -> None:
             self.reads += 1
             if self.reads > 1:
                 raise RuntimeError("gone")
-            return CropSpec(size_wh=(32, 32), scale=2.0, kind="context", color="bgr")
+            return CropSpec(size_wh=(32, 32), scale=2.0, kind="square", color="bgr")
 
         @crop.setter
         def crop(self, spec: CropSpec) -> None: ...

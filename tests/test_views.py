@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from faceauth import PipelineConfig, Policy
+from faceauth.backends.answers import ContractBroken
 from faceauth.backends.attributes import contract_violations, crop_violations
-from faceauth.backends.guard import ContractBroken
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.evaluation.records import Row
 from faceauth.evaluation.scoring import score_rows
 from faceauth.pipeline import Pipeline
@@ -19,7 +19,7 @@ from faceauth.stages import Crop, Crops, CropSpec, Image
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness, face_in
 from faceauth.views import cut_views, score_views
 
-ONE = CropSpec(size_wh=(32, 32), scale=2.0, kind="context", color="bgr")
+ONE = CropSpec(size_wh=(32, 32), scale=2.0, kind="square", color="bgr")
 TWO = replace(ONE, mirrored_scale=1.25)
 BOX = face_in(np.zeros((240, 320, 3), np.uint8)).box_xyxy
 
@@ -32,7 +32,7 @@ def picture() -> Image:
 
 def cut(spec: CropSpec) -> Crop:
     """The crop of ``picture()``."""
-    return context_crop(picture(), BOX, spec)
+    return square_crop(picture(), BOX, spec)
 
 
 def right_half(crops: Crops) -> np.ndarray:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.cropping.square import context_crop, context_square
+from faceauth.cropping.square import square_around, square_crop
 from faceauth.stages import CropSpec, Image
 from training.config import ViewSettings
 from training.simulate.camera import camera, through_jpeg
@@ -44,15 +44,15 @@ def draw_framing(settings: ViewSettings, rng: np.random.Generator, *, in_pair: b
 
 def frame(image: Image, box_xyxy: Box, framing: Framing, size: int) -> Image:
     """Cut ``framing`` with the library's own crop: uint8, size x size x 3, BGR."""
-    spec = CropSpec(size_wh=(size, size), scale=framing.scale, kind="context", color="bgr")
-    pixels = context_crop(image, _shifted(image, box_xyxy, framing), spec).pixels
+    spec = CropSpec(size_wh=(size, size), scale=framing.scale, kind="square", color="bgr")
+    pixels = square_crop(image, _shifted(image, box_xyxy, framing), spec).pixels
     return pixels[:, ::-1] if framing.flip else pixels
 
 
 def face_in_view(image: Image, box_xyxy: Box, framing: Framing) -> FaceInView:
     """Where the face is in the view that :func:`frame` cuts."""
     left, top, right, bottom = box_xyxy
-    x0, y0, side = context_square(image.shape[1::-1], _shifted(image, box_xyxy, framing), framing.scale)
+    x0, y0, side = square_around(image.shape[1::-1], _shifted(image, box_xyxy, framing), framing.scale)
     x, y = ((left + right) / 2 - x0) / side, ((top + bottom) / 2 - y0) / side
     return 1 - x if framing.flip else x, y, max(right - left, bottom - top) / side
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from string import Template
 
 from faceauth.evaluation.report import DomainResult, Estimate, EvaluationReport
-from faceauth.results import MeasuredRate, OperatingPoint
+from faceauth.thresholds import MeasuredRate, OperatingPoint
 from faceauth.weights.cards import CropFacts, SpoofNetCard, Variant
 from training.release import Reports, Terms
 

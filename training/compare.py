@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rich.table import Table
 from torch import nn
 
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.errors import UsageError
 from faceauth.evaluation.robustness import blur, brightness, context, face_size, jpeg_quality
 from faceauth.evaluation.scoring import Box, Change
@@ -150,7 +150,7 @@ def _trial(name: str, pictures: Sequence[Picture], spec: CropSpec, changes: Sequ
     shown = [(picture, change) for picture in pictures for change in changes]
     views = []
     for picture, change in shown:
-        views += cut_views(spec, partial(context_crop, *change(picture.image, picture.box_xyxy)))
+        views += cut_views(spec, partial(square_crop, *change(picture.image, picture.box_xyxy)))
     return Trial(name, [picture for picture, _ in shown], np.stack([view.pixels for view in views]))
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.errors import UsageError
 from faceauth.evaluation.records import Row
 from faceauth.imaging.decoding import load_image
@@ -28,14 +28,14 @@ def cut(rows: Sequence[Row], spec: CropSpec) -> Crops:
         UsageError: as :func:`refuse_without_box`.
     """
     refuse_without_box(rows)
-    views = [cut_views(spec, partial(context_crop, load_image(row.path), row.box_xyxy)) for row in rows if row.box_xyxy]
+    views = [cut_views(spec, partial(square_crop, load_image(row.path), row.box_xyxy)) for row in rows if row.box_xyxy]
     return np.stack([view.pixels for of_row in views for view in of_row])
 
 
 def largest_box(image: Image, detector: Detector) -> tuple[float, float, float, float] | None:
     """Face box in pixels of the largest face, None without one."""
     faces = detector.detect(image)
-    return max(faces, key=lambda face: face.longer_side).box_xyxy if faces else None
+    return max(faces, key=lambda face: face.box_xyxy.longer_side).box_xyxy if faces else None
 
 
 def refuse_without_box(rows: Sequence[Row]) -> None:

@@ -49,7 +49,7 @@ class TrainedNetwork:
 
     def __init__(self, network: nn.Module, *, scale: float, size: int, mirrored_scale: float | None = None) -> None:
         self.crop = CropSpec(
-            size_wh=(size, size), scale=scale, kind="context", color="rgb", mirrored_scale=mirrored_scale
+            size_wh=(size, size), scale=scale, kind="square", color="rgb", mirrored_scale=mirrored_scale
         )
         self.weights_sha256: Mapping[str, str] = {}
         self._network = network

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from faceauth.errors import UsageError, ImageError
+from faceauth.errors import ImageError, UsageError
 from faceauth.imaging.decoding import load_image
 from faceauth.results import Face
 from faceauth.stages import Detector, Image

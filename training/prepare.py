@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 
-from faceauth.cropping.square import context_square
-from faceauth.errors import UsageError, ImageError
+from faceauth.cropping.square import square_around
+from faceauth.errors import ImageError, UsageError
 from faceauth.imaging.decoding import load_image
 from faceauth.stages import Detector, Image
 from training.crops import largest_box
@@ -267,7 +267,7 @@ def _trim(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
     """Cut away what no square up to ``MAX_CONTEXT`` shows and shrink to ``MAX_FACE_PX``; picture and box together."""
     left, top, right, bottom = box_xyxy
     height, width = image.shape[:2]
-    x, y, side = context_square((width, height), box_xyxy, MAX_CONTEXT)
+    x, y, side = square_around((width, height), box_xyxy, MAX_CONTEXT)
     x0, y0 = max(0, x), max(0, y)
     image = image[y0 : y + side, x0 : x + side]
     ratio = min(1.0, MAX_FACE_PX / max(right - left, bottom - top))

@@ -26,8 +26,8 @@ from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.scoring import backend_threshold, score_rows
 from faceauth.liveness.spoofnet import INPUT, SpoofNet
 from faceauth.metrics.intervals import measured_rate
-from faceauth.results import MeasuredRate, OperatingPoints
 from faceauth.stages import Crops
+from faceauth.thresholds import MeasuredRate, OperatingPoints
 from faceauth.weights.cards import CARD_NAME, Calibration, CropFacts, DataSource, SpoofNetCard, Variant
 from faceauth.weights.onnx_session import exact_options
 from faceauth.weights.store import MANIFEST, Manifest, Pin, PinnedFile

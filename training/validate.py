@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.errors import UsageError
 from faceauth.metrics.error_rates import auc_by_domain, macro
 from faceauth.stages import CropSpec
@@ -56,7 +56,7 @@ def score_pack(
     network: nn.Module, content: Pack, chosen: npt.NDArray[np.int64], scale: float, config: TrainConfig
 ) -> npt.NDArray[np.float32]:
     """Live logit minus spoof logit of the pictures ``chosen``, cut at ``scale``: float32, N."""
-    spec = CropSpec(size_wh=(config.view.size,) * 2, scale=scale, kind="context", color="rgb")
+    spec = CropSpec(size_wh=(config.view.size,) * 2, scale=scale, kind="square", color="rgb")
     device = next(network.parameters()).device.type
     with torch.autocast(device, dtype=torch.bfloat16, enabled=config.precision == "bf16-mixed"):
         return np.concatenate([score(network, crops) for crops in _batches(content, chosen, spec)])
@@ -75,4 +75,4 @@ def p_live(live_logit: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
 def _batches(content: Pack, chosen: npt.NDArray[np.int64], spec: CropSpec) -> Iterator[npt.NDArray[np.uint8]]:
     for start in range(0, len(chosen), BATCH):
         part = chosen[start : start + BATCH]
-        yield np.stack([context_crop(content.image(int(i)), content.box(int(i)), spec).pixels for i in part])
+        yield np.stack([square_crop(content.image(int(i)), content.box(int(i)), spec).pixels for i in part])

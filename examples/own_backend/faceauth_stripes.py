@@ -11,7 +11,7 @@ class Stripes:
     """Low where one fine pattern stands out of the spectrum, as it does where the grid of a screen beats."""
 
     api_version = API_VERSION
-    crop = CropSpec(size_wh=(128, 128), scale=1.5, kind="context", color="bgr")
+    crop = CropSpec(size_wh=(128, 128), scale=1.5, kind="square", color="bgr")
     weights_sha256: ClassVar[dict[str, str]] = {}
     operating_points = None  # nothing was measured, so its user names a threshold
 

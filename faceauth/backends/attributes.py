@@ -1,4 +1,4 @@
-"""A constructed backend in, what it says of itself out, or the promises of its stage that it breaks, as sentences.
+"""What a constructed backend says of itself, checked against the contract of its stage.
 
 Looks at attributes only, each once: it never calls a backend. What a backend answers is checked by the pipeline on
 every call, and by :mod:`faceauth.testing` beforehand.
@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeGuard, get_args
 
+from pydantic import ValidationError
+
 from faceauth.errors import BackendBroken
-from faceauth.results import OperatingPoints
-from faceauth.stages import API_VERSION, CropSpec
+from faceauth.stages import API_VERSION, CropKind, CropSpec
+from faceauth.thresholds import MatchPoints, OperatingPoints
 
 BackendStage = Literal["detection", "liveness", "embedding"]
 """The stages that an entry point can fill."""
@@ -43,10 +45,11 @@ class Facts:
     """
 
     weights_sha256: Mapping[str, str]
-    crop: CropSpec
+    crops: tuple[CropSpec, ...]
     operating_points: OperatingPoints | None
+    crop: CropSpec
     model_id: str
-    match_threshold: float | None
+    match_points: MatchPoints | None
 
 
 def checked_facts(stage: BackendStage, backend: object, *, called: str, name: str) -> Facts:
@@ -90,13 +93,14 @@ def _violations(stage: BackendStage, backend: object, facts: Facts) -> list[str]
     if not callable(getattr(backend, METHOD[stage], None)):
         found.append(f"it has no method {METHOD[stage]}()")
     found += _weights_violations(facts.weights_sha256)
-    if stage in ("liveness", "embedding"):
-        found += crop_violations(facts.crop)
     if stage == "liveness":
-        found += operating_point_violations(facts.operating_points)
+        found += _crops_violations(facts.crops)
+        found += _points_violations("operating_points", facts.operating_points, OperatingPoints)
     if stage == "embedding":
-        found += _second_view_violations(facts.crop)
-        found += _model_violations(facts.model_id, facts.match_threshold)
+        found += crop_violations("crop", facts.crop)
+        found += _points_violations("match_points", facts.match_points, MatchPoints)
+        if not isinstance(facts.model_id, str) or not facts.model_id:
+            found.append(f"model_id is {facts.model_id!r}, not a text that identifies the embedding space")
     return found
 
 
@@ -108,45 +112,45 @@ def api_version_violations(backend: object) -> list[str]:
     return [f"it is written for api_version {found!r}, this faceauth has api_version {API_VERSION}"]
 
 
-def crop_violations(crop: object) -> list[str]:
-    """Whether ``crop`` is a ``CropSpec`` that an aligner can cut."""
+def _crops_violations(crops: object) -> list[str]:
+    if not isinstance(crops, tuple) or not crops:
+        return [f"crops is {crops!r}, not a tuple of at least one faceauth.stages.CropSpec"]
+    return [violation for i, crop in enumerate(crops) for violation in crop_violations(f"crops[{i}]", crop)]
+
+
+def crop_violations(name: str, crop: object) -> list[str]:
+    """Whether the attribute ``name`` is a ``CropSpec`` that :mod:`faceauth.cropping` can serve."""
     if not isinstance(crop, CropSpec):
-        return [f"crop is {crop!r}, not a faceauth.stages.CropSpec"]
+        return [f"{name} is {crop!r}, not a faceauth.stages.CropSpec"]
     found = []
     size_fits = isinstance(crop.size_wh, tuple) and len(crop.size_wh) == 2
     if not size_fits or not all(type(side) is int and 1 <= side <= LARGEST_CROP_PX for side in crop.size_wh):
-        found.append(f"crop.size_wh is {crop.size_wh!r}, not two whole numbers from 1 to {LARGEST_CROP_PX}")
-    if crop.kind not in ("context", "arcface"):
-        found.append(f"crop.kind is {crop.kind!r}, not 'context' or 'arcface'")
+        found.append(f"{name}.size_wh is {crop.size_wh!r}, not two whole numbers from 1 to {LARGEST_CROP_PX}")
+    if crop.kind not in get_args(CropKind):
+        found.append(f"{name}.kind is {crop.kind!r}, not {' or '.join(map(repr, get_args(CropKind)))}")
     if crop.color not in ("bgr", "rgb"):
-        found.append(f"crop.color is {crop.color!r}, not 'bgr' or 'rgb'")
+        found.append(f"{name}.color is {crop.color!r}, not 'bgr' or 'rgb'")
+    if type(crop.mirrored) is not bool:
+        found.append(f"{name}.mirrored is {crop.mirrored!r}, not True or False")
     if crop.kind == "arcface" and crop.size_wh != ARCFACE_SIZE_WH:
-        found.append(f"crop.size_wh is {crop.size_wh!r}, an arcface crop is {ARCFACE_SIZE_WH}")
-    if crop.kind == "context" and not (_is_real(crop.scale) and crop.scale > 0):
-        found.append(f"crop.scale is {crop.scale!r}, not a number above 0")
-    if crop.mirrored_scale is not None and not (_is_real(crop.mirrored_scale) and crop.mirrored_scale > 0):
-        found.append(f"crop.mirrored_scale is {crop.mirrored_scale!r}, not None or a number above 0")
-    if crop.mirrored_scale is not None and crop.kind == "arcface":
-        found.append(f"crop.mirrored_scale is {crop.mirrored_scale!r}, an arcface crop has no second view")
+        found.append(f"{name}.size_wh is {crop.size_wh!r}, an arcface crop is {ARCFACE_SIZE_WH}")
+    if crop.kind != "arcface" and not (_is_real(crop.scale) and crop.scale > 0):
+        found.append(f"{name}.scale is {crop.scale!r}, not a number above 0")
     return found
 
 
-def _second_view_violations(crop: CropSpec) -> list[str]:
-    """Embeddings of two views are not averaged."""
-    if getattr(crop, "mirrored_scale", None) is None:
-        return []
-    return [f"crop.mirrored_scale is {crop.mirrored_scale!r}, an embedder gets one view"]
-
-
-def operating_point_violations(points: object) -> list[str]:
-    """Whether ``points`` is None, or three points that grow from lenient to severe."""
+def _points_violations(name: str, points: object, kind: type[OperatingPoints] | type[MatchPoints]) -> list[str]:
+    """Whether ``points`` is None or valid: `model_construct` builds a model past its own checks."""
     if points is None:
         return []
-    if not isinstance(points, OperatingPoints):
-        return [f"operating_points is {points!r}, not None or a faceauth.results.OperatingPoints"]
-    thresholds = [points.convenience.threshold, points.balanced.threshold, points.strict.threshold]
-    if thresholds != sorted(thresholds):
-        return [f"operating_points do not grow from convenience over balanced to strict: {thresholds}"]
+    if not isinstance(points, kind):
+        return [f"{name} is {points!r}, not None or a faceauth.thresholds.{kind.__name__}"]
+    try:
+        kind.model_validate(points.model_dump(warnings=False))
+    except (ValidationError, AttributeError, TypeError) as error:
+        first = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
+        said = f"{'.'.join(map(str, first['loc']))}: {first['msg']}" if first else str(error)
+        return [f"{name} is not valid: {said}"]
     return []
 
 
@@ -155,15 +159,6 @@ def _weights_violations(digests: object) -> list[str]:
         return [f"weights_sha256 is {digests!r}, not a mapping of file names to digests (empty without weights)"]
     wrong = [name for name, digest in digests.items() if not _is_sha256(digest) or not isinstance(name, str)]
     return [f"weights_sha256[{name!r}] is {digests[name]!r}, not 64 hexadecimal digits" for name in wrong]
-
-
-def _model_violations(model_id: object, threshold: object) -> list[str]:
-    found = []
-    if not isinstance(model_id, str) or not model_id:
-        found.append(f"model_id is {model_id!r}, not a text that identifies the embedding space")
-    if threshold is not None and not (_is_real(threshold) and -1 <= threshold <= 1):
-        found.append(f"match_threshold is {threshold!r}, not None or a cosine similarity in [-1, 1]")
-    return found
 
 
 def _is_real(value: object) -> TypeGuard[float]:

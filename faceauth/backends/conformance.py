@@ -1,10 +1,10 @@
-"""A backend in, findings out: whether it keeps the promises of its stage on pictures that need no data set.
+"""Checks whether a backend keeps the contract of its stage, on images that need no data set.
 
-Knows no threshold and no accuracy: a backend that keeps every rule here may still be a bad judge of faces. A rule is a
-function that raises :class:`Broken`; :mod:`faceauth.testing` offers the same rules as tests to inherit.
+A backend that keeps every rule here may still be a bad judge of faces. A rule is a function that raises
+:class:`Broken`; :mod:`faceauth.testing` offers the same rules as tests to inherit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -12,8 +12,8 @@ from typing import TypeVar
 
 import numpy as np
 
+from faceauth.backends.answers import ContractBroken, check_embeddings, check_faces, check_p_live
 from faceauth.backends.attributes import BackendStage, contract_violations
-from faceauth.backends.guard import ContractBroken, check_embeddings, check_faces, check_p_live
 from faceauth.results import Face
 from faceauth.stages import Crops, CropSpec, Detector, Embedder, Image, LivenessBackend, Scores
 
@@ -39,35 +39,35 @@ class Finding:
 
 @dataclass(frozen=True)
 class CropStage:
-    """A stage that takes crops and answers with one row of float32 each.
+    """A stage that takes crops of faces and answers with one row of float32 for each face.
 
     Attributes:
-        crop: what its crops look like.
+        crops: what its crops look like, one spec for each array that it takes.
         call: the backend's method.
-        check: what the pipeline checks its answer to N crops with.
+        check: what the pipeline checks its answer for N faces with.
     """
 
-    crop: CropSpec
-    call: Callable[[Crops], object]
+    crops: tuple[CropSpec, ...]
+    call: Callable[[Sequence[Crops]], object]
     check: Callable[[object, int], Scores]
 
-    def rows(self, crops: Crops) -> Scores:
+    def rows(self, crops: Sequence[Crops]) -> Scores:
         """The answer to ``crops``, or ``Broken`` where the pipeline would refuse it."""
         answer = self.call(crops)
         try:
-            return self.check(answer, len(crops))
+            return self.check(answer, len(crops[0]))
         except ContractBroken as refused:
             raise Broken(str(refused)) from None
 
 
 def liveness_stage(backend: LivenessBackend) -> CropStage:
     """``backend`` as the rules see it."""
-    return CropStage(backend.crop, backend.score, check_p_live)
+    return CropStage(backend.crops, backend.score, check_p_live)
 
 
 def embedding_stage(backend: Embedder) -> CropStage:
     """``backend`` as the rules see it."""
-    return CropStage(backend.crop, backend.embed, check_embeddings)
+    return CropStage((backend.crop,), lambda crops: backend.embed(crops[0]), check_embeddings)
 
 
 def check_liveness_backend(backend: LivenessBackend) -> list[Finding]:
@@ -109,78 +109,80 @@ def keeps_its_contract(stage: BackendStage, backend: object) -> None:
 
 
 def answers_an_empty_batch(stage: CropStage) -> None:
-    """No crops give no rows, with the dtype and number of axes of any answer."""
-    stage.rows(_noise(stage.crop, 0))
+    """No faces give no rows, with the dtype and number of axes of any answer."""
+    stage.rows(_noise(stage, 0))
 
 
-def answers_every_crop(stage: CropStage) -> None:
-    """One row a crop: float32, finite, in range, for one crop and for several."""
+def answers_every_face(stage: CropStage) -> None:
+    """One row a face: float32, finite, in range, for one face and for several."""
     for n in (1, 3):
-        stage.rows(_noise(stage.crop, n))
+        stage.rows(_noise(stage, n))
 
 
 def survives_flat_crops(stage: CropStage) -> None:
     """Black, white and grey crops, and one of a single channel, get a row like any other."""
-    width, height = stage.crop.size_wh
-    crops = np.zeros((4, height, width, 3), np.uint8)
-    crops[1], crops[2], crops[3, ..., 0] = 255, 128, 255
+    crops = [np.zeros_like(noise) for noise in _noise(stage, 4)]
+    for batch in crops:
+        batch[1], batch[2], batch[3, ..., 0] = 255, 128, 255
     stage.rows(crops)
 
 
 def tells_crops_apart(stage: CropStage) -> None:
     """Noise, black and white do not all get one and the same row: such a backend looks at nothing."""
-    crops = np.concatenate([_noise(stage.crop, 2), np.zeros_like(_noise(stage.crop, 2))])
-    crops[3] = 255
+    crops = _noise(stage, 4)
+    for batch in crops:
+        batch[2], batch[3] = 0, 255
     rows = stage.rows(crops)
     if (rows == rows[0]).all():
         raise Broken("gave noise, black and white the same answer: it does not look at its crops")
 
 
 def ignores_neighbours(stage: CropStage) -> None:
-    """A crop's row is the same alone and in a batch."""
-    crops = _noise(stage.crop, 4)
-    alone = np.concatenate([stage.rows(crops[i : i + 1]) for i in range(len(crops))])
+    """A face's row is the same alone and in a batch."""
+    crops = _noise(stage, 4)
+    alone = np.concatenate([stage.rows([batch[i : i + 1] for batch in crops]) for i in range(4)])
     _same(stage.rows(crops), alone, "in one batch and one by one")
 
 
 def keeps_the_order(stage: CropStage) -> None:
     """Reversing the batch reverses the rows."""
-    crops = _noise(stage.crop, 4)
-    reverse = np.ascontiguousarray(crops[::-1])
+    crops = _noise(stage, 4)
+    reverse = [np.ascontiguousarray(batch[::-1]) for batch in crops]
     _same(stage.rows(reverse)[::-1], stage.rows(crops), "in another order")
 
 
 def repeats_itself(stage: CropStage) -> None:
     """The same crops get the same rows again."""
-    crops = _noise(stage.crop, 2)
+    crops = _noise(stage, 2)
     _same(stage.rows(crops), stage.rows(crops), "at a second call")
 
 
 def leaves_crops_alone(stage: CropStage) -> None:
-    """The caller's array is not written to."""
-    crops = _noise(stage.crop, 2)
-    before = crops.copy()
+    """The caller's arrays are not written to."""
+    crops = _noise(stage, 2)
+    before = [batch.copy() for batch in crops]
     stage.rows(crops)
-    if not np.array_equal(crops, before):
-        raise Broken("wrote into the array that it was given")
+    if not all(np.array_equal(batch, kept) for batch, kept in zip(crops, before, strict=True)):
+        raise Broken("wrote into an array that it was given")
 
 
 def takes_any_layout(stage: CropStage) -> None:
     """A view with strides of its own, which may not be written to, is read as the pixels it shows."""
-    crops = _noise(stage.crop, 2)
-    view = np.asfortranarray(crops)
-    view.flags.writeable = False
-    _same(stage.rows(view), stage.rows(crops), "for a read-only view in another memory layout")
+    crops = _noise(stage, 2)
+    views = [np.asfortranarray(batch) for batch in crops]
+    for view in views:
+        view.flags.writeable = False
+    _same(stage.rows(views), stage.rows(crops), "for a read-only view in another memory layout")
 
 
 CROP_RULES: Mapping[str, Callable[[CropStage], None]] = MappingProxyType(
     {
         "answers an empty batch": answers_an_empty_batch,
-        "answers every crop with float32 in range": answers_every_crop,
+        "answers every face with float32 in range": answers_every_face,
         "stays finite and in range on flat crops": survives_flat_crops,
         "tells different crops apart": tells_crops_apart,
-        "gives a crop the same row whatever its neighbours": ignores_neighbours,
-        "keeps the order of the crops": keeps_the_order,
+        "gives a face the same row whatever its neighbours": ignores_neighbours,
+        "keeps the order of the faces": keeps_the_order,
         "gives the same rows again": repeats_itself,
         "does not write into its input": leaves_crops_alone,
         "reads a read-only, non-contiguous view": takes_any_layout,
@@ -188,32 +190,32 @@ CROP_RULES: Mapping[str, Callable[[CropStage], None]] = MappingProxyType(
 )
 
 
-def survives_any_picture(detector: Detector) -> None:
+def survives_any_image(detector: Detector) -> None:
     """Noise, black, white, a single pixel and a strip give a list of well-formed faces, best first; often none."""
     flat = [np.full((48, 64, 3), value, np.uint8) for value in (0, 255)]
-    odd = [_picture(height, width) for height, width in ((97, 131), (1, 1), (400, 3), (3, 400))]
-    for picture in flat + odd:
-        _faces(detector, picture)
+    odd = [_image(height, width) for height, width in ((97, 131), (1, 1), (400, 3), (3, 400))]
+    for image in flat + odd:
+        _faces(detector, image)
 
 
 def detects_the_same_again(detector: Detector) -> None:
-    """The same picture gives the same faces again."""
-    picture = _picture(240, 320)
-    if _faces(detector, picture) != _faces(detector, picture):
-        raise Broken("found other faces in the same picture at a second call")
+    """The same image gives the same faces again."""
+    image = _image(240, 320)
+    if _faces(detector, image) != _faces(detector, image):
+        raise Broken("found other faces in the same image at a second call")
 
 
-def leaves_picture_alone(detector: Detector) -> None:
-    """The caller's picture is not written to, and a read-only, non-contiguous view is read as the pixels it shows."""
-    picture = _picture(240, 320)
-    before = picture.copy()
-    found = _faces(detector, picture)
-    if not np.array_equal(picture, before):
-        raise Broken("wrote into the picture that it was given")
-    view = np.asfortranarray(picture)
+def leaves_image_alone(detector: Detector) -> None:
+    """The caller's image is not written to, and a read-only, non-contiguous view is read as the pixels it shows."""
+    image = _image(240, 320)
+    before = image.copy()
+    found = _faces(detector, image)
+    if not np.array_equal(image, before):
+        raise Broken("wrote into the image that it was given")
+    view = np.asfortranarray(image)
     view.flags.writeable = False
     if _faces(detector, view) != found:
-        raise Broken("found other faces in a read-only view of the same picture in another memory layout")
+        raise Broken("found other faces in a read-only view of the same image in another memory layout")
 
 
 def finds_the_face(detector: Detector, portrait: Image) -> None:
@@ -230,9 +232,9 @@ def finds_the_face(detector: Detector, portrait: Image) -> None:
 
 DETECTOR_RULES: Mapping[str, Callable[[Detector], None]] = MappingProxyType(
     {
-        "answers any picture with faces, best first": survives_any_picture,
+        "answers any image with faces, best first": survives_any_image,
         "finds the same faces again": detects_the_same_again,
-        "does not write into its input": leaves_picture_alone,
+        "does not write into its input": leaves_image_alone,
     }
 )
 
@@ -262,10 +264,10 @@ def _run(name: str, rule: Callable[[SubjectT], None], subject: SubjectT) -> Find
     return Finding(name, True, "")
 
 
-def _faces(detector: Detector, picture: Image) -> list[Face]:
-    answer: object = detector.detect(picture)
+def _faces(detector: Detector, image: Image) -> list[Face]:
+    answer: object = detector.detect(image)
     try:
-        faces = check_faces(answer, picture)
+        faces = check_faces(answer, image)
     except ContractBroken as refused:
         raise Broken(str(refused)) from None
     if [face.score for face in faces] != sorted((face.score for face in faces), reverse=True):
@@ -281,10 +283,12 @@ def _same(found: Scores, expected: Scores, when: str) -> None:
         raise Broken(f"answers differ by {difference:.2g} {when}, expected at most {TOLERANCE:g}")
 
 
-def _noise(crop: CropSpec, n: int) -> Crops:
-    width, height = crop.size_wh
-    return np.random.default_rng(0).integers(0, 256, (n, height, width, 3), np.uint8)
+def _noise(stage: CropStage, n: int) -> list[Crops]:
+    """A batch of N crops for each spec of the stage."""
+    rng = np.random.default_rng(0)
+    sizes_wh = [spec.size_wh for spec in stage.crops]
+    return [rng.integers(0, 256, (n, height, width, 3), np.uint8) for width, height in sizes_wh]
 
 
-def _picture(height: int, width: int) -> Image:
+def _image(height: int, width: int) -> Image:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)

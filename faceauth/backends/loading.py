@@ -1,20 +1,28 @@
-"""A configuration in, the backend of every stage out: loaded by name or given as an instance, each behind its guard.
+"""The backends of one pipeline: loaded by name or given as instances, each behind its guard.
 
-Knows no picture and no verdict. What the policy requires is loaded at once, so that a broken installation fails at
-start; the embedder otherwise with the first reference.
+What the configuration requires is loaded at once, so that a broken installation fails at start; the embedder otherwise
+with the first reference.
 """
 
 import threading
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+import numpy as np
+
+from faceauth.backends.answers import check_p_live
 from faceauth.backends.attributes import BackendStage, Facts, checked_facts
-from faceauth.backends.guard import Guard
+from faceauth.backends.combination import Combination, combine
 from faceauth.backends.registry import LoadedBackend, load_backend
+from faceauth.backends.time_limit import Guard
+from faceauth.calibration.points_file import find_points
 from faceauth.config import PipelineConfig
-from faceauth.cropping.five_point import FivePointAligner
+from faceauth.policy import liveness_thresholds
 from faceauth.results import Provenance
-from faceauth.stages import Aligner, Detector, Embedder, LivenessBackend
+from faceauth.stages import Detector, Embedder, LivenessBackend
+from faceauth.thresholds import LivenessThreshold
 
 BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder)
 
@@ -30,13 +38,21 @@ class Stage(Generic[BackendT]):
 
 
 @dataclass(frozen=True)
-class Given:
-    """Instances to use in place of what the configuration names."""
+class Instances:
+    """Backends given as objects, by the name that stands for them in the configuration."""
 
-    detector: Detector | None = None
-    liveness: LivenessBackend | None = None
-    embedder: Embedder | None = None
-    aligner: Aligner | None = None
+    detection: Mapping[str, Detector] = field(default_factory=dict)
+    liveness: Mapping[str, LivenessBackend] = field(default_factory=dict)
+    embedding: Mapping[str, Embedder] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Liveness:
+    """The liveness stage: its members in the order in which they run, and how they decide together."""
+
+    members: tuple[Stage[LivenessBackend], ...]
+    combination: Combination
+    thresholds: tuple[LivenessThreshold, ...]
 
 
 class Backends:
@@ -44,20 +60,17 @@ class Backends:
 
     Attributes:
         detection: always loaded.
-        liveness: None where the policy switches liveness off.
-        aligner, align_guard: cut the crops of both backends.
+        liveness: None where the configuration switches liveness off.
     """
 
-    def __init__(self, config: PipelineConfig, given: Given) -> None:
+    def __init__(self, config: PipelineConfig, given: Instances) -> None:
         self._config = config
         self._given = given
         self._loading = threading.Lock()
         self._embedding: Stage[Embedder] | None = None
-        self.aligner: Aligner = FivePointAligner() if given.aligner is None else given.aligner
-        self.align_guard = Guard("alignment", type(self.aligner).__name__, timeout_s=config.policy.stage_timeout_s)
-        self.detection = self._detection()
-        self.liveness = self._liveness() if config.policy.require_liveness else None
-        if config.policy.require_match:
+        self.detection: Stage[Detector] = self._load("detection", config.detector, given.detection)
+        self.liveness = self._load_liveness() if config.require_liveness else None
+        if config.require_match:
             self.embedding()
 
     def embedding(self) -> Stage[Embedder]:
@@ -68,36 +81,56 @@ class Backends:
         """
         with self._loading:
             if self._embedding is None:
-                self._embedding = self._embedder()
+                self._embedding = self._load("embedding", self._config.embedder, self._given.embedding)
             return self._embedding
 
-    def _detection(self) -> Stage[Detector]:
-        if self._given.detector is not None:
-            return self._stage(_given("detection", self._given.detector))
-        name, options, allowed = self._config.detector, self._config.detector_options, self._config.allowed_plugins
-        return self._stage(load_backend("detection", name, allowed=allowed, options=options))
+    def _load_liveness(self) -> Liveness:
+        config = self._config
+        stages = {name: self._load("liveness", name, self._given.liveness) for name in config.liveness}
+        weights = {name: stage.facts.weights_sha256 for name, stage in stages.items()}
+        # Points hold for one score: that of a single backend, or of the mean.
+        one_score = config.combine in (None, "mean")
+        points = find_points(config.points, weights) if one_score or config.points is not None else None
+        combination = combine(config.combine, weights, points, config.combine_weights)
+        own_points = {name: stage.facts.operating_points for name, stage in stages.items()}
+        thresholds = liveness_thresholds(combination, config.threshold, own_points, points)
+        members = list(stages.values())
+        if combination.stops_early:
+            members.sort(key=_seconds)
+        return Liveness(tuple(members), combination, thresholds)
 
-    def _liveness(self) -> Stage[LivenessBackend]:
-        if self._given.liveness is not None:
-            return self._stage(_given("liveness", self._given.liveness))
-        name, options, allowed = self._config.liveness, self._config.liveness_options, self._config.allowed_plugins
-        return self._stage(load_backend("liveness", name, allowed=allowed, options=options))
-
-    def _embedder(self) -> Stage[Embedder]:
-        if self._given.embedder is not None:
-            return self._stage(_given("embedding", self._given.embedder))
-        name, options, allowed = self._config.embedder, self._config.embedder_options, self._config.allowed_plugins
-        return self._stage(load_backend("embedding", name, allowed=allowed, options=options))
-
-    def _stage(self, loaded: LoadedBackend[BackendT]) -> Stage[BackendT]:
-        origin = loaded.provenance
-        guard = Guard(origin.stage, origin.name, timeout_s=self._config.policy.stage_timeout_s)
-        return Stage(loaded.backend, loaded.facts, origin, guard)
+    def _load(self, stage: BackendStage, name: str, given: Mapping[str, BackendT]) -> Stage[BackendT]:
+        if name in given:
+            loaded = _instance(stage, name, given[name])
+        else:
+            loaded = load_backend(  # type: ignore[assignment,call-overload]  # the stage ties to its protocol
+                stage,
+                name,
+                allowed=self._config.allowed_plugins,
+                options=self._config.options.get(name, {}),
+                weights=self._config.weights,
+            )
+        guard = Guard(loaded.provenance.stage, name, timeout_s=self._config.stage_timeout_s)
+        return Stage(loaded.backend, loaded.facts, loaded.provenance, guard)
 
 
-def _given(stage: BackendStage, backend: BackendT) -> LoadedBackend[BackendT]:
-    name = type(backend).__name__
+def _instance(stage: BackendStage, name: str, backend: BackendT) -> LoadedBackend[BackendT]:
     facts = checked_facts(stage, backend, called=f"The {stage} backend {name}", name=name)
     weights = dict(facts.weights_sha256)
     provenance = Provenance(stage=stage, name=name, distribution="injected", version="injected", weights_sha256=weights)
     return LoadedBackend(backend, facts, provenance)
+
+
+def _seconds(stage: Stage[LivenessBackend]) -> float:
+    """Wall time of one blank face, after a first call that only warms up.
+
+    Raises:
+        ScoreError: the backend does not answer as its contract says.
+    """
+    blank = [np.zeros((1, spec.size_wh[1], spec.size_wh[0], 3), np.uint8) for spec in stage.facts.crops]
+    seconds = 0.0
+    for _ in range(2):
+        start = time.perf_counter()
+        stage.guard.call(lambda: check_p_live(stage.backend.score(blank), 1))
+        seconds = time.perf_counter() - start
+    return seconds

@@ -28,8 +28,8 @@ from faceauth.errors import (
     BackendConflict,
     BackendNotAllowed,
     BackendNotFound,
-    UsageError,
     FaceAuthError,
+    UsageError,
 )
 from faceauth.results import Provenance
 from faceauth.stages import Detector, Embedder, LivenessBackend

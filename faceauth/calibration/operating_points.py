@@ -12,7 +12,7 @@ import numpy.typing as npt
 from faceauth.errors import UsageError
 from faceauth.metrics.error_rates import LIVE, SPOOF, checked_labels, checked_scores
 from faceauth.metrics.intervals import Floats, Ints, Strings, measured_rate
-from faceauth.results import OperatingPoint, OperatingPoints
+from faceauth.thresholds import OperatingPoint, OperatingPoints
 
 BALANCED = 0.5
 """The balanced threshold on a calibrated P(live): live and spoof are equally likely.

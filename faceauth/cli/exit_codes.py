@@ -11,10 +11,10 @@ from faceauth.config import PipelineConfig
 from faceauth.errors import (
     BackendNotAllowed,
     BackendNotFound,
-    UsageError,
     FaceAuthError,
     ImageError,
     TemplateMismatch,
+    UsageError,
 )
 from faceauth.results import Reason, Verdict, Verification
 

@@ -12,7 +12,7 @@ import click
 
 from faceauth.config import PipelineConfig, load_config
 from faceauth.errors import UsageError
-from faceauth.policy import LENIENT_TO_STRICT
+from faceauth.thresholds import LENIENT_TO_STRICT
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 

@@ -11,8 +11,9 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from faceauth.backends.guard import ContractBroken, Guard, check_embeddings, check_faces
+from faceauth.backends.answers import ContractBroken, check_embeddings, check_faces
 from faceauth.backends.registry import load_backend
+from faceauth.backends.time_limit import Guard
 from faceauth.config import PipelineConfig
 from faceauth.cropping.five_point import FivePointAligner
 from faceauth.errors import FaceAuthError

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from faceauth.cli.output import readable
-from faceauth.results import MeasuredRate, Provenance, Reason, Thresholds, Verdict, Verification
+from faceauth.results import Provenance, Reason, Verdict, Verification
+from faceauth.thresholds import MeasuredRate, Thresholds
 
 STYLE = {Verdict.ACCEPT: "bold green", Verdict.REJECT: "bold red", Verdict.UNCERTAIN: "bold yellow"}
 _VERDICT_WIDTH = max(map(len, Verdict))
@@ -152,7 +153,7 @@ def _face(result: Verification) -> list[tuple[str, Text | str]]:
     if result.face is None:
         return []
     left, top, _, _ = result.face.box_xyxy
-    size = f"{result.face.width:.0f} x {result.face.height:.0f} px at ({left:.0f}, {top:.0f})"
+    size = f"{result.face.box_xyxy.width:.0f} x {result.face.box_xyxy.height:.0f} px at ({left:.0f}, {top:.0f})"
     others = "" if result.faces_found in (None, 1) else f", the largest of {result.faces_found}"
     return [("face", f"{size}, detector score {result.face.score:.2f}{others}")]
 

@@ -8,7 +8,7 @@ from rich.text import Text
 from faceauth.cli.output import readable
 from faceauth.cli.summary import facts, percent
 from faceauth.evaluation.report import Estimate, EvaluationReport, FullSystem, ReferenceReport, Summary
-from faceauth.results import MeasuredRate
+from faceauth.thresholds import MeasuredRate
 
 ABSENT = "-"
 """Of a figure that the data cannot give."""

@@ -72,7 +72,9 @@ def arcface_crop(image: Image, face: Face, spec: CropSpec) -> Crop:
         image, matrix = _shrunk(image, matrix, square_px, scale)
     pixels = cv2.warpAffine(image, matrix, size_wh, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     side = ARCFACE_SIDE / scale
-    return Crop(np.asarray(pixels, np.uint8), outside=max(1 - inside / side**2, 0.0), scale=side / face.longer_side)
+    return Crop(
+        np.asarray(pixels, np.uint8), outside=max(1 - inside / side**2, 0.0), scale=side / face.box_xyxy.longer_side
+    )
 
 
 def _source_square(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from faceauth.errors import BackendBroken, UsageError
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
+from faceauth.thresholds import MatchPoints
 from faceauth.weights.insightface_models import LICENCE_NOTICE, STORE, ModelSource, open_model
 from faceauth.weights.onnx_session import CPU
 
@@ -42,7 +43,7 @@ class ArcFace:
     api_version = API_VERSION
     crop = CropSpec(size_wh=(112, 112), scale=1.0, kind="arcface", color="bgr")
     licence_notice = LICENCE_NOTICE
-    match_threshold: float | None = None
+    match_points: MatchPoints | None = None
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""SFace: aligned crops in, unit vectors of 128 numbers out. Knows no identity and makes no match.
+"""The built-in embedder, SFace.
 
 Zhong et al., "SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition" (2021); the weights are the
 OpenCV Zoo's. The network subtracts its mean itself and takes pixels from 0 to 255.
@@ -10,17 +10,27 @@ from pathlib import Path
 import numpy as np
 
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
+from faceauth.thresholds import MatchPoint, MatchPoints, MeasuredRate
 from faceauth.weights.onnx_session import CPU, Signature, open_session
 from faceauth.weights.store import WeightStore
 
 WEIGHTS = "sface_2021dec.onnx"
 DIMENSIONS = 128
 
-# Measured with `python -m benchmarks.lfw_match`: the lowest hundredth at which at most 0.1 % of all 1,250,180 pairs of
-# pictures of different people match (961, 0.077 %). In LFW's own pairs: FMR 0 of 600 [0, 0.64 %], FNMR 6 of 600
-# [0.46, 2.16 %]. Other weights than the measured ones have no threshold.
-MATCH_THRESHOLD = 0.37
 MEASURED_SHA256 = "24791aca9a51d2b5e8eff8903c21114466e11fa4ab73b891dbc76467d19aa74a"
+
+
+def _point(threshold: float, false_matches: int, false_non_matches: int) -> MatchPoint:
+    """Replaced by the card."""
+    fmr, fnmr = false_matches / 1_250_180, false_non_matches / 600
+    wrong = MeasuredRate(errors=false_matches, n=1_250_180, value=fmr, low=fmr, high=fmr, interval="none")
+    missed = MeasuredRate(errors=false_non_matches, n=600, value=fnmr, low=fnmr, high=fnmr, interval="none")
+    return MatchPoint(threshold=threshold, fmr=wrong, fnmr=missed, measured_on="LFW")
+
+
+MATCH_POINTS = MatchPoints(
+    convenience=_point(0.37, 961, 6), balanced=_point(0.43, 100, 20), strict=_point(0.46, 20, 26)
+)
 SIGNATURE = Signature(
     inputs={"data": ("float", (None, 3, 112, 112))},
     outputs={"fc1": ("float", (None, DIMENSIONS))},
@@ -51,7 +61,7 @@ class SFace:
         )
         self.weights_sha256 = {weights.name: weights.sha256}
         self.model_id = f"sface-{weights.sha256[:16]}"
-        self.match_threshold = MATCH_THRESHOLD if weights.sha256 == MEASURED_SHA256 else None
+        self.match_points = MATCH_POINTS if weights.sha256 == MEASURED_SHA256 else None
 
     def embed(self, crops: Crops) -> Scores:
         """Embeddings of aligned faces; their scalar product is the cosine similarity.

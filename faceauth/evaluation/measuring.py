@@ -26,7 +26,7 @@ from faceauth.evaluation.scoring import Scored, Threshold
 from faceauth.metrics import error_rates
 from faceauth.metrics.error_rates import LIVE, SPOOF
 from faceauth.metrics.intervals import Bools, Floats, Ints, Strings, bootstrap_groups, bootstrap_mean, measured_rate
-from faceauth.results import MeasuredRate
+from faceauth.thresholds import MeasuredRate
 
 TIGHT_BELOW = 1.3
 """Context (longer side of picture / of face box) below which a picture is a tight crop; chosen between face

@@ -18,7 +18,7 @@ from faceauth.evaluation.report import Estimate, EvaluationReport, FullSystem, S
 from faceauth.evaluation.scoring import Scored
 from faceauth.imaging.decoding import DEFAULT_LIMITS, ImageLimits, load_image
 from faceauth.metrics.error_rates import LIVE, ErrorCurve, accepted, error_curve
-from faceauth.results import MeasuredRate
+from faceauth.thresholds import MeasuredRate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,7 +6,7 @@ computed is the business of :mod:`faceauth.evaluation.measuring`.
 
 from typing import Literal
 
-from faceauth.results import Frozen, MeasuredRate
+from faceauth.thresholds import Frozen, MeasuredRate
 
 Mode = Literal["network", "pipeline"]
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Protocol
 
 from faceauth.backends.attributes import Facts
-from faceauth.backends.guard import Guard
+from faceauth.backends.time_limit import Guard
 from faceauth.config import PipelineConfig
-from faceauth.cropping.square import context_crop
-from faceauth.errors import UsageError, ImageError, ScoreError
+from faceauth.cropping.square import square_crop
+from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.evaluation.records import Row
 from faceauth.imaging.decoding import ImageLimits, load_image
-from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification
+from faceauth.results import Reason, Template, Verification
 from faceauth.stages import Crop, CropSpec, Image, LivenessBackend
+from faceauth.thresholds import OperatingPoint, PointName, Thresholds
 from faceauth.views import cut_views, score_views
 
 BATCH = 32
@@ -77,7 +78,7 @@ class Scored:
 
 
 def backend_threshold(
-    backend: LivenessBackend | Facts, *, threshold: float | None = None, point: OperatingPointName = "balanced"
+    backend: LivenessBackend | Facts, *, threshold: float | None = None, point: PointName = "balanced"
 ) -> Threshold:
     """The explicit threshold where one is given, else the backend's named operating point.
 
@@ -215,7 +216,7 @@ def _in_force(answer: Verification, row: Row) -> Threshold:
     return Threshold(limits.live, _origin(limits.operating_point, limits.measured), limits.match)
 
 
-def _origin(name: OperatingPointName, point: OperatingPoint) -> str:
+def _origin(name: PointName, point: OperatingPoint) -> str:
     return f"operating point {name}, measured on {point.measured_on}"
 
 
@@ -227,7 +228,7 @@ def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -
         image, box = change(image, box)
     longer = max(box[2] - box[0], box[3] - box[1])
     try:
-        views = cut_views(spec, partial(context_crop, image, box))
+        views = cut_views(spec, partial(square_crop, image, box))
     except ValueError as error:
         raise UsageError(f"{row.path}: {error} Correct its box in the manifest.") from error
     return views, max(image.shape[:2]) / longer

@@ -1,4 +1,4 @@
-"""SpoofNet: crops in, P(live) out. Knows no threshold, no file name of a picture and no other stage.
+"""The built-in liveness backend, SpoofNet.
 
 Normalisation happens inside the ONNX graph, whose input is uint8, so that no consumer can get it wrong; what the crop,
 the calibration and the measured thresholds are is said by the card beside the weights.
@@ -29,7 +29,7 @@ class SpoofNet:
 
     Attributes:
         card: everything known of the weights.
-        crop: what the network wants to see.
+        crops: the crops of one face whose P(live) are averaged.
         operating_points: the measured thresholds of this variant.
 
     Raises:
@@ -52,27 +52,31 @@ class SpoofNet:
         chosen = variant if variant is not None else self.card.default_variant
         if chosen not in self.card.files:
             raise UsageError(f"SpoofNet's card has the variants {sorted(self.card.files)}, not {chosen!r}.")
-        self.crop = self.card.crop.spec()
+        self.crops = self.card.crop.specs()
         self.operating_points = self.card.operating_points[chosen]
         self._calibration = self.card.calibration[chosen]
         weights = placed.weights(chosen)
-        width, height = self.crop.size_wh
+        width, height = self.card.crop.size_wh
         signature = Signature(
             inputs={INPUT: ("uint8", (None, height, width, 3))}, outputs={OUTPUT: ("float", (None, 2))}
         )
         self._session = open_session(weights, signature=signature, threads=threads, providers=providers)
         self.weights_sha256 = {weights.name: weights.sha256, placed.name: placed.sha256}
 
-    def score(self, crops: Crops) -> Scores:
-        """P(live) of each crop.
+    def score(self, crops: Sequence[Crops]) -> Scores:
+        """P(live) of N faces, the mean over their crops.
+
+        A second crop of another scale, mirrored, is wrong about other images than the first, so the mean of both is
+        wrong less often (test-time augmentation, Krizhevsky et al. 2012).
 
         Args:
-            crops: uint8, N x H x W x 3, 0-255, cut for ``self.crop``.
+            crops: uint8, N x H x W x 3, 0-255, one array for each of ``self.crops``.
 
         Returns:
             float32, N, in [0, 1], in the same order; empty for N = 0.
         """
-        if len(crops) == 0:
+        if len(crops[0]) == 0:
             return np.empty(0, np.float32)
-        (logits,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(crops)})  # (N, 2): 0 = live, 1 = spoof
-        return self._calibration.p_live(logits)
+        (logits,) = self._session.run([OUTPUT], {INPUT: np.concatenate(crops)})  # (C x N, 2): 0 = live, 1 = spoof
+        p_live = self._calibration.p_live(logits).reshape(len(crops), -1)
+        return np.asarray(p_live.mean(axis=0), np.float32)

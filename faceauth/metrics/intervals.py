@@ -11,7 +11,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.results import MeasuredRate
+from faceauth.thresholds import MeasuredRate
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]

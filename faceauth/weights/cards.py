@@ -4,6 +4,7 @@ Knows no pixels and no session. The card pins the digests of the ONNX files besi
 without the other is refused.
 """
 
+from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
@@ -11,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, Field, model_validator
 
-from faceauth.results import Frozen, MeasuredRate, OperatingPoints
 from faceauth.stages import CropSpec
+from faceauth.thresholds import Frozen, MeasuredRate, OperatingPoints
 from faceauth.weights.store import Card, PinnedFile
 
 Variant = Literal["fp32", "int8"]
@@ -34,15 +35,12 @@ class CropFacts(Frozen):
     color: Literal["rgb", "bgr"] = "rgb"
     mirrored_scale: float | None = Field(default=None, gt=0.0)
 
-    def spec(self) -> CropSpec:
-        """The same as a ``CropSpec``."""
-        return CropSpec(
-            size_wh=self.size_wh,
-            scale=self.scale,
-            kind="context",
-            color=self.color,
-            mirrored_scale=self.mirrored_scale,
-        )
+    def specs(self) -> tuple[CropSpec, ...]:
+        """The crops of one face."""
+        first = CropSpec(size_wh=self.size_wh, scale=self.scale, kind="square", color=self.color)
+        if self.mirrored_scale is None:
+            return (first,)
+        return first, replace(first, scale=self.mirrored_scale, mirrored=True)
 
 
 class Calibration(Frozen):

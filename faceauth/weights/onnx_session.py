@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy.typing as npt
 
-from faceauth.errors import UsageError, ProviderUnavailable, WeightsMismatch
+from faceauth.errors import ProviderUnavailable, UsageError, WeightsMismatch
 from faceauth.weights.store import Weights
 
 CPU = ("CPUExecutionProvider",)

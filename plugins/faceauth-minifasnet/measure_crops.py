@@ -14,14 +14,14 @@ import numpy as np
 import numpy.typing as npt
 from faceauth_minifasnet import INPUT_SIDE, MiniFASNet, Planes, inputs, planes
 
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.metrics.error_rates import Rate, auc_by_domain, bpcer, macro
 from faceauth.metrics.intervals import bootstrap_mean
 from faceauth.stages import CropSpec, Image
 from training.records import LIVE, Record, read_manifest
 
 Cut = Callable[[Image, Record], tuple[Planes, Planes]]
-WHOLE_27 = CropSpec(size_wh=(INPUT_SIDE, INPUT_SIDE), scale=2.7, kind="context", color="bgr")
+WHOLE_27 = CropSpec(size_wh=(INPUT_SIDE, INPUT_SIDE), scale=2.7, kind="square", color="bgr")
 
 
 def upstream(image: Image, record: Record) -> tuple[Planes, Planes]:
@@ -42,13 +42,13 @@ def upstream_crop(image: Image, box_xyxy: tuple[float, float, float, float], sca
 
 def one_square_of_27(image: Image, record: Record) -> tuple[Planes, Planes]:
     """Both networks the same square of 2.7."""
-    seen = planes(context_crop(image, record.box_xyxy, WHOLE_27).pixels[None])
+    seen = planes(square_crop(image, record.box_xyxy, WHOLE_27).pixels[None])
     return seen, seen
 
 
 def this_backend(image: Image, record: Record) -> tuple[Planes, Planes]:
     """One square of 4.0 for V1SE, its centre for V2."""
-    return inputs(context_crop(image, record.box_xyxy, MiniFASNet.crop).pixels[None])
+    return inputs(square_crop(image, record.box_xyxy, MiniFASNet.crop).pixels[None])
 
 
 def report(name: str, p_live: npt.NDArray[np.float32], records: list[Record]) -> None:

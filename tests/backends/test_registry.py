@@ -26,7 +26,7 @@ from faceauth.stages import CropSpec
 
 class Backend:
     api_version = 1
-    crop = CropSpec(size_wh=(32, 32), scale=2.0, kind="context", color="bgr")
+    crop = CropSpec(size_wh=(32, 32), scale=2.0, kind="square", color="bgr")
     weights_sha256 = {"net.onnx": "0" * 64}
     operating_points = None
     def __init__(self, *, p_live: float = 0.5, required: int = 0) -> None:
@@ -145,7 +145,7 @@ def test_name_of_another_stage_is_not_found(install: Install) -> None:
         (GOOD.replace("(32, 32)", "(32, 100_000)"), "size_wh"),
         (GOOD.replace("scale=2.0", "scale=float('nan')"), "scale"),
         (GOOD.replace('color="bgr"', 'color="grey"'), "color"),
-        (GOOD.replace('kind="context"', 'kind="arcface"'), "112"),
+        (GOOD.replace('kind="square"', 'kind="arcface"'), "112"),
         (GOOD.replace("crop = CropSpec(", "crop = dict("), "CropSpec"),
         (GOOD.replace("operating_points = None", "@property\n    def operating_points(self): 1 / 0"), "ZeroDivision"),
     ],
@@ -192,7 +192,7 @@ def test_embedder_without_a_usable_identity_or_threshold_is_broken(install: Inst
 
 def test_operating_points_that_do_not_grow_are_broken(install: Install) -> None:
     source = """
-from faceauth.results import MeasuredRate, OperatingPoint, OperatingPoints
+from faceauth.thresholds import MeasuredRate, OperatingPoint, OperatingPoints
 from faceauth.testing import FakeLiveness
 
 def point(threshold):

@@ -15,7 +15,7 @@ from faceauth.calibration.operating_points import (
 )
 from faceauth.errors import UsageError
 from faceauth.metrics.error_rates import accepted
-from faceauth.results import OperatingPoints
+from faceauth.thresholds import OperatingPoints
 
 P_LIVE = np.array([0.9, 0.8, 0.1, 0.2] + [0.6] * 20 + [0.4] * 20)
 LABELS = np.array([0, 0, 1, 1] + [0] * 20 + [1] * 20)

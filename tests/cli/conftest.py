@@ -16,7 +16,7 @@ from faceauth.cli import program
 FAKES = '''
 """P(live) is the mean brightness. A picture 100 px wide shows nobody, one 101 px high makes the detector fail."""
 
-from faceauth.results import MeasuredRate, OperatingPoint, OperatingPoints
+from faceauth.thresholds import MeasuredRate, OperatingPoint, OperatingPoints
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness, face_in
 
 

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from faceauth.cli.drawing import COLORS_BGR, caption, draw
-from faceauth.results import LivenessResult, MatchResult, Reason, Thresholds, Verdict, Verification
+from faceauth.results import LivenessResult, MatchResult, Reason, Verdict, Verification
 from faceauth.testing import face_in
+from faceauth.thresholds import Thresholds
 
 GREY = np.full((120, 160, 3), 128, np.uint8)
 

@@ -12,11 +12,11 @@ from faceauth.errors import (
     BackendConflict,
     BackendNotAllowed,
     BackendNotFound,
-    UsageError,
     FaceAuthError,
     ImageUnreadable,
     ProviderUnavailable,
     ScoreError,
+    UsageError,
     WeightsMissing,
 )
 

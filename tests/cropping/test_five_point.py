@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from faceauth.cropping.five_point import ARCFACE_TEMPLATE_PX, FivePointAligner, similarity
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.results import Face
 from faceauth.stages import Aligner, CropSpec, Image
 
@@ -87,7 +87,7 @@ def test_face_on_the_template_is_copied_unchanged() -> None:
 def test_scale_is_the_side_taken_over_the_longer_side_of_the_box() -> None:
     face = face_at(2 * ARCFACE_TEMPLATE_PX)
     crop = FivePointAligner().align(noise(224, 224), face, ARCFACE)
-    assert crop.scale == pytest.approx(224 / face.longer_side)
+    assert crop.scale == pytest.approx(224 / face.box_xyxy.longer_side)
 
 
 @pytest.mark.parametrize(
@@ -144,9 +144,9 @@ def test_large_face_is_averaged_not_sampled() -> None:
 
 
 def test_context_crop_is_the_projects_one_crop_function(astronaut: Image) -> None:
-    spec = CropSpec(size_wh=(64, 64), scale=2.0, kind="context", color="rgb")
+    spec = CropSpec(size_wh=(64, 64), scale=2.0, kind="square", color="rgb")
     crop = FivePointAligner().align(astronaut, ASTRONAUT, spec)
-    expected = context_crop(astronaut, ASTRONAUT.box_xyxy, spec)
+    expected = square_crop(astronaut, ASTRONAUT.box_xyxy, spec)
     np.testing.assert_array_equal(crop.pixels, expected.pixels)
     assert (crop.outside, crop.scale) == (expected.outside, expected.scale)
 

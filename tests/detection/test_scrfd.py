@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from faceauth.detection.scrfd import Scrfd
-from faceauth.errors import BackendBroken, UsageError, ProviderUnavailable, WeightsMismatch, WeightsMissing
+from faceauth.errors import BackendBroken, ProviderUnavailable, UsageError, WeightsMismatch, WeightsMissing
 from faceauth.stages import Image
 from faceauth.testing import DetectorConformance
 from faceauth.weights.insightface_models import ModelSource

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from faceauth.detection.yunet import YuNet
-from faceauth.errors import UsageError, ProviderUnavailable, WeightsMismatch
+from faceauth.errors import ProviderUnavailable, UsageError, WeightsMismatch
 from faceauth.results import Face
 from faceauth.stages import Image
 from faceauth.testing import DetectorConformance
@@ -81,7 +81,7 @@ def test_large_face_and_small_face_are_both_found(yunet: YuNet, astronaut: Image
     picture[:, :960] = large
     picture[10 : 10 + small.shape[0], 970 : 970 + small.shape[1]] = small
     faces = yunet.detect(picture)
-    assert sorted(round(face.height / 113.8, 1) for face in faces) == pytest.approx([0.5, 4.0], rel=0.15)
+    assert sorted(round(face.box_xyxy.height / 113.8, 1) for face in faces) == pytest.approx([0.5, 4.0], rel=0.15)
 
 
 @pytest.mark.parametrize("shift_xy", [(1, 0), (7, 13), (31, 32)])

@@ -9,24 +9,15 @@ import pytest
 
 from faceauth import PipelineConfig, Policy
 from faceauth.calibration.operating_points import operating_points
-from faceauth.errors import UsageError, ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout
+from faceauth.errors import ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout, UsageError
 from faceauth.evaluation.records import Row
 from faceauth.evaluation.scoring import BATCH, Threshold, backend_threshold, score_rows, verify_rows
 from faceauth.imaging.decoding import ImageLimits
 from faceauth.pipeline import Pipeline
-from faceauth.results import (
-    VERDICT_OF,
-    LivenessResult,
-    MatchResult,
-    Reason,
-    StageName,
-    Template,
-    Thresholds,
-    Verdict,
-    Verification,
-)
+from faceauth.results import VERDICT_OF, LivenessResult, MatchResult, Reason, StageName, Template, Verdict, Verification
 from faceauth.stages import Crops, CropSpec
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
+from faceauth.thresholds import Thresholds
 
 TEMPLATE = Template(model_id="toy", vector=(1.0, 0.0))
 LIMITS = Thresholds(live=0.5, attack=0.5, operating_point=None, measured=None, match=None)

@@ -148,7 +148,7 @@ def test_a_batch_gives_what_single_crops_give(folder: Path) -> None:
 
 
 def test_crop_comes_from_the_card(folder: Path) -> None:
-    expected = CropSpec(size_wh=(SIDE, SIDE), scale=2.7, kind="context", color="rgb")
+    expected = CropSpec(size_wh=(SIDE, SIDE), scale=2.7, kind="square", color="rgb")
     assert SpoofNet(weights_folder=folder).crop == expected
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from faceauth.backends.registry import AUTOLOAD_SWITCH, list_backends, load_backend
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.errors import BackendNotAllowed, UsageError, WeightsMismatch, WeightsMissing
 from faceauth.stages import Crops, Image, LivenessBackend
 from faceauth.testing import LivenessConformance
@@ -48,7 +48,7 @@ def minifasnet(folder: Path) -> LivenessBackend:
 def crops(minifasnet: LivenessBackend, astronaut: Image) -> Crops:
     """Crops with all their context, with some of it mirrored, and with little of it."""
     boxes = [(177.0, 66.0, 266.0, 180.0), (20.0, 20.0, 60.0, 70.0), (100.0, 50.0, 400.0, 400.0)]
-    return np.stack([context_crop(astronaut, box, minifasnet.crop).pixels for box in boxes])
+    return np.stack([square_crop(astronaut, box, minifasnet.crop).pixels for box in boxes])
 
 
 class TestMiniFASNet(LivenessConformance):

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceauth.errors import UsageError, ScoreError
+from faceauth.errors import ScoreError, UsageError
 from training.audit import HEADING, TILE, contradicted_domains, read_scores, write_contact_sheets
 from training.records import LIVE, SPOOF, Record
 

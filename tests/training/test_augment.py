@@ -43,7 +43,7 @@ def test_any_framing_and_any_nuisance_give_a_view_of_the_size_asked_for(seed: in
 def test_no_shift_moves_the_box_out_of_the_picture(
     shift: tuple[float, float], box: tuple[float, float, float, float]
 ) -> None:
-    """``context_crop`` refuses a box wholly outside, and one bad draw would end a night's training."""
+    """``square_crop`` refuses a box wholly outside, and one bad draw would end a night's training."""
     assert frame(noise(0, size=90), box, Framing(1.5, shift, False), 32).shape == (32, 32, 3)
 
 

@@ -21,7 +21,7 @@ from training.network import SpoofNet  # noqa: E402
 from training.packs import Pack, finish, save  # noqa: E402
 from training.records import LIVE, SPOOF  # noqa: E402
 
-SPEC = CropSpec(size_wh=(32, 32), scale=1.8, kind="context", color="rgb", mirrored_scale=1.4)
+SPEC = CropSpec(size_wh=(32, 32), scale=1.8, kind="square", color="rgb", mirrored_scale=1.4)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from rich.console import Console  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
-from faceauth.cropping.square import context_crop  # noqa: E402
+from faceauth.cropping.square import square_crop  # noqa: E402
 from faceauth.errors import UsageError  # noqa: E402
 from faceauth.evaluation.records import Row  # noqa: E402
 from faceauth.evaluation.report import EvaluationReport  # noqa: E402
@@ -80,7 +80,7 @@ def weights(tmp_path: Path) -> Path:
 def logit(row: Row, scale: float) -> float:
     """Live logit minus spoof logit of ``Redness``, worked out apart from the code under test."""
     spec = TrainedNetwork(Redness(), scale=scale, size=SIZE).crop
-    red = context_crop(cv2.imread(str(row.path)), BOX, spec).pixels[..., 0].mean() / 255
+    red = square_crop(cv2.imread(str(row.path)), BOX, spec).pixels[..., 0].mean() / 255
     return float(2 * (red - 0.485) / 0.229)
 
 

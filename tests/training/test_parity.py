@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from faceauth import Pipeline, PipelineConfig, metrics
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.evaluation.records import Row, read_manifest
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.imaging.decoding import load_image
@@ -150,7 +150,7 @@ def _in_torch(results: list[Verification], shipped: PlacedCard[SpoofNetCard]) ->
 
 
 def _square(image: Image, box_xyxy: tuple[float, float, float, float], scale: float) -> Image:
-    return context_crop(image, box_xyxy, CropFacts(scale=scale).spec()).pixels
+    return square_crop(image, box_xyxy, CropFacts(scale=scale).spec()).pixels
 
 
 @pytest.mark.parametrize(("file", "run"), [("onnx_fp32", onnx_logits), ("litert_fp32", litert_logits)])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import faceauth.weights.store
-from faceauth.cropping.square import context_crop
-from faceauth.errors import UsageError, ImageUnreadable
+from faceauth.cropping.square import square_crop
+from faceauth.errors import ImageUnreadable, UsageError
 from faceauth.stages import Image
 from faceauth.testing import FakeDetector
 from faceauth.weights.cards import CropFacts
@@ -114,7 +114,7 @@ def test_what_is_kept_of_a_large_frame_shows_the_same_in_every_square() -> None:
     assert kept.shape[1] < 400
     for scale in (1.0, 1.4, 2.2, 2.7):
         spec = CropFacts(size_wh=(64, 64), scale=scale).spec()
-        np.testing.assert_array_equal(context_crop(kept, kept_box, spec).pixels, context_crop(image, box, spec).pixels)
+        np.testing.assert_array_equal(square_crop(kept, kept_box, spec).pixels, square_crop(image, box, spec).pixels)
 
 
 def test_packs_are_used_when_all_of_them_are_there(plan: Plan) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.errors import UsageError
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.scoring import score_rows
@@ -51,7 +51,7 @@ def pictures(folder: Path, count: int) -> list[Path]:
 def labelled(paths: list[Path], network: SpoofNet) -> list[Record]:
     """Rows of all splits; live are those that the network gives the higher logits, so that it is no bad one."""
     spec = CropFacts(scale=SCALE).spec()
-    crops = np.stack([context_crop(cv2.imread(str(path)), BOX, spec).pixels for path in paths])
+    crops = np.stack([square_crop(cv2.imread(str(path)), BOX, spec).pixels for path in paths])
     order = np.argsort(score(network, crops))
     rows = []
     for place, index in enumerate(order):

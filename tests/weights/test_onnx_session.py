@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
-from faceauth.errors import UsageError, ProviderUnavailable, WeightsMismatch
+from faceauth.errors import ProviderUnavailable, UsageError, WeightsMismatch
 from faceauth.weights.onnx_session import Signature, open_session
 from faceauth.weights.store import Weights
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from faceauth.errors import WeightsMissing
-from faceauth.results import OperatingPoints
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
+from faceauth.thresholds import OperatingPoints
 from faceauth.weights.onnx_session import CPU, Session, Signature, open_session
 from faceauth.weights.store import Weights
 
@@ -61,7 +61,7 @@ class MiniFASNet:
     """
 
     api_version = API_VERSION
-    crop = CropSpec(size_wh=(CROP_SIDE, CROP_SIDE), scale=4.0, kind="context", color="bgr")
+    crop = CropSpec(size_wh=(CROP_SIDE, CROP_SIDE), scale=4.0, kind="square", color="bgr")
     operating_points: OperatingPoints | None = None
 
     def __init__(

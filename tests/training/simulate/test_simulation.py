@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.square import square_crop
 from faceauth.weights.cards import CropFacts
 from training.simulate import FAMILIES, Scene, camera, recapture
 from training.simulate.display import Display, shine
@@ -61,7 +61,7 @@ def test_attack_is_a_picture_with_its_face_inside(family: str, seed: int) -> Non
 def test_every_family_changes_the_picture(family: str) -> None:
     live = synthetic_face()
     attack, _ = recapture(live, None, np.random.default_rng(1), family=family)
-    before, after = (context_crop(scene.image, scene.box_xyxy, FACE).pixels for scene in (live, attack))
+    before, after = (square_crop(scene.image, scene.box_xyxy, FACE).pixels for scene in (live, attack))
     assert np.abs(before.astype(int) - after).mean() > 3
 
 

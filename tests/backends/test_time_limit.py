@@ -8,7 +8,8 @@ import weakref
 import numpy as np
 import pytest
 
-from faceauth.backends.guard import HUNG_CALLS_ALLOWED, LANDMARKS_WITHIN, ContractBroken, Guard, check_faces
+from faceauth.backends.answers import LANDMARKS_WITHIN, ContractBroken, check_faces
+from faceauth.backends.time_limit import HUNG_CALLS_ALLOWED, Guard
 from faceauth.errors import ScoreError, StageTimeout
 from faceauth.results import Face
 from faceauth.testing import face_in
@@ -102,9 +103,9 @@ def shifted(face: Face, x_px: float, y_px: float) -> Face:
 def test_landmarks_belong_to_the_box_that_they_come_with(direction: tuple[int, int]) -> None:
     image = np.zeros((400, 400, 3), np.uint8)
     face = face_in(image, share=0.25)  # its landmarks are centred a tenth of its height below its middle
-    to_limit = LANDMARKS_WITHIN * face.width / 2
+    to_limit = LANDMARKS_WITHIN * face.box_xyxy.width / 2
     inside, outside = (
-        shifted(face, direction[0] * reach, direction[1] * reach - 0.1 * face.height)
+        shifted(face, direction[0] * reach, direction[1] * reach - 0.1 * face.box_xyxy.height)
         for reach in (to_limit - 2, to_limit + 2)
     )
     assert check_faces([inside], image) == [inside]

@@ -1,0 +1,156 @@
+"""Calls a stage within a time limit: an answer, or a ``ScoreError`` that names stage and backend.
+
+The promise ends where a backend holds the interpreter lock: Python cannot leave such a call behind, so nobody else runs
+until it returns. Networks in onnxruntime and OpenCV release the lock.
+"""
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from textwrap import shorten
+from typing import Any, TypeVar
+
+from faceauth.backends.answers import ContractBroken
+from faceauth.errors import ScoreError, StageTimeout
+from faceauth.results import StageName
+
+T = TypeVar("T")
+
+logger = logging.getLogger("faceauth")
+
+CALLS_AT_ONCE = max(4, os.cpu_count() or 1)
+"""Calls of one stage that run at once, those left behind included; further callers wait. Chosen, not measured."""
+
+MESSAGE_LENGTH = 300
+"""Characters of a stage's exception that a result repeats: chosen, not measured."""
+
+
+class Guard:
+    """Runs the calls of one stage on threads of its own, so that a call that hangs can be left behind.
+
+    A worker thread is reused from call to call; one that misses the limit is abandoned (Python cannot stop it) and
+    ends when its call does. Until then it takes one of ``CALLS_AT_ONCE`` places; once all are taken by calls that
+    hang, further calls are refused at once.
+    """
+
+    def __init__(self, stage: StageName, backend: str, *, timeout_s: float) -> None:
+        self.stage = stage
+        self._name = f"The {stage} stage ({backend})"
+        self._timeout_s = timeout_s
+        self._reset()
+
+    def _reset(self) -> None:
+        self._process = os.getpid()
+        self._places = threading.Semaphore(CALLS_AT_ONCE)
+        self._idle: deque[_Worker] = deque()
+        self._hung: set[_Worker] = set()
+        weakref.finalize(self, _dismiss, self._idle)
+
+    def call(self, function: Callable[[], T]) -> T:
+        """What ``function()`` returns; it calls the stage and checks the answer.
+
+        Raises:
+            StageTimeout: it did not answer within the limit, or too many earlier calls still hang.
+            ScoreError: it raised; the exception is the cause, and is logged with its traceback. SystemExit is no
+                exception to this: a backend must not end the program, least of all with status 0, "accepted".
+        """
+        if self._process != os.getpid():  # threads do not survive a fork, nor do the places that they held
+            self._reset()
+        deadline = time.monotonic() + self._timeout_s
+        self._take_place()
+        worker = self._take_worker()
+        try:
+            value, error = worker.run(function, timeout_s=max(deadline - time.monotonic(), 0.0))
+        except Empty:
+            self._hung.add(worker)
+            worker.dismiss()
+            raise self._timed_out(f"did not answer within {self._timeout_s:g} s") from None
+        except BaseException:  # Ctrl-C while waiting: the call may run on, so its worker is not used again
+            worker.dismiss()
+            raise
+        self._idle.append(worker)
+        if error is None:
+            return value
+        if isinstance(error, KeyboardInterrupt):
+            raise error
+        said = str(error) if isinstance(error, ContractBroken) else f"failed: {type(error).__name__}: {_line(error)}"
+        logger.error("%s %s", self._name, said, exc_info=error)
+        raise ScoreError(f"{self._name} {said}", stage=self.stage) from error
+
+    def _take_place(self) -> None:
+        self._hung = {worker for worker in self._hung if worker.is_alive()}
+        if len(self._hung) >= CALLS_AT_ONCE or not self._places.acquire(timeout=self._timeout_s):
+            raise self._timed_out(f"is busy with {CALLS_AT_ONCE} earlier calls, {len(self._hung)} of which hang")
+
+    def _take_worker(self) -> "_Worker":
+        try:
+            return self._idle.pop()
+        except IndexError:
+            pass
+        try:
+            return _Worker(f"faceauth-{self.stage}", self._places)
+        except RuntimeError as error:  # the system has no thread to give
+            self._places.release()
+            raise ScoreError(f"{self._name} cannot run: {error}.", stage=self.stage) from error
+
+    def _timed_out(self, what: str) -> StageTimeout:
+        message = f"{self._name} {what}. Look for what blocks it, or raise stage_timeout_s."
+        logger.error("%s", message)
+        return StageTimeout(message, stage=self.stage)
+
+
+class _Worker:
+    """One daemon thread that runs one call at a time, and gives its place back after each."""
+
+    def __init__(self, name: str, places: threading.Semaphore) -> None:
+        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._thread = threading.Thread(target=_work, args=(self._tasks, places), name=name, daemon=True)
+        self._thread.start()
+
+    def run(self, function: Callable[[], T], *, timeout_s: float) -> tuple[T, BaseException | None]:
+        """The answer and the error of ``function()``; an answer without an error is valid, with one it is None.
+
+        Raises:
+            queue.Empty: no answer within the limit.
+        """
+        answer: SimpleQueue[Any] = SimpleQueue()  # one a call: a late answer never reaches the next call
+        self._tasks.put((function, answer))
+        return answer.get(timeout=timeout_s)  # type: ignore[no-any-return]
+
+    def dismiss(self) -> None:
+        """Let the thread end after the call it is in."""
+        self._tasks.put(None)
+
+    def is_alive(self) -> bool:
+        return self._thread.is_alive()
+
+
+_Task = tuple[Callable[[], object], "SimpleQueue[Any]"]
+
+
+def _work(tasks: "SimpleQueue[_Task | None]", places: threading.Semaphore) -> None:
+    while (task := tasks.get()) is not None:
+        function, answer = task
+        result: tuple[object, BaseException | None]
+        try:
+            result = function(), None
+        except BaseException as error:
+            result = None, error
+        places.release()
+        answer.put(result)
+        del task, function, answer, result  # or the images of this call would live until the next one
+
+
+def _dismiss(idle: "deque[_Worker]") -> None:
+    for worker in idle:
+        worker.dismiss()
+
+
+def _line(error: BaseException) -> str:
+    """What the error says, as one line that fits a message; the log has all of it."""
+    return shorten(str(error), MESSAGE_LENGTH, placeholder=" ...")

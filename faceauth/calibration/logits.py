@@ -1,0 +1,19 @@
+"""P(live) and its logit."""
+
+import numpy as np
+import numpy.typing as npt
+
+LARGEST_LOGIT = 16.0
+"""Logits are clipped to this size, as float32 holds no P(live) between 1 - 1e-7 and 1."""
+
+
+def logit(p_live: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The log odds of P(live) in [0, 1], clipped to ``LARGEST_LOGIT``; 0 for 0.5."""
+    p = np.asarray(p_live, np.float64)
+    with np.errstate(divide="ignore"):
+        return np.clip(np.log(p) - np.log1p(-p), -LARGEST_LOGIT, LARGEST_LOGIT)
+
+
+def sigmoid(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """The inverse of :func:`logit`, without overflow; NaN stays NaN."""
+    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, np.float64)))
