@@ -11,8 +11,8 @@ from faceauth import PipelineConfig, Policy
 from faceauth.backends.attributes import contract_violations, crop_violations
 from faceauth.backends.guard import ContractBroken
 from faceauth.cropping.square import context_crop
-from faceauth.evaluation.records import Row
-from faceauth.evaluation.scoring import score_rows
+from faceauth.evaluation.records import Record
+from faceauth.evaluation.scoring import score_records
 from faceauth.pipeline import Pipeline
 from faceauth.results import Reason
 from faceauth.stages import Crop, Crops, CropSpec, Image
@@ -85,7 +85,7 @@ def test_the_pipeline_and_the_evaluation_average_alike(tmp_path: Path) -> None:
     backend, path = FakeLiveness(right_half, crop=TWO), tmp_path / "photo.png"
     cv2.imwrite(str(path), picture())
     answer = pipeline(backend).verify(path).liveness
-    (row,) = score_rows([Row(path, 0, "none", "cam", "test", box_xyxy=BOX, size_wh=(320, 240))], backend)
+    (row,) = score_records([Record(path, 0, "none", "cam", "test", box_xyxy=BOX, size_wh=(320, 240))], backend)
     by_view = right_half(np.stack([view.pixels for view in cut_views(TWO, cut)]))
     assert by_view[0] != by_view[1]
     assert answer is not None and answer.p_live == row.p_live == pytest.approx(by_view.mean())

@@ -14,7 +14,7 @@ from faceauth.backends.guard import Guard
 from faceauth.config import PipelineConfig
 from faceauth.cropping.square import context_crop
 from faceauth.errors import UsageError, ImageError, ScoreError
-from faceauth.evaluation.records import Row
+from faceauth.evaluation.records import Record
 from faceauth.imaging.decoding import ImageLimits, load_image
 from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification
 from faceauth.stages import Crop, CropSpec, Image, LivenessBackend
@@ -69,7 +69,7 @@ class Scored:
             response; None where the row has no reference to match.
     """
 
-    row: Row
+    record: Record
     p_live: float | None
     no_response: str | None
     context: float | None
@@ -98,8 +98,8 @@ def backend_threshold(
     return Threshold(chosen.threshold, _origin(point, chosen))
 
 
-def score_rows(
-    rows: Sequence[Row],
+def score_records(
+    rows: Sequence[Record],
     backend: LivenessBackend,
     *,
     config: PipelineConfig = _DEFAULTS,
@@ -140,8 +140,8 @@ def score_rows(
     return scored
 
 
-def verify_rows(
-    rows: Sequence[Row], verifier: Verifier, *, progress: Progress | None = None
+def verify_records(
+    rows: Sequence[Record], verifier: Verifier, *, progress: Progress | None = None
 ) -> tuple[list[Scored], Threshold]:
     """P(live) of the whole pipeline with its detector and gate, and the thresholds that it says were in force.
 
@@ -187,7 +187,7 @@ def _enrol(reference: Path | None, verifier: Verifier) -> Template | None:
         ) from error
 
 
-def _verify(row: Row, reference: Template | None, verifier: Verifier) -> Verification | None:
+def _verify(row: Record, reference: Template | None, verifier: Verifier) -> Verification | None:
     """The pipeline's answer; None for a picture that it refuses to read."""
     try:
         answer = verifier.verify(row.path, reference)
@@ -198,7 +198,7 @@ def _verify(row: Row, reference: Template | None, verifier: Verifier) -> Verific
     return answer
 
 
-def _in_force(answer: Verification, row: Row) -> Threshold:
+def _in_force(answer: Verification, row: Record) -> Threshold:
     """The thresholds that decided, after a check that they did."""
     limits: Thresholds | None = answer.thresholds
     if limits is None or limits.live is None or answer.liveness is None:
@@ -219,7 +219,7 @@ def _origin(name: OperatingPointName, point: OperatingPoint) -> str:
     return f"operating point {name}, measured on {point.measured_on}"
 
 
-def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -> tuple[list[Crop], float]:
+def _cut(row: Record, spec: CropSpec, change: Change | None, limits: ImageLimits) -> tuple[list[Crop], float]:
     """The views of one row, and its context."""
     image, box = load_image(row.path, limits), row.box_xyxy
     assert box is not None  # checked for all rows before the first is opened
@@ -233,13 +233,13 @@ def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -
     return views, max(image.shape[:2]) / longer
 
 
-def _context(row: Row) -> float | None:
+def _context(row: Record) -> float | None:
     if row.size_wh is None or row.box_xyxy is None:
         return None
     left, top, right, bottom = row.box_xyxy
     return max(row.size_wh) / max(right - left, bottom - top)
 
 
-def _batches(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
+def _batches(rows: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
