@@ -13,7 +13,7 @@ from faceauth.backends.attributes import Facts
 from faceauth.backends.guard import Guard
 from faceauth.config import PipelineConfig
 from faceauth.cropping.square import context_crop
-from faceauth.errors import UsageError, ImageError, ScoreError
+from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.evaluation.records import Record
 from faceauth.imaging.decoding import ImageLimits, load_image
 from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification

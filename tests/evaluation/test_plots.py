@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from faceauth.errors import UsageError, ScoreError
+from faceauth.errors import ScoreError, UsageError
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.metrics.error_rates import error_curve
 from faceauth.metrics.intervals import measured_rate

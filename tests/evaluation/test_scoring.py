@@ -9,7 +9,7 @@ import pytest
 
 from faceauth import PipelineConfig, Policy
 from faceauth.calibration.operating_points import operating_points
-from faceauth.errors import UsageError, ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout
+from faceauth.errors import ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout, UsageError
 from faceauth.evaluation.records import Record
 from faceauth.evaluation.scoring import BATCH, Threshold, backend_threshold, score_records, verify_records
 from faceauth.imaging.decoding import ImageLimits
