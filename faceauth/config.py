@@ -19,7 +19,7 @@ from faceauth.errors import UsageError
 from faceauth.gate import GatePolicy
 from faceauth.imaging.decoding import ImageLimits
 from faceauth.permissions import refuse_writable_by_others
-from faceauth.results import Frozen, OperatingPointName
+from faceauth.thresholds import Frozen, PointName
 
 Layer = dict[str, Any]
 SettingsT = TypeVar("SettingsT", bound="Settings")
@@ -45,11 +45,11 @@ def _at_least_one(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _threshold(value: object, lowest: float) -> object:
-    if isinstance(value, str) and value in get_args(OperatingPointName):
+    if isinstance(value, str) and value in get_args(PointName):
         return value
     if isinstance(value, Real) and not isinstance(value, bool) and lowest <= float(value) <= 1:  # false for NaN
         return float(value)
-    named = ", ".join(get_args(OperatingPointName))
+    named = ", ".join(get_args(PointName))
     raise ValueError(f"is {_shown(value)}; expected {named} or a number from {lowest:g} to 1")
 
 
@@ -62,8 +62,8 @@ def _numbers(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Threshold = Annotated[OperatingPointName | float, BeforeValidator(lambda value: _threshold(value, 0.0))]
-MatchThreshold = Annotated[OperatingPointName | float, BeforeValidator(lambda value: _threshold(value, -1.0))]
+Threshold = Annotated[PointName | float, BeforeValidator(lambda value: _threshold(value, 0.0))]
+MatchThreshold = Annotated[PointName | float, BeforeValidator(lambda value: _threshold(value, -1.0))]
 Weight = Annotated[float, Field(gt=0.0, strict=True)]
 
 

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from faceauth.errors import UsageError
-from faceauth.results import OperatingPointName
+from faceauth.thresholds import PointName
 
 PREFIX = "FACEAUTH_"
 
@@ -133,7 +133,7 @@ def _loosened(file: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterat
 def _as_strict(there: str | float, here: str | float) -> bool:
     """Numbers compare with numbers and names with names; a number and a name do not compare."""
     if isinstance(there, str) and isinstance(here, str):
-        lenient_to_strict = get_args(OperatingPointName)
+        lenient_to_strict = get_args(PointName)
         return lenient_to_strict.index(here) >= lenient_to_strict.index(there)
     return isinstance(there, float) and isinstance(here, float) and here >= there
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from faceauth.cropping.square import square_crop
 from faceauth.errors import UsageError
-from faceauth.evaluation.records import Row
+from faceauth.evaluation.records import Record
 from faceauth.imaging.decoding import load_image
 from faceauth.stages import Crops, CropSpec, Detector, Image
 from faceauth.views import cut_views
@@ -15,13 +15,13 @@ from faceauth.views import cut_views
 INT8_CALIBRATION = 640  # pictures; on val the logits of int8 are off by 0.039 (sd), with half as many by 0.060
 
 
-def calibration_rows(rows: Sequence[Row]) -> list[Row]:
+def calibration_rows(rows: Sequence[Record]) -> list[Record]:
     """Training pictures for int8, spread evenly over the manifest and so over its domains."""
     train = [row for row in rows if row.split == "train"]
     return train[:: max(1, len(train) // INT8_CALIBRATION)]
 
 
-def cut(rows: Sequence[Row], spec: CropSpec) -> Crops:
+def cut(rows: Sequence[Record], spec: CropSpec) -> Crops:
     """Crops of rows, those of a row side by side where ``spec`` has two views: uint8, N x H x W x 3.
 
     Raises:
@@ -38,7 +38,7 @@ def largest_box(image: Image, detector: Detector) -> tuple[float, float, float, 
     return max(faces, key=lambda face: face.box_xyxy.longer_side).box_xyxy if faces else None
 
 
-def refuse_without_box(rows: Sequence[Row]) -> None:
+def refuse_without_box(rows: Sequence[Record]) -> None:
     """A release is measured on given boxes, so that its figures are those of the network alone.
 
     Raises:

@@ -16,11 +16,11 @@ from rich.table import Table
 from torch import nn
 
 from faceauth.errors import UsageError
-from faceauth.evaluation.measuring import evaluate
-from faceauth.evaluation.records import Row
+from faceauth.evaluation.measuring import measure
+from faceauth.evaluation.records import Record
 from faceauth.evaluation.report import EvaluationReport
-from faceauth.evaluation.robustness import robustness
-from faceauth.evaluation.scoring import Scored, Threshold, score_rows
+from faceauth.evaluation.robustness import measure_robustness
+from faceauth.evaluation.scoring import Scored, Threshold, score_records
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
 from faceauth.weights.cards import CARD_NAME, SpoofNetCard
 from training.config import TrainConfig
@@ -101,7 +101,7 @@ def shown_to(weights: Path) -> Shown:
 
 def score_network(
     network: nn.Module,
-    rows: Sequence[Row],
+    rows: Sequence[Record],
     *,
     scales: Sequence[float],
     size: int,
@@ -111,20 +111,20 @@ def score_network(
     """Uncalibrated P(live) of rows with a face box; the arguments are those of :func:`evaluate_network`.
 
     Raises:
-        UsageError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
+        UsageError, ImageError: as :func:`faceauth.evaluation.scoring.score_records`.
         UsageError: ``mirrored_scale`` with several scales.
     """
     if len(scales) > 1 and mirrored_scale is not None:
         raise UsageError(f"A mirrored view goes with one scale, as a release has one; found {len(scales)}.")
     backends = [TrainedNetwork(network, scale=scale, size=size, mirrored_scale=mirrored_scale) for scale in scales]
     return _mean_of_logits(
-        [score_rows(rows, one, progress=partial(progress, f"scale {one.crop.scale:g}")) for one in backends]
+        [score_records(rows, one, progress=partial(progress, f"scale {one.crop.scale:g}")) for one in backends]
     )
 
 
 def evaluate_network(
     network: nn.Module,
-    rows: Sequence[Row],
+    rows: Sequence[Record],
     *,
     scales: Sequence[float],
     size: int,
@@ -148,7 +148,7 @@ def evaluate_network(
         progress: told what is done.
 
     Raises:
-        UsageError, ImageError: as :func:`faceauth.evaluation.scoring.score_rows`.
+        UsageError, ImageError: as :func:`faceauth.evaluation.scoring.score_records`.
         UsageError: ``with_robustness`` with several scales, or as :func:`score_network`.
     """
     if len(scales) > 1 and with_robustness:
@@ -157,11 +157,11 @@ def evaluate_network(
     curves = None
     if with_robustness:
         backend = TrainedNetwork(network, scale=scales[0], size=size, mirrored_scale=mirrored_scale)
-        curves = robustness(rows, backend, EQUAL_LOGITS.value, progress=partial(progress, "worse pictures"))
+        curves = measure_robustness(rows, backend, EQUAL_LOGITS.value, progress=partial(progress, "worse pictures"))
     at = " + ".join(f"{scale:g}" for scale in scales)
     if mirrored_scale is not None:
         at += f" and mirrored {mirrored_scale:g}"
-    report = evaluate(
+    report = measure(
         averaged,
         EQUAL_LOGITS,
         backend=f"{name} at {size} px, scale {at}",
@@ -191,4 +191,4 @@ def _mean_of_logits(scored: Sequence[Sequence[Scored]]) -> list[Scored]:
     p = np.array([[one.p_live for one in at_scale] for at_scale in scored], np.float64)
     p = np.clip(p, CLOSEST_TO_CERTAIN, 1 - CLOSEST_TO_CERTAIN)
     means: npt.NDArray[np.float64] = p_live((np.log(p) - np.log1p(-p)).mean(axis=0))
-    return [Scored(one.row, float(mean), None, one.context) for one, mean in zip(scored[0], means, strict=True)]
+    return [Scored(one.record, float(mean), None, one.context) for one, mean in zip(scored[0], means, strict=True)]

@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from faceauth.errors import UsageError
-from faceauth.evaluation.records import Row as Record
-from faceauth.evaluation.records import read_manifest
+from faceauth.evaluation.records import Record, read_manifest
 from faceauth.metrics.error_rates import LIVE, SPOOF
 
 __all__ = ["LIVE", "SPLITS", "SPOOF", "VIDEO_SUFFIXES", "Record", "manifest_records", "pictures", "videos"]

@@ -20,10 +20,10 @@ import onnxruntime as ort
 from faceauth.calibration.operating_points import operating_points
 from faceauth.calibration.temperature import balanced_weights, expected_calibration_error, fit_temperature
 from faceauth.errors import UsageError
-from faceauth.evaluation.measuring import evaluate
-from faceauth.evaluation.records import Row
+from faceauth.evaluation.measuring import measure
+from faceauth.evaluation.records import Record
 from faceauth.evaluation.report import EvaluationReport
-from faceauth.evaluation.scoring import backend_threshold, score_rows
+from faceauth.evaluation.scoring import backend_threshold, score_records
 from faceauth.liveness.spoofnet import INPUT, SpoofNet
 from faceauth.metrics.intervals import measured_rate
 from faceauth.stages import Crops
@@ -80,8 +80,8 @@ class Reports:
 
 def release(
     weights: Path,
-    rows: Sequence[Row],
-    portraits: Sequence[Row],
+    rows: Sequence[Record],
+    portraits: Sequence[Record],
     scale: float,
     terms: Terms,
     *,
@@ -124,8 +124,8 @@ def release(
 
 def _build(
     weights: Path,
-    rows: Sequence[Row],
-    portraits: Sequence[Row],
+    rows: Sequence[Record],
+    portraits: Sequence[Record],
     crop: CropFacts,
     terms: Terms,
     left_out: Collection[str],
@@ -167,7 +167,7 @@ def _build(
     return card.model_copy(update={"metrics": metrics}), reports
 
 
-def choice_rows(rows: Sequence[Row], left_out: Collection[str]) -> list[Row]:
+def choice_rows(rows: Sequence[Record], left_out: Collection[str]) -> list[Record]:
     """The rows to choose on: ``val``, and the domains of ``train`` that the training left out.
 
     Raises:
@@ -179,7 +179,7 @@ def choice_rows(rows: Sequence[Row], left_out: Collection[str]) -> list[Row]:
     return [row for row in rows if row.split == "val" or (row.split == "train" and row.domain in left_out)]
 
 
-def refuse_missing_splits(rows: Sequence[Row]) -> None:
+def refuse_missing_splits(rows: Sequence[Record]) -> None:
     """Something to train on, to choose on and to report: live people and attacks before one and the same camera.
 
     Raises:
@@ -210,7 +210,7 @@ class _Chosen:
     error: float
 
 
-def _choose(logits: npt.NDArray[np.float32], rows: Sequence[Row], measured_on: str) -> _Chosen:
+def _choose(logits: npt.NDArray[np.float32], rows: Sequence[Record], measured_on: str) -> _Chosen:
     labels, species, domains = _columns(rows)
     views = (logits[:, 0] - logits[:, 1]).reshape(len(rows), -1)
     calibration = Calibration(a=1 / fit_temperature(views, labels, domains))
@@ -264,16 +264,16 @@ def _backend(variant: Variant, out: Path) -> SpoofNet:
     return SpoofNet(variant=variant, threads=2, weights_folder=out.parent)
 
 
-def _report(variant: Variant, out: Path, rows: Sequence[Row], split: str, progress: Progress) -> EvaluationReport:
+def _report(variant: Variant, out: Path, rows: Sequence[Record], split: str, progress: Progress) -> EvaluationReport:
     backend = _backend(variant, out)
-    scored = score_rows(rows, backend, progress=partial(progress, f"{split}, {variant}"))
-    return evaluate(scored, backend_threshold(backend), backend=f"spoofnet {variant}", data=split, mode="network")
+    scored = score_records(rows, backend, progress=partial(progress, f"{split}, {variant}"))
+    return measure(scored, backend_threshold(backend), backend=f"spoofnet {variant}", data=split, mode="network")
 
 
-def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Row], progress: Progress) -> MeasuredRate:
+def _portraits_refused(variant: Variant, out: Path, portraits: Sequence[Record], progress: Progress) -> MeasuredRate:
     backend = _backend(variant, out)
     threshold = backend_threshold(backend).value
-    scored = score_rows(portraits, backend, progress=partial(progress, f"portraits, {variant}"))
+    scored = score_records(portraits, backend, progress=partial(progress, f"portraits, {variant}"))
     refused = np.array([float(one.p_live or 0) < threshold for one in scored])
     people = np.array([f"{row.domain}/{row.recording}" for row in portraits])
     return measured_rate(refused, people, unit="person")
@@ -288,7 +288,7 @@ def _logits(path: Path, crops: Crops, progress: Callable[[int, int], None]) -> n
     return np.concatenate(parts)
 
 
-def _columns(rows: Sequence[Row]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_], npt.NDArray[np.str_]]:
+def _columns(rows: Sequence[Record]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.str_], npt.NDArray[np.str_]]:
     return (
         np.array([row.label for row in rows], np.int64),
         np.array([row.species for row in rows]),

@@ -16,7 +16,7 @@ from faceauth.errors import UsageError
 from faceauth.pipeline import Pipeline
 
 if TYPE_CHECKING:
-    from faceauth.evaluation.records import Row
+    from faceauth.evaluation.records import Record
     from faceauth.evaluation.report import EvaluationReport, RobustnessPoint
     from faceauth.evaluation.scoring import Scored, Threshold
 
@@ -76,7 +76,7 @@ def evaluate(
     then matches too, and IAPAR (attacks let in by liveness and match together), FRR and RIAPAR are reported.
     """
     from faceauth.cli import tables
-    from faceauth.evaluation.measuring import evaluate as measure
+    from faceauth.evaluation.measuring import measure
     from faceauth.evaluation.records import read_manifest
 
     if with_robustness and mode != "network":
@@ -112,10 +112,10 @@ def evaluate(
 
 
 def _network(
-    rows: "list[Row]", config: PipelineConfig, *, with_robustness: bool
+    rows: "list[Record]", config: PipelineConfig, *, with_robustness: bool
 ) -> "tuple[list[Scored], Threshold, Curves | None]":
-    from faceauth.evaluation.robustness import CHANGES, robustness
-    from faceauth.evaluation.scoring import backend_threshold, score_rows
+    from faceauth.evaluation.robustness import CHANGES, measure_robustness
+    from faceauth.evaluation.scoring import backend_threshold, score_records
 
     loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
     backend, policy = loaded.backend, config.policy
@@ -123,19 +123,21 @@ def _network(
         loaded.facts, threshold=policy.live_threshold, point=policy.operating_point or "balanced"
     )
     with output.progress("Scoring", len(rows)) as advance:
-        scored = score_rows(rows, backend, config=config, progress=lambda done, _: advance(done))
+        scored = score_records(rows, backend, config=config, progress=lambda done, _: advance(done))
     if not with_robustness:
         return scored, threshold, None
     with output.progress("Scoring worse pictures", sum(len(levels) for _, levels in CHANGES.values())) as advance:
-        curves = robustness(rows, backend, threshold.value, config=config, progress=lambda done, _: advance(done))
+        curves = measure_robustness(
+            rows, backend, threshold.value, config=config, progress=lambda done, _: advance(done)
+        )
     return scored, threshold, curves
 
 
-def _pipeline(rows: "list[Row]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
-    from faceauth.evaluation.scoring import verify_rows
+def _pipeline(rows: "list[Record]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
+    from faceauth.evaluation.scoring import verify_records
 
     with output.progress("Verifying", len(rows)) as advance:
-        return verify_rows(rows, Pipeline(config), progress=lambda done, _: advance(done))
+        return verify_records(rows, Pipeline(config), progress=lambda done, _: advance(done))
 
 
 def _plot(report: "EvaluationReport", scored: "list[Scored]", folder: Path) -> None:

@@ -7,12 +7,9 @@ import os
 from collections.abc import Iterator, Sequence
 from glob import glob, has_magic
 from pathlib import Path
-from typing import NoReturn
 
 from faceauth.errors import UsageError
-
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
-"""Which files of a folder are taken for photos, in any case; a file that is named is always taken."""
+from faceauth.imaging.folders import SUFFIXES, images_below
 
 
 def find_photos(arguments: Sequence[str]) -> list[Path]:
@@ -79,15 +76,8 @@ def _expanded(argument: str) -> list[Path]:
 
 
 def _photos_at(path: Path) -> Iterator[Path]:
-    if not path.is_dir():
+    """A file that is named is always taken, whatever its suffix."""
+    if path.is_dir():
+        yield from images_below(path)
+    else:
         yield path
-        return
-    for folder, subfolders, files in os.walk(path, onerror=_refuse):
-        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith(".") and name.lower().endswith(SUFFIXES):
-                yield Path(folder, name)
-
-
-def _refuse(error: OSError) -> NoReturn:
-    raise UsageError(f"The folder {error.filename} cannot be read ({error.strerror}).") from error

@@ -42,10 +42,10 @@ class _Table:
     def __init__(self, scored: Sequence[Scored], threshold: float, *, draws: int, seed: int) -> None:
         self.scored, self.threshold, self.draws, self.seed = scored, threshold, draws, seed
         self.p_live = error_rates.checked_scores([s.p_live for s in scored if s.p_live is not None])
-        self.labels: Ints = np.array([s.row.label for s in scored], np.int64)
+        self.labels: Ints = np.array([s.record.label for s in scored], np.int64)
         self.live, self.spoof = self.labels == LIVE, self.labels == SPOOF
-        self.species: Strings = np.array([s.row.species for s in scored], np.str_)
-        self.domains: Strings = np.array([s.row.domain for s in scored], np.str_)
+        self.species: Strings = np.array([s.record.species for s in scored], np.str_)
+        self.domains: Strings = np.array([s.record.domain for s in scored], np.str_)
         self.accepted = error_rates.accepted(self.p_live, threshold)
 
     @property
@@ -72,7 +72,7 @@ class _Table:
         return self.rate(~self.accepted, self.live) if self.live.any() else None
 
 
-def evaluate(
+def measure(
     scored: Sequence[Scored],
     threshold: Threshold,
     *,
@@ -121,10 +121,10 @@ def evaluate(
 
 def _groups(scored: Sequence[Scored]) -> tuple[Strings, str]:
     """What a bootstrap resamples: domains where there are several, else recordings, else presentations."""
-    domains = [s.row.domain for s in scored]
+    domains = [s.record.domain for s in scored]
     if len(set(domains)) > 1:
         return np.array(domains, np.str_), "domain"
-    recordings = [s.row.recording for s in scored]
+    recordings = [s.record.recording for s in scored]
     if None not in recordings and len(set(recordings)) > 1:
         return np.array(recordings, np.str_), "recording"
     return np.arange(len(scored)).astype(np.str_), "presentation"
@@ -237,8 +237,8 @@ def _estimates(table: _Table, figures: Callable[[Floats, Ints, Strings], list[fl
 
 def _no_response(scored: Sequence[Scored], *, draws: int, seed: int) -> NonResponse:
     silent = np.array([s.p_live is None for s in scored])
-    live = np.array([s.row.is_live for s in scored])
-    species = np.array([s.row.species for s in scored], np.str_)
+    live = np.array([s.record.is_live for s in scored])
+    species = np.array([s.record.species for s in scored], np.str_)
     rate = partial(rate_among, scored, silent, draws=draws, seed=seed)
     return NonResponse(
         apnrr={str(kind): rate(~live & (species == kind)) for kind in np.unique(species[~live])},
@@ -254,8 +254,8 @@ def _full_system(
     if not claimed:
         return None
     let_in = np.array([s.accepted for s in claimed], np.bool_)
-    live = np.array([s.row.is_live for s in claimed])
-    species = np.array([s.row.species for s in claimed], np.str_)
+    live = np.array([s.record.is_live for s in claimed])
+    species = np.array([s.record.species for s in claimed], np.str_)
     rate = partial(rate_among, claimed, draws=draws, seed=seed)
     iapar = {str(kind): rate(let_in, ~live & (species == kind)) for kind in np.unique(species[~live])}
     frr = rate(~let_in, live) if live.any() else None

@@ -57,7 +57,7 @@ def html_page(
     """The page.
 
     Args:
-        report: what ``evaluate`` made of ``scored``.
+        report: what ``measure`` made of ``scored``.
         scored: the presentations; the pictures of the worst errors are read from their paths.
         limits: of the pictures that are read.
 
@@ -201,11 +201,11 @@ def figures(report: EvaluationReport, scored: Sequence[Scored]) -> "dict[str, Fi
         UsageError: matplotlib is not installed.
     """
     responded = [s for s in scored if s.p_live is not None]
-    p_live, labels = np.array([s.p_live for s in responded]), np.array([s.row.label for s in responded])
+    p_live, labels = np.array([s.p_live for s in responded]), np.array([s.record.label for s in responded])
     histogram = plots.histogram_figure(p_live, labels, report.threshold)
     if report.ranking is None:
         return {"scores": histogram}
-    species = np.array([s.row.species for s in responded])
+    species = np.array([s.record.species for s in responded])
     chosen = {"all attacks": np.ones(len(labels), bool)}
     if len(report.overall.apcer) > 1:
         chosen |= {name: (labels == LIVE) | (species == name) for name in report.overall.apcer}
@@ -225,13 +225,13 @@ def _robustness(report: EvaluationReport) -> _Markup:
 
 
 def _worst_accepted(report: EvaluationReport, scored: Sequence[Scored]) -> list[Scored]:
-    attacks = [s for s in scored if s.p_live is not None and not s.row.is_live]
+    attacks = [s for s in scored if s.p_live is not None and not s.record.is_live]
     let_in = _where(attacks, accepted([s.p_live for s in attacks if s.p_live is not None], report.threshold))
     return sorted(let_in, key=lambda s: -(s.p_live or 0.0))
 
 
 def _worst_refused(report: EvaluationReport, scored: Sequence[Scored]) -> list[Scored]:
-    people = [s for s in scored if s.p_live is not None and s.row.is_live]
+    people = [s for s in scored if s.p_live is not None and s.record.is_live]
     refused = _where(people, ~accepted([s.p_live for s in people if s.p_live is not None], report.threshold))
     return sorted(refused, key=lambda s: s.p_live or 0.0)
 
@@ -246,20 +246,22 @@ def _pictures(errors: Sequence[Scored], limits: ImageLimits) -> _Markup:
     shown: Counter[str] = Counter()
     chosen: list[Scored] = []
     for one in errors:
-        if len(chosen) < PICTURES and shown[one.row.domain] < PICTURES_OF_A_DOMAIN:
-            shown[one.row.domain] += 1
+        if len(chosen) < PICTURES and shown[one.record.domain] < PICTURES_OF_A_DOMAIN:
+            shown[one.record.domain] += 1
             chosen.append(one)
     note = f"<p>{len(chosen)} of {len(errors):,}, at most {PICTURES_OF_A_DOMAIN} of one domain.</p>"
     return _Markup(note + f'<div class="pictures">{"".join(_picture(one, limits) for one in chosen)}</div>')
 
 
 def _picture(one: Scored, limits: ImageLimits) -> str:
-    image = load_image(one.row.path, limits)
+    image = load_image(one.record.path, limits)
     scale = min(1.0, THUMBNAIL_PX / max(image.shape[:2]))
     size_wh = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     _, data = cv2.imencode(".jpg", cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA))
-    kind = "live" if one.row.is_live else one.row.species
-    caption = f"{escape(one.row.domain)}, {escape(kind)}<br>P(live) {one.p_live:.4f}<br>{escape(one.row.path.name)}"
+    kind = "live" if one.record.is_live else one.record.species
+    caption = (
+        f"{escape(one.record.domain)}, {escape(kind)}<br>P(live) {one.p_live:.4f}<br>{escape(one.record.path.name)}"
+    )
     source = b64encode(data.tobytes()).decode("ascii")
     return f'<figure><img alt="" src="data:image/jpeg;base64,{source}"><figcaption>{caption}</figcaption></figure>'
 

@@ -13,9 +13,9 @@ import numpy as np
 from faceauth.config import PipelineConfig
 from faceauth.errors import UsageError
 from faceauth.evaluation.measuring import rate_among
-from faceauth.evaluation.records import Row
+from faceauth.evaluation.records import Record
 from faceauth.evaluation.report import RobustnessPoint
-from faceauth.evaluation.scoring import Box, Change, Progress, score_rows
+from faceauth.evaluation.scoring import Box, Change, Progress, score_records
 from faceauth.metrics.error_rates import accepted
 from faceauth.stages import Image, LivenessBackend
 
@@ -111,8 +111,8 @@ CHANGES: Mapping[str, tuple[Callable[[float], Change], tuple[float, ...]]] = Map
 """Name with unit -> the change and its levels; chosen, not measured."""
 
 
-def robustness(
-    rows: Sequence[Row],
+def measure_robustness(
+    rows: Sequence[Record],
     backend: LivenessBackend,
     threshold: float,
     *,
@@ -127,12 +127,12 @@ def robustness(
         rows: live and spoof, each with a face box.
         backend: any that looks at context crops.
         threshold: on P(live).
-        config: as in :func:`faceauth.evaluation.scoring.score_rows`.
+        config: as in :func:`faceauth.evaluation.scoring.score_records`.
         progress: told after each level, with the number of all levels.
 
     Raises:
         UsageError: live or spoof is missing.
-        UsageError, ImageError, ScoreError: as :func:`faceauth.evaluation.scoring.score_rows`.
+        UsageError, ImageError, ScoreError: as :func:`faceauth.evaluation.scoring.score_records`.
     """
     live = np.array([row.is_live for row in rows])
     if live.all() or not live.any():
@@ -140,7 +140,7 @@ def robustness(
     plan = [(name, change, level) for name, (change, levels) in CHANGES.items() for level in levels]
     curves: dict[str, tuple[RobustnessPoint, ...]] = {}
     for number, (name, change, level) in enumerate(plan):
-        scored = score_rows(rows, backend, config=config, change=change(level))
+        scored = score_records(rows, backend, config=config, change=change(level))
         took = accepted([s.p_live for s in scored if s.p_live is not None], threshold)
         point = RobustnessPoint(
             level=level,

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from faceauth.backends.attributes import Facts
-from faceauth.backends.time_limit import Guard
+from faceauth.backends.guard import Guard
 from faceauth.config import PipelineConfig
-from faceauth.cropping.square import square_crop
+from faceauth.cropping.square import context_crop
 from faceauth.errors import ImageError, ScoreError, UsageError
-from faceauth.evaluation.records import Row
+from faceauth.evaluation.records import Record
 from faceauth.imaging.decoding import ImageLimits, load_image
-from faceauth.results import Reason, Template, Verification
+from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification
 from faceauth.stages import Crop, CropSpec, Image, LivenessBackend
-from faceauth.thresholds import OperatingPoint, PointName, Thresholds
 from faceauth.views import cut_views, score_views
 
 BATCH = 32
@@ -70,7 +69,7 @@ class Scored:
             response; None where the row has no reference to match.
     """
 
-    row: Row
+    record: Record
     p_live: float | None
     no_response: str | None
     context: float | None
@@ -78,7 +77,7 @@ class Scored:
 
 
 def backend_threshold(
-    backend: LivenessBackend | Facts, *, threshold: float | None = None, point: PointName = "balanced"
+    backend: LivenessBackend | Facts, *, threshold: float | None = None, point: OperatingPointName = "balanced"
 ) -> Threshold:
     """The explicit threshold where one is given, else the backend's named operating point.
 
@@ -99,8 +98,8 @@ def backend_threshold(
     return Threshold(chosen.threshold, _origin(point, chosen))
 
 
-def score_rows(
-    rows: Sequence[Row],
+def score_records(
+    rows: Sequence[Record],
     backend: LivenessBackend,
     *,
     config: PipelineConfig = _DEFAULTS,
@@ -141,8 +140,8 @@ def score_rows(
     return scored
 
 
-def verify_rows(
-    rows: Sequence[Row], verifier: Verifier, *, progress: Progress | None = None
+def verify_records(
+    rows: Sequence[Record], verifier: Verifier, *, progress: Progress | None = None
 ) -> tuple[list[Scored], Threshold]:
     """P(live) of the whole pipeline with its detector and gate, and the thresholds that it says were in force.
 
@@ -188,7 +187,7 @@ def _enrol(reference: Path | None, verifier: Verifier) -> Template | None:
         ) from error
 
 
-def _verify(row: Row, reference: Template | None, verifier: Verifier) -> Verification | None:
+def _verify(row: Record, reference: Template | None, verifier: Verifier) -> Verification | None:
     """The pipeline's answer; None for a picture that it refuses to read."""
     try:
         answer = verifier.verify(row.path, reference)
@@ -199,7 +198,7 @@ def _verify(row: Row, reference: Template | None, verifier: Verifier) -> Verific
     return answer
 
 
-def _in_force(answer: Verification, row: Row) -> Threshold:
+def _in_force(answer: Verification, row: Record) -> Threshold:
     """The thresholds that decided, after a check that they did."""
     limits: Thresholds | None = answer.thresholds
     if limits is None or limits.live is None or answer.liveness is None:
@@ -216,11 +215,11 @@ def _in_force(answer: Verification, row: Row) -> Threshold:
     return Threshold(limits.live, _origin(limits.operating_point, limits.measured), limits.match)
 
 
-def _origin(name: PointName, point: OperatingPoint) -> str:
+def _origin(name: OperatingPointName, point: OperatingPoint) -> str:
     return f"operating point {name}, measured on {point.measured_on}"
 
 
-def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -> tuple[list[Crop], float]:
+def _cut(row: Record, spec: CropSpec, change: Change | None, limits: ImageLimits) -> tuple[list[Crop], float]:
     """The views of one row, and its context."""
     image, box = load_image(row.path, limits), row.box_xyxy
     assert box is not None  # checked for all rows before the first is opened
@@ -228,19 +227,19 @@ def _cut(row: Row, spec: CropSpec, change: Change | None, limits: ImageLimits) -
         image, box = change(image, box)
     longer = max(box[2] - box[0], box[3] - box[1])
     try:
-        views = cut_views(spec, partial(square_crop, image, box))
+        views = cut_views(spec, partial(context_crop, image, box))
     except ValueError as error:
         raise UsageError(f"{row.path}: {error} Correct its box in the manifest.") from error
     return views, max(image.shape[:2]) / longer
 
 
-def _context(row: Row) -> float | None:
+def _context(row: Record) -> float | None:
     if row.size_wh is None or row.box_xyxy is None:
         return None
     left, top, right, bottom = row.box_xyxy
     return max(row.size_wh) / max(right - left, bottom - top)
 
 
-def _batches(rows: Sequence[Row], size: int) -> Iterator[Sequence[Row]]:
+def _batches(rows: Sequence[Record], size: int) -> Iterator[Sequence[Record]]:
     for start in range(0, len(rows), size):
         yield rows[start : start + size]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from faceauth.errors import ScoreError
-from faceauth.evaluation.measuring import evaluate
-from faceauth.evaluation.records import Row
+from faceauth.evaluation.measuring import measure
+from faceauth.evaluation.records import Record
 from faceauth.evaluation.report import EvaluationReport, RobustnessPoint
 from faceauth.evaluation.scoring import Scored, Threshold
 from faceauth.metrics import error_rates
@@ -20,13 +20,13 @@ def presentation(
     p_live: float | None, species: str = "none", domain: str = "a", *, context: float | None = 2.7, recording: str = ""
 ) -> Scored:
     """One scored presentation; ``species`` none is live, ``p_live`` None drew no response."""
-    row = Row(Path("x.png"), int(species != "none"), species, domain, "test", recording=recording or None)
+    row = Record(Path("x.png"), int(species != "none"), species, domain, "test", recording=recording or None)
     return Scored(row, p_live, "no_face" if p_live is None else None, context)
 
 
 def report(scored: list[Scored], *, threshold: Threshold = HALF, seed: int = 0) -> EvaluationReport:
     """Evaluated with the fewest draws."""
-    return evaluate(scored, threshold, backend="fake", data="toy test", mode="network", draws=1000, seed=seed)
+    return measure(scored, threshold, backend="fake", data="toy test", mode="network", draws=1000, seed=seed)
 
 
 def two_domains() -> list[Scored]:
@@ -68,7 +68,7 @@ def test_reference_report_agrees_with_scikit_learn() -> None:
     sk = pytest.importorskip("sklearn.metrics")
     rng = np.random.default_rng(1)
     scored = [presentation(float(rng.random()), kind) for kind in rng.choice(["none", "print"], 200)]
-    labels = [one.row.label for one in scored]
+    labels = [one.record.label for one in scored]
     predicted = [int((one.p_live or 0) < 0.5) for one in scored]
     expected = sk.classification_report(labels, predicted, target_names=["live", "spoof"], output_dict=True)
     found = report(scored).reference
@@ -193,8 +193,8 @@ def test_ranking_figures_are_those_of_the_metrics() -> None:
         for domain in "abc"
         for _ in range(20)
     ]
-    p_live, labels = [one.p_live for one in scored], [one.row.label for one in scored]
-    species = np.array([one.row.species for one in scored])
+    p_live, labels = [one.p_live for one in scored], [one.record.label for one in scored]
+    species = np.array([one.record.species for one in scored])
     found = report(scored).ranking
     assert found is not None
     assert found.auc.value == error_rates.auc(p_live, labels)
@@ -240,7 +240,7 @@ def test_rates_under_worse_pictures_are_kept_as_given() -> None:
     rate = report(two_domains()).overall.bpcer
     assert rate is not None
     curves = {"blur": (RobustnessPoint(level=1, bpcer=rate, apcer_pooled=rate),)}
-    found = evaluate(two_domains(), HALF, backend="fake", data="toy", mode="network", robustness=curves, draws=1000)
+    found = measure(two_domains(), HALF, backend="fake", data="toy", mode="network", robustness=curves, draws=1000)
     assert found.robustness == curves
     assert EvaluationReport.model_validate_json(found.model_dump_json()) == found
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from faceauth.errors import ImageTooLarge
-from faceauth.evaluation.measuring import evaluate
+from faceauth.evaluation.measuring import measure
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.evaluation.scoring import Scored, Threshold
 from faceauth.imaging.decoding import ImageLimits
-from tests.evaluation.test_scoring import grey_rows
+from tests.evaluation.test_scoring import grey_records
 
 pytest.importorskip("matplotlib")
 
@@ -52,7 +52,7 @@ class Balanced(HTMLParser):
 
 def scored_rows(folder: Path, scores: list[float | None], **fields: object) -> list[Scored]:
     """Even ones live, odd ones prints, as the rows are."""
-    rows = grey_rows(folder, [20 * i % 250 for i in range(len(scores))], **fields)
+    rows = grey_records(folder, [20 * i % 250 for i in range(len(scores))], **fields)
     return [
         Scored(row, p_live, "no_face" if p_live is None else None, 3.0)
         for row, p_live in zip(rows, scores, strict=True)
@@ -68,7 +68,7 @@ def page_of(
 ) -> str:
     """The page of a report at 0.5."""
     half = Threshold(0.5, "explicit", match=0.4)
-    report = evaluate(scored, half, backend=backend, data="toy", mode="network", robustness=robustness, draws=1000)
+    report = measure(scored, half, backend=backend, data="toy", mode="network", robustness=robustness, draws=1000)
     return html_page(report, scored, **options)
 
 
@@ -119,7 +119,7 @@ def test_worst_errors_come_first_and_only_errors_come(tmp_path: Path) -> None:
 
 def test_one_domain_does_not_fill_the_page(tmp_path: Path) -> None:
     scored = scored_rows(tmp_path, [0.9] * 80)
-    scored = [replace(one, row=replace(one.row, domain=f"cam{i // 8 % 2}")) for i, one in enumerate(scored)]
+    scored = [replace(one, record=replace(one.record, domain=f"cam{i // 8 % 2}")) for i, one in enumerate(scored)]
     shown = captions(page_of(scored), "Attacks accepted")
     assert len(shown) == min(PICTURES, 2 * PICTURES_OF_A_DOMAIN)
     assert captions(page_of(scored), "Live people refused") == []
@@ -127,7 +127,7 @@ def test_one_domain_does_not_fill_the_page(tmp_path: Path) -> None:
 
 def test_thumbnails_are_the_pictures_and_small(tmp_path: Path) -> None:
     scored = scored_rows(tmp_path, [0.9, 0.8])
-    cv2.imwrite(str(scored[1].row.path), np.full((400, 800, 3), 77, np.uint8))
+    cv2.imwrite(str(scored[1].record.path), np.full((400, 800, 3), 77, np.uint8))
     (source,) = re.findall(r"data:image/jpeg;base64,([^\"]+)", page_of(scored))
     picture = cv2.imdecode(np.frombuffer(base64.b64decode(source), np.uint8), cv2.IMREAD_COLOR)
     assert picture.shape == (80, 160, 3)
@@ -138,12 +138,15 @@ def test_names_from_the_data_are_escaped_everywhere(tmp_path: Path) -> None:
     evil = "<script>alert(1)</script>&"
     scored = [
         replace(
-            one, row=replace(one.row, domain=f"{evil}d", species=one.row.species if one.row.is_live else f"{evil}s")
+            one,
+            record=replace(
+                one.record, domain=f"{evil}d", species=one.record.species if one.record.is_live else f"{evil}s"
+            ),
         )
         for one in scored_rows(tmp_path, [0.9, 0.8, 0.2, 0.1])
     ]
-    attacks = [one for one in scored if not one.row.is_live]
-    scored += [replace(one, row=replace(one.row, species="replay")) for one in attacks]
+    attacks = [one for one in scored if not one.record.is_live]
+    scored += [replace(one, record=replace(one.record, species="replay")) for one in attacks]
     page = page_of(scored, backend=f"{evil}b")
     assert "<script" not in page
     for name in "dsb":
@@ -151,7 +154,7 @@ def test_names_from_the_data_are_escaped_everywhere(tmp_path: Path) -> None:
 
 
 def test_attacks_alone_still_make_a_page(tmp_path: Path) -> None:
-    scored = [one for one in scored_rows(tmp_path, [0.9, 0.8, 0.2, 0.1]) if not one.row.is_live]
+    scored = [one for one in scored_rows(tmp_path, [0.9, 0.8, 0.2, 0.1]) if not one.record.is_live]
     page = page_of(scored)
     assert "<td>BPCER</td><td>not defined</td>" in page
     assert page.count("<svg") == 1, "no curve without live people"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from faceauth.errors import UsageError
-from faceauth.evaluation.records import Row, read_manifest
+from faceauth.evaluation.records import Record, read_manifest, records_of_folders
 
 HEAD = "path,label,attack,domain,split"
 
@@ -22,8 +22,8 @@ def write(folder: Path, *lines: str, pictures: tuple[str, ...] = ("a.png",)) -> 
 def test_the_smallest_manifest_has_five_columns(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD, "a.png,live,none,cam,test", "b.png,spoof,print,cam,test", pictures=("a.png", "b.png"))
     assert read_manifest(path) == [
-        Row(tmp_path / "a.png", 0, "none", "cam", "test"),
-        Row(tmp_path / "b.png", 1, "print", "cam", "test"),
+        Record(tmp_path / "a.png", 0, "none", "cam", "test"),
+        Record(tmp_path / "b.png", 1, "print", "cam", "test"),
     ]
 
 
@@ -50,7 +50,7 @@ def test_an_empty_box_is_unknown_not_zero(tmp_path: Path) -> None:
 def test_splits_are_kept_as_asked(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD, "a.png,live,none,cam,val", "not there.png,live,none,cam,train")
     assert [row.split for row in read_manifest(path, splits=["val"])] == ["val"]
-    with pytest.raises(UsageError, match="no row of the splits test"):
+    with pytest.raises(UsageError, match="no record of the splits test"):
         read_manifest(path, splits=["test"])
 
 
@@ -59,18 +59,18 @@ def test_splits_are_kept_as_asked(tmp_path: Path) -> None:
     [
         (["path,label,domain,split", "a.png,live,cam,val"], "no column attack"),
         ([""], "no column path, label, attack, domain, split"),
-        ([HEAD], "holds no row"),
+        ([HEAD], "holds no record"),
         ([HEAD, "a.png,real,none,cam,val"], "line 2: the label 'real' is neither live nor spoof"),
         ([HEAD, "a.png,live,print,cam,val"], "line 2: the label live does not go with the attack 'print'"),
         ([HEAD, "a.png,spoof,none,cam,val"], "a spoof names its species"),
         ([HEAD, "a.png,live,none,,val"], "line 2: the column domain is empty"),
         ([HEAD, "a.png,live"], "the column attack is empty"),
-        ([HEAD + ",reference", "a.png,live,none,cam,val,./a.png"], "line 2: a picture matches itself"),
+        ([HEAD + ",reference", "a.png,live,none,cam,val,./a.png"], "line 2: an image matches itself"),
         (
             [HEAD + ",reference", "a.png,live,none,cam,val,b.png"],
-            "1 of 2 pictures .* are not there; the first is .*b.png",
+            "1 of 2 images .* are not there; the first is .*b.png",
         ),
-        ([HEAD, "b.png,live,none,cam,val"], "1 of 1 pictures .* are not there; the first is .*b.png"),
+        ([HEAD, "b.png,live,none,cam,val"], "1 of 1 images .* are not there; the first is .*b.png"),
         ([HEAD + ",box_x,box_y,box_w,box_h", "a.png,live,none,cam,val,1,2,x,4"], "must be numbers, found 1, 2, x, 4"),
         ([HEAD + ",box_x,box_y,box_w,box_h", "a.png,live,none,cam,val,1,2,,4"], "must be numbers"),
         ([HEAD + ",box_x,box_y,box_w,box_h", "a.png,live,none,cam,val,1,2,nan,4"], "must be finite"),
@@ -105,3 +105,52 @@ def test_a_manifest_of_a_spreadsheet_has_a_mark_in_front(tmp_path: Path) -> None
     path = write(tmp_path, HEAD, "a.png,live,none,cam,test")
     path.write_text(path.read_text(), encoding="utf-8-sig")
     assert len(read_manifest(path)) == 1
+
+
+def images(folder: Path, *names: str) -> Path:
+    """A folder of empty files."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return folder
+
+
+def test_the_species_of_an_attack_is_the_subfolder_it_lies_in(tmp_path: Path) -> None:
+    live = images(tmp_path / "live", "b.jpg", "alice/a.PNG", "notes.txt", ".hidden.jpg")
+    attacks = images(tmp_path / "attacks", "print/day 1/c.jpg", "replay/d.webp", "loose.png", ".cache/e.jpg")
+    records = records_of_folders(live, attacks)
+    assert [(one.path.name, one.label, one.species) for one in records] == [
+        ("b.jpg", 0, "none"), ("a.PNG", 0, "none"),
+        ("loose.png", 1, "unknown"), ("c.jpg", 1, "print"), ("d.webp", 1, "replay"),
+    ]  # fmt: skip
+    assert {(one.domain, one.split) for one in records} == {("folders", "all")}
+
+
+def test_one_folder_alone_gives_records_of_one_class(tmp_path: Path) -> None:
+    folder = images(tmp_path / "images", "a.jpg")
+    assert [one.is_live for one in records_of_folders(folder, None)] == [True]
+    assert [one.is_live for one in records_of_folders(None, folder)] == [False]
+
+
+def test_an_image_that_both_folders_hold_is_refused(tmp_path: Path) -> None:
+    live = images(tmp_path / "live", "a.jpg", "attacks/b.jpg")
+    with pytest.raises(UsageError, match=r"b\.jpg is both live and an attack"):
+        records_of_folders(live, live / "attacks")
+    other = images(tmp_path / "other", "c.jpg")
+    (other / "print").mkdir()
+    (other / "print" / "link.jpg").symlink_to(live / "a.jpg")
+    with pytest.raises(UsageError, match=r"link\.jpg is both live and an attack"):
+        records_of_folders(live, other)
+
+
+def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
+    live = images(tmp_path / "live", "notes.txt")
+    with pytest.raises(UsageError, match=r"live holds no image \(\.bmp"):
+        records_of_folders(live, None)
+    with pytest.raises(UsageError, match=r"There is no folder .*absent"):
+        records_of_folders(live.parent / "absent", None)
+
+
+def test_a_species_called_none_would_read_as_live(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="rename its folder"):
+        records_of_folders(None, images(tmp_path / "attacks", "none/a.jpg"))

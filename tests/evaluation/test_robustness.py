@@ -15,12 +15,12 @@ from faceauth.evaluation.robustness import (
     crop_margin,
     face_size,
     jpeg_quality,
-    robustness,
+    measure_robustness,
 )
 from faceauth.stages import Crops, Image
 from faceauth.testing import FakeLiveness
 from tests.evaluation.test_scoring import brightness as mean_brightness
-from tests.evaluation.test_scoring import grey_rows
+from tests.evaluation.test_scoring import grey_records
 
 BOX = (170.0, 60.0, 270.0, 180.0)
 
@@ -84,9 +84,11 @@ def test_a_change_leaves_its_picture_alone(astronaut: Image) -> None:
 
 
 def test_curves_hold_every_level_and_count_at_the_threshold(tmp_path: Path) -> None:
-    rows = grey_rows(tmp_path, [200, 60, 150, 100])  # live 200 and 150, prints 60 and 100
+    rows = grey_records(tmp_path, [200, 60, 150, 100])  # live 200 and 150, prints 60 and 100
     told: list[tuple[int, int]] = []
-    curves = robustness(rows, FakeLiveness(mean_brightness), 0.5, progress=lambda done, of: told.append((done, of)))
+    curves = measure_robustness(
+        rows, FakeLiveness(mean_brightness), 0.5, progress=lambda done, of: told.append((done, of))
+    )
     assert {name: tuple(point.level for point in points) for name, points in curves.items()} == {
         name: levels for name, (_, levels) in CHANGES.items()
     }
@@ -99,6 +101,6 @@ def test_robustness_needs_both_classes(tmp_path: Path) -> None:
     def never(crops: Crops) -> np.ndarray:
         raise AssertionError("asked although live is missing")
 
-    rows = [row for row in grey_rows(tmp_path, [1, 2]) if not row.is_live]
+    rows = [row for row in grey_records(tmp_path, [1, 2]) if not row.is_live]
     with pytest.raises(UsageError, match="one of them is missing"):
-        robustness(rows, FakeLiveness(never), 0.5)
+        measure_robustness(rows, FakeLiveness(never), 0.5)

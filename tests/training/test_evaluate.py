@@ -19,7 +19,7 @@ from torch import Tensor, nn  # noqa: E402
 
 from faceauth.cropping.square import square_crop  # noqa: E402
 from faceauth.errors import UsageError  # noqa: E402
-from faceauth.evaluation.records import Row  # noqa: E402
+from faceauth.evaluation.records import Record  # noqa: E402
 from faceauth.evaluation.report import EvaluationReport  # noqa: E402
 from training.cli import main  # noqa: E402
 from training.config import TrainConfig, ViewSettings  # noqa: E402
@@ -44,7 +44,7 @@ class Redness(nn.Module):
         return torch.stack([mean, -mean], dim=1)
 
 
-def rows_of(folder: Path, reds: list[int]) -> list[Row]:
+def rows_of(folder: Path, reds: list[int]) -> list[Record]:
     """Pictures of 64 x 64, red in the box and dark around it; even ones live, odd ones prints; two domains."""
     rows = []
     for number, red in enumerate(reds):
@@ -53,11 +53,11 @@ def rows_of(folder: Path, reds: list[int]) -> list[Row]:
         path = folder / f"{number}.png"
         cv2.imwrite(str(path), image)
         species = ("none", "print")[number % 2]
-        rows.append(Row(path, number % 2, species, f"cam{number // 4}", "val", box_xyxy=BOX, size_wh=(64, 64)))
+        rows.append(Record(path, number % 2, species, f"cam{number // 4}", "val", box_xyxy=BOX, size_wh=(64, 64)))
     return rows
 
 
-def write_manifest(rows: list[Row], file: Path) -> Path:
+def write_manifest(rows: list[Record], file: Path) -> Path:
     columns = ("path", "label", "attack", "domain", "split", "box_x", "box_y", "box_w", "box_h")
     with file.open("w", newline="") as stream:
         out = csv.writer(stream)
@@ -77,7 +77,7 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path / "run" / "best.safetensors"
 
 
-def logit(row: Row, scale: float) -> float:
+def logit(row: Record, scale: float) -> float:
     """Live logit minus spoof logit of ``Redness``, worked out apart from the code under test."""
     spec = TrainedNetwork(Redness(), scale=scale, size=SIZE).crop
     red = square_crop(cv2.imread(str(row.path)), BOX, spec).pixels[..., 0].mean() / 255
@@ -100,7 +100,7 @@ def test_logits_of_several_scales_are_averaged(tmp_path: Path) -> None:
     _, scored = evaluate_network(Redness(), rows, scales=[1.0, 2.0], size=SIZE, name="w", data="toy")
     means = [(logit(row, 1.0) + logit(row, 2.0)) / 2 for row in rows]
     assert [one.p_live for one in scored] == pytest.approx([1 / (1 + math.exp(-mean)) for mean in means], abs=1e-4)
-    assert [one.row for one in scored] == rows and scored[0].context == pytest.approx(64 / 24)
+    assert [one.record for one in scored] == rows and scored[0].context == pytest.approx(64 / 24)
 
 
 def test_a_certain_score_stays_one_when_it_is_averaged(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_the_command_shows_epochs_and_the_whole_report_and_writes_it(weights: Pa
 
 def test_test_is_scored_only_where_it_is_asked_for(weights: Path, tmp_path: Path) -> None:
     rows = rows_of(tmp_path, [250, 10, 200, 240])
-    rows[2:] = [Row(r.path, r.label, r.species, "unseen", "test", box_xyxy=BOX) for r in rows[2:]]
+    rows[2:] = [Record(r.path, r.label, r.species, "unseen", "test", box_xyxy=BOX) for r in rows[2:]]
     manifest = write_manifest(rows, tmp_path / "m.csv")
     recipe = TrainConfig(name="a", epochs=1, scales=(1.5, 2.0), view=ViewSettings(size=SIZE))
     (weights.parent / "recipe.json").write_text(recipe.model_dump_json(exclude={"epochs"}))
@@ -234,5 +234,5 @@ def test_what_cannot_be_measured_is_one_sentence(weights: Path, tmp_path: Path) 
     code, said, error = run(weights, "--manifest", manifest)
     assert code == 1 and "give --scale and --size" in error and "Traceback" not in said
     code, said, error = run(weights, "--manifest", manifest, "--split", "test", "--scale", 2, "--size", SIZE)
-    assert code == 1 and "no row of the splits test" in error and "Traceback" not in said
+    assert code == 1 and "no record of the splits test" in error and "Traceback" not in said
     assert run(manifest, "--manifest", manifest)[0] == 1

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from faceauth import Pipeline, PipelineConfig, metrics
-from faceauth.cropping.square import square_crop
-from faceauth.evaluation.records import Row, read_manifest
+from faceauth.cropping.square import context_crop
+from faceauth.evaluation.records import Record, read_manifest
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.imaging.decoding import load_image
 from faceauth.results import Verification
@@ -43,7 +43,7 @@ def shipped() -> PlacedCard[SpoofNetCard]:
 
 
 @pytest.fixture(scope="module")
-def choice(shared: Path) -> list[Row]:
+def choice(shared: Path) -> list[Record]:
     """The rows that the release chose everything on: val, and the domains of train that its report names."""
     report = EvaluationReport.model_validate_json((REPORTS / "choice.fp32.json").read_text())
     rows = manifest_records(shared / "data" / "pad" / "manifest.csv", ("train", "val"))
@@ -51,7 +51,7 @@ def choice(shared: Path) -> list[Row]:
 
 
 @pytest.fixture(scope="module")
-def crops(choice: list[Row], shipped: PlacedCard[SpoofNetCard]) -> Crops:
+def crops(choice: list[Record], shipped: PlacedCard[SpoofNetCard]) -> Crops:
     """Crops of all of its domains, live and spoof."""
     return cut(choice[::EVERY], shipped.facts.crop.spec())
 
@@ -112,7 +112,7 @@ def litert_logits(path: Path, crops: Crops) -> Logits:
     return np.concatenate([run(crops=crop[None])["logits"] for crop in crops])
 
 
-def macro_auc_and_acer(p_live: Scores, rows: list[Row], threshold: float) -> tuple[float, float]:
+def macro_auc_and_acer(p_live: Scores, rows: list[Record], threshold: float) -> tuple[float, float]:
     """The two figures by which int8 is judged."""
     labels, domains = np.array([row.label for row in rows]), np.array([row.domain for row in rows])
     spoof, species = labels == metrics.SPOOF, np.array([row.species for row in rows])
@@ -150,7 +150,7 @@ def _in_torch(results: list[Verification], shipped: PlacedCard[SpoofNetCard]) ->
 
 
 def _square(image: Image, box_xyxy: tuple[float, float, float, float], scale: float) -> Image:
-    return square_crop(image, box_xyxy, CropFacts(scale=scale).spec()).pixels
+    return context_crop(image, box_xyxy, CropFacts(scale=scale).spec()).pixels
 
 
 @pytest.mark.parametrize(("file", "run"), [("onnx_fp32", onnx_logits), ("litert_fp32", litert_logits)])
@@ -191,7 +191,7 @@ def test_int8_loses_little(
     file: str,
     run: Run,
     variant: Variant,
-    choice: list[Row],
+    choice: list[Record],
     shipped: PlacedCard[SpoofNetCard],
     request: pytest.FixtureRequest,
 ) -> None:

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from faceauth.cropping.square import square_crop
 from faceauth.errors import UsageError
 from faceauth.evaluation.report import EvaluationReport
-from faceauth.evaluation.scoring import score_rows
+from faceauth.evaluation.scoring import score_records
 from faceauth.liveness.spoofnet import SpoofNet as Backend
 from faceauth.weights.cards import CropFacts, DataSource, SpoofNetCard, Variant
 from training.cards import model_card
@@ -114,8 +114,8 @@ def test_points_are_chosen_on_the_scores_that_the_library_gives(
     folder, _, rows = released
     points = card_of(folder).operating_points["fp32"]
     val = [row for row in rows if row.split == "val"]
-    scored = score_rows(val, Backend(variant="fp32", weights_folder=folder))
-    refused = sum(one.p_live < points.convenience.threshold for one in scored if one.row.label == LIVE)  # type: ignore[operator]
+    scored = score_records(val, Backend(variant="fp32", weights_folder=folder))
+    refused = sum(one.p_live < points.convenience.threshold for one in scored if one.record.label == LIVE)  # type: ignore[operator]
     assert points.convenience.bpcer.errors == refused
 
 

@@ -117,7 +117,7 @@ def audit(
     import numpy as np
 
     from faceauth.backends.registry import load_backend
-    from faceauth.evaluation.scoring import score_rows
+    from faceauth.evaluation.scoring import score_records
     from training.audit import contradicted_domains, read_scores, score_left_out, write_contact_sheets
     from training.crops import refuse_without_box
     from training.frames import sample_videos
@@ -141,7 +141,7 @@ def audit(
     elif liveness:
         backend = load_backend("liveness", liveness).backend
         with Bar() as bar:
-            scored = score_rows(records, backend, progress=lambda done, total: bar("scores", done, total))
+            scored = score_records(records, backend, progress=lambda done, total: bar("scores", done, total))
         p_live = np.array([row.p_live for row in scored], np.float64)
     else:
         return

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from training.config import Precision
 
 if TYPE_CHECKING:
-    from faceauth.evaluation.records import Row
+    from faceauth.evaluation.records import Record
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -66,7 +66,7 @@ def with_sources(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def records_of(manifests: Sequence[Path], layouts: Sequence[str], splits: Sequence[str]) -> "list[Row]":
+def records_of(manifests: Sequence[Path], layouts: Sequence[str], splits: Sequence[str]) -> "list[Record]":
     """Records of all collections named, of ``splits``."""
     from training.readers import read_layout
     from training.records import manifest_records
