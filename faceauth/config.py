@@ -24,6 +24,9 @@ from faceauth.thresholds import Frozen, PointName
 Layer = dict[str, Any]
 SettingsT = TypeVar("SettingsT", bound="Settings")
 
+SMALLEST_THRESHOLD = 1e-6
+"""Of P(live): 0 would accept everybody."""
+
 SHOWN_CHARACTERS = 40
 """Characters of a value that an error repeats: a value may be a template or a photo in base64."""
 
@@ -62,7 +65,7 @@ def _numbers(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
-Threshold = Annotated[PointName | float, BeforeValidator(lambda value: _threshold(value, 0.0))]
+Threshold = Annotated[PointName | float, BeforeValidator(lambda value: _threshold(value, SMALLEST_THRESHOLD))]
 MatchThreshold = Annotated[PointName | float, BeforeValidator(lambda value: _threshold(value, -1.0))]
 Weight = Annotated[float, Field(gt=0.0, strict=True)]
 
@@ -190,13 +193,16 @@ def load_config(
     return config
 
 
-def checked_config(config: PipelineConfig) -> PipelineConfig:
-    """``config``, checked once more: ``model_copy`` and ``model_construct`` check nothing.
+def with_settings(config: PipelineConfig, changes: Mapping[str, Any]) -> PipelineConfig:
+    """``config`` with single settings replaced, and checked: ``model_copy`` and ``model_construct`` check nothing.
 
     Raises:
-        UsageError: a value does not fit or contradicts another.
+        UsageError: a setting does not exist, does not fit or contradicts another, or a threshold was chosen for a
+            backend that ``changes`` swaps.
     """
-    return _validated(PipelineConfig, config, "")
+    below = dict(_validated(PipelineConfig, config, ""))
+    _refuse_orphaned_threshold(below, changes, "the arguments")
+    return _validated(PipelineConfig, {**below, **changes}, "")
 
 
 def _read_file(path: Path) -> Layer:
@@ -259,7 +265,7 @@ def _named(value: object) -> str:
     return " and ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _refuse_orphaned_threshold(below: Layer, above: Layer, origin: str) -> None:
+def _refuse_orphaned_threshold(below: Layer, above: Mapping[str, Any], origin: str) -> None:
     for key, owners in _CHOSEN_FOR.items():
         if not isinstance(below.get(key), float) or key in above:
             continue

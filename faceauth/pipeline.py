@@ -5,9 +5,9 @@ Backends score and the configuration decides. Whatever fails on the way denies.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
-from typing import Any, Final, Literal, Self, TypeVar, Unpack, cast
+from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
 import numpy as np
 
@@ -15,12 +15,12 @@ from faceauth import gate
 from faceauth.backends.answers import check_embeddings, check_faces, check_p_live
 from faceauth.backends.loading import Backends, Instances, Liveness, Stage
 from faceauth.backends.time_limit import Guard
-from faceauth.config import PipelineConfig, Settings, checked_config, load_config
+from faceauth.config import PipelineConfig, load_config, with_settings
 from faceauth.cropping.crops import crop_face
 from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.gate import GatePolicy
-from faceauth.imaging.decoding import ImageSource, load_image
-from faceauth.policy import choose_face, match_threshold
+from faceauth.imaging.decoding import ImageLimits, ImageSource, load_image
+from faceauth.policy import Threshold, choose_face, match_threshold
 from faceauth.presentation import Presentation
 from faceauth.results import Face, LivenessResult, LivenessScore, MatchResult, Reason, Template, Verification, decide
 from faceauth.stages import Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
@@ -38,8 +38,28 @@ class _NotGiven(Enum):
 NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
 """Stands for a reference that was left out; None is an error, since it may be a person who is not enrolled."""
 
-Reference = ImageSource | Template
+Reference: TypeAlias = "ImageSource | Template"
 """What a face is matched with: an image of the person, or a template of :meth:`Pipeline.embed`."""
+
+
+class Keywords(TypedDict, total=False):
+    """The settings of :class:`PipelineConfig` that :class:`Pipeline` takes as keywords."""
+
+    options: Mapping[str, Mapping[str, Any]]
+    combine: Literal["mean", "all", "deny_only"] | None
+    combine_weights: Sequence[float] | None
+    points: str | os.PathLike[str] | None
+    camera_profile: str | os.PathLike[str] | None
+    threshold: Threshold
+    match_threshold: Threshold
+    require_liveness: bool
+    require_match: bool
+    faces: Literal["exactly_one", "largest"]
+    gate: GatePolicy
+    limits: ImageLimits
+    stage_timeout_s: float
+    allowed_plugins: Sequence[str] | None
+    weights: str | os.PathLike[str] | None
 
 
 class Pipeline:
@@ -60,7 +80,7 @@ class Pipeline:
         detector: str | Detector | None = None,
         liveness: str | LivenessBackend | Sequence[str | LivenessBackend] | None = None,
         embedder: str | Embedder | None = None,
-        **settings: Unpack[Settings],
+        **settings: Unpack[Keywords],
     ) -> None:
         """Load the backends. The environment has no say here; see :meth:`from_env`.
 
@@ -85,20 +105,35 @@ class Pipeline:
             chosen["liveness"] = tuple(_name(member) for member in members)
         if embedder is not None:
             chosen["embedder"] = _name(embedder)
-        self._config = checked_config({**dict(config or PipelineConfig()), **chosen})
+        self._config = with_settings(config or PipelineConfig(), chosen)
         self._backends = Backends(self._config, given)
         self._gate_guard = Guard("gate", "faceauth", timeout_s=self._config.stage_timeout_s)
         if self._config.require_match:
             self._thresholds(matching=True)
 
     @classmethod
-    def from_env(cls, path: str | os.PathLike[str] | None = None, **settings: Unpack[Settings]) -> Self:
-        """A pipeline configured by a file and the environment: defaults < file < environment < ``settings``.
+    def from_env(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        *,
+        detector: str | Detector | None = None,
+        liveness: str | LivenessBackend | Sequence[str | LivenessBackend] | None = None,
+        embedder: str | Embedder | None = None,
+        **settings: Unpack[Keywords],
+    ) -> Self:
+        """A pipeline configured by a file and the environment: defaults < file < environment < keywords.
+
+        Args:
+            path: TOML file; see :func:`faceauth.load_config`.
+            detector: as for the constructor, like all that follow.
+            liveness: likewise.
+            embedder: likewise.
+            **settings: likewise.
 
         Raises:
             FaceAuthError: as the constructor, and as :func:`faceauth.load_config`.
         """
-        return cls(load_config(path, arguments=settings))
+        return cls(load_config(path), detector=detector, liveness=liveness, embedder=embedder, **settings)
 
     @property
     def config(self) -> PipelineConfig:
@@ -152,7 +187,8 @@ class Pipeline:
         if _is_one_image(images):
             raise UsageError(f"{type(images).__name__} is one image. Use verify(), or give a list of images.")
         thresholds, enrolled = self._prepare(reference, color)
-        return (self._judge(self._opened(image, color), enrolled, thresholds) for image in images)
+        # map goes on after an iterator that raised once; a generator would not
+        return map(lambda image: self._judge(self._opened(image, color), enrolled, thresholds), images)
 
     def embed(self, image: ImageSource, *, color: Color = "bgr") -> Template:
         """The template of the one face in ``image``, to be kept and passed as ``reference`` later.
@@ -197,7 +233,7 @@ class Pipeline:
         return one.verification(thresholds)
 
     def _decode(self, source: ImageSource, color: Color) -> Image:
-        image = load_image(source, self._config.limits, color=color)
+        image = load_image(source, self._config.limits)
         if isinstance(source, np.ndarray):  # a camera loop fills one array again and again, perhaps while it is judged
             image = image.copy()
         image.flags.writeable = False  # every stage judges the same pixels

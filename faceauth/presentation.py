@@ -10,7 +10,18 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from faceauth.errors import ScoreError
-from faceauth.results import VERDICT_OF, Face, LivenessResult, MatchResult, Provenance, Reason, StageName, Template, Verdict, Verification
+from faceauth.results import (
+    VERDICT_OF,
+    Face,
+    LivenessResult,
+    MatchResult,
+    Provenance,
+    Reason,
+    StageName,
+    Template,
+    Verdict,
+    Verification,
+)
 from faceauth.stages import Image
 from faceauth.thresholds import Thresholds
 

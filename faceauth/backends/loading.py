@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
@@ -23,6 +23,8 @@ from faceauth.policy import liveness_thresholds
 from faceauth.results import Provenance
 from faceauth.stages import Detector, Embedder, LivenessBackend
 from faceauth.thresholds import LivenessThreshold
+
+HAVE_WEIGHTS = frozenset({"yunet", "spoofnet", "sface"})
 
 BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder)
 
@@ -103,15 +105,18 @@ class Backends:
         if name in given:
             loaded = _instance(stage, name, given[name])
         else:
-            loaded = load_backend(  # type: ignore[assignment,call-overload]  # the stage ties to its protocol
-                stage,
-                name,
-                allowed=self._config.allowed_plugins,
-                options=self._config.options.get(name, {}),
-                weights=self._config.weights,
+            options = options_of(self._config, name)
+            loaded = load_backend(  # type: ignore[assignment]  # the stage ties to its protocol
+                stage, name, allowed=self._config.allowed_plugins, options=options
             )
         guard = Guard(loaded.provenance.stage, name, timeout_s=self._config.stage_timeout_s)
         return Stage(loaded.backend, loaded.facts, loaded.provenance, guard)
+
+
+def options_of(config: PipelineConfig, name: str) -> dict[str, Any]:
+    """The keyword arguments of a backend's constructor; those with weights of ours get the configured folder."""
+    folder = {"weights_folder": config.weights} if config.weights is not None and name in HAVE_WEIGHTS else {}
+    return {**folder, **config.options.get(name, {})}
 
 
 def _instance(stage: BackendStage, name: str, backend: BackendT) -> LoadedBackend[BackendT]:

@@ -11,9 +11,10 @@ def logit(p_live: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """The log odds of P(live) in [0, 1], clipped to ``LARGEST_LOGIT``; 0 for 0.5."""
     p = np.asarray(p_live, np.float64)
     with np.errstate(divide="ignore"):
-        return np.clip(np.log(p) - np.log1p(-p), -LARGEST_LOGIT, LARGEST_LOGIT)
+        logits = np.clip(np.log(p) - np.log1p(-p), -LARGEST_LOGIT, LARGEST_LOGIT)
+    return np.asarray(logits, np.float64)
 
 
 def sigmoid(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """The inverse of :func:`logit`, without overflow; NaN stays NaN."""
-    return 0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, np.float64)))
+    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, np.float64))), np.float64)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from faceauth.backends.loading import options_of
 from faceauth.backends.registry import load_backend
 from faceauth.cli import output
 from faceauth.cli.options import chosen_config, pipeline_options, refuse_given
@@ -94,7 +95,7 @@ def evaluate(
     report = measure(
         scored,
         threshold,
-        backend=config.liveness,
+        backend=", ".join(config.liveness),
         data=" ".join((manifest.name, *splits)),
         mode="network" if mode == "network" else "pipeline",
         robustness=curves,
@@ -117,11 +118,13 @@ def _network(
     from faceauth.evaluation.robustness import CHANGES, measure_robustness
     from faceauth.evaluation.scoring import backend_threshold, score_records
 
-    loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
-    backend, policy = loaded.backend, config.policy
-    threshold = backend_threshold(
-        loaded.facts, threshold=policy.live_threshold, point=policy.operating_point or "balanced"
-    )
+    if len(config.liveness) > 1:
+        raise UsageError("--mode network measures one liveness backend. Use --mode pipeline for several.")
+    (name,) = config.liveness
+    options = options_of(config, name)
+    loaded = load_backend("liveness", name, allowed=config.allowed_plugins, options=options)
+    backend = loaded.backend
+    threshold = backend_threshold(name, loaded.facts, config.threshold)
     with output.progress("Scoring", len(rows)) as advance:
         scored = score_records(rows, backend, config=config, progress=lambda done, _: advance(done))
     if not with_robustness:

@@ -81,4 +81,4 @@ def exit_of_error(error: FaceAuthError) -> Exit:
 
 def _built_in_names() -> set[str]:
     defaults = PipelineConfig()
-    return {defaults.detector, defaults.liveness, defaults.embedder}
+    return {defaults.detector, *defaults.liveness, defaults.embedder}

@@ -35,19 +35,16 @@ def chosen_config() -> PipelineConfig:
         UsageError: a setting that does not exist, does not fit, or contradicts another.
     """
     given = _given()
-    if given.get("threshold") is not None and given.get("operating_point") is not None:
-        raise UsageError("--threshold and --operating-point exclude each other.")
     texts: Sequence[str] = given.get("settings", ())
     nulls = [text for text in texts if _value(text.partition("=")[2]) is None]
     if nulls:  # load_config takes None for not given: what the file or the environment says would stay in force
         raise UsageError(f"--set {nulls[0]} sets nothing: take the setting out of the file or the environment.")
     arguments = settings(texts)
-    for name in ("detector", "liveness", "embedder"):
+    for name in ("detector", "embedder", "combine", "points", "camera_profile", "threshold", "match_threshold"):
         if given.get(name) is not None:
             arguments[name] = given[name]
-    for name, key in (("threshold", "live_threshold"), ("operating_point", "operating_point")):
-        if given.get(name) is not None:
-            _put(arguments, ("policy", key), given[name])
+    if given.get("liveness"):
+        arguments["liveness"] = list(given["liveness"])
     return load_config(given.get("config"), arguments=arguments)
 
 
@@ -64,7 +61,7 @@ def refuse_given(*names: str, why: str) -> None:
 
 
 def settings(texts: Sequence[str]) -> dict[str, Any]:
-    """``("policy.faces=largest",)`` as ``{"policy": {"faces": "largest"}}``.
+    """``("gate.min_face_px=80",)`` as ``{"gate": {"min_face_px": 80}}``.
 
     A value is JSON where it is JSON (``true``, ``0.5``, ``["a"]``), else text.
 
@@ -75,7 +72,7 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not all(key.split(".")):
-            raise UsageError(f"{text!r} sets nothing: write KEY=VALUE, such as policy.faces=largest.")
+            raise UsageError(f"{text!r} sets nothing: write KEY=VALUE, such as faces=largest.")
         _put(found, tuple(key.split(".")), _value(value))
     return found
 
@@ -107,6 +104,21 @@ def _note(ctx: click.Context, option: click.Parameter, value: Any) -> None:
     ctx.meta.setdefault(_META, {})[option.name] = value
 
 
+class _Threshold(click.ParamType[str | float]):
+    """The name of a point, or a number."""
+
+    name = "threshold"
+
+    def __init__(self, lowest: float) -> None:
+        self._number = click.FloatRange(lowest, 1)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str | float:
+        """Names as they are, everything else as a number within the range."""
+        if value in LENIENT_TO_STRICT:
+            return str(value)
+        return self._number.convert(value, param, ctx)
+
+
 def _option(*names: str, **facts: Any) -> Callable[[CommandT], CommandT]:
     return click.option(*names, expose_value=False, callback=_note, **facts)
 
@@ -115,20 +127,39 @@ _OPTIONS = (
     _option(
         "--liveness",
         metavar="NAME",
-        help="Liveness backend, as `faceauth plugins list` shows it. [default: spoofnet]",
+        multiple=True,
+        help="Liveness backend, as `faceauth plugins list` shows it; may be repeated. [default: spoofnet]",
+    ),
+    _option(
+        "--combine",
+        type=click.Choice(("mean", "all", "deny_only")),
+        help="How several liveness backends decide: the mean of their logits, each of them, or the first while the "
+        "others may only refuse.",
+    ),
+    _option(
+        "--points",
+        type=click.Path(exists=True, dir_okay=False),
+        help="Operating points made by `faceauth calibrate`.",
+    ),
+    _option(
+        "--camera-profile",
+        type=click.Path(exists=True, dir_okay=False),
+        help="Camera profile made by `faceauth calibrate --live`.",
     ),
     _option("--detector", metavar="NAME", help=f"Face detector. [default: yunet] {INSIGHTFACE}"),
     _option("--embedder", metavar="NAME", help=f"Face embedder, for a match. [default: sface] {INSIGHTFACE}"),
     _option(
         "--threshold",
-        metavar="THRESHOLD",
-        type=click.FloatRange(0, 1),
-        help="Accept as live when P(live) >= THRESHOLD, in place of an operating point.",
+        metavar="POINT|P",
+        type=_Threshold(0),
+        help="Accept as live from this operating point on (convenience, balanced, strict) or from this P(live) on. "
+        "[default: balanced]",
     ),
     _option(
-        "--operating-point",
-        type=click.Choice(LENIENT_TO_STRICT),
-        help="Which of the liveness backend's measured thresholds to use. [default: balanced]",
+        "--match-threshold",
+        metavar="POINT|S",
+        type=_Threshold(-1),
+        help="The same person from this point on, or from this cosine similarity on. [default: balanced]",
     ),
     _option(
         "--config",
@@ -140,6 +171,6 @@ _OPTIONS = (
         "settings",
         metavar="KEY=VALUE",
         multiple=True,
-        help="Any other setting, such as policy.faces=largest or detector_options.pack=buffalo_l; may be repeated.",
+        help="Any other setting, such as faces=largest or options.scrfd.pack=buffalo_l; may be repeated.",
     ),
 )

@@ -1,6 +1,6 @@
-"""A backend in, what it made of a drawn face out. The drawing is made here by code and shows nobody.
+"""Runs every backend on a drawn face. The drawing is made here by code and shows nobody.
 
-Judges nothing: a P(live) or a similarity of a drawing says that the network runs, not that it is right.
+A P(live) or a similarity of a drawing says that the network runs, not that it is right.
 """
 
 from collections.abc import Callable
@@ -11,17 +11,17 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from faceauth.backends.answers import ContractBroken, check_embeddings, check_faces
+from faceauth.backends.answers import ContractBroken, check_embeddings, check_faces, check_p_live
+from faceauth.backends.loading import Backends, Instances, options_of
 from faceauth.backends.registry import load_backend
 from faceauth.backends.time_limit import Guard
 from faceauth.config import PipelineConfig
-from faceauth.cropping.five_point import FivePointAligner
+from faceauth.cropping.crops import crop_face
 from faceauth.errors import FaceAuthError
-from faceauth.policy import match_threshold, thresholds
-from faceauth.results import Face, StageName, Template
-from faceauth.stages import Crops, CropSpec, Image
+from faceauth.policy import match_threshold
+from faceauth.results import Box, Face, StageName, Template
+from faceauth.stages import Crops, CropSpec, Image, LivenessBackend, Scores
 from faceauth.templates import similarity
-from faceauth.views import cut_views, score_views
 
 SIDE_PX = 320
 _SUPERSAMPLED = 4
@@ -30,7 +30,7 @@ Color = tuple[int, int, int]
 T = TypeVar("T")
 
 FACE = Face(
-    box_xyxy=(101.0, 73.0, 220.0, 231.0),
+    box_xyxy=Box(101.0, 73.0, 220.0, 231.0),
     score=1.0,
     landmarks_px=((135.0, 135.0), (185.0, 135.0), (160.0, 170.0), (138.0, 194.0), (180.0, 196.0)),
 )
@@ -91,7 +91,9 @@ def _outcome(stage: str, attempt: Callable[[], str]) -> Outcome:
 
 
 def _detect(config: PipelineConfig) -> str:
-    loaded = load_backend("detection", config.detector, allowed=config.allowed_plugins, options=config.detector_options)
+    loaded = load_backend(
+        "detection", config.detector, allowed=config.allowed_plugins, options=options_of(config, config.detector)
+    )
 
     def find() -> list[Face]:
         faces = check_faces(loaded.backend.detect(portrait()), portrait())
@@ -104,16 +106,26 @@ def _detect(config: PipelineConfig) -> str:
 
 
 def _score(config: PipelineConfig) -> str:
-    loaded = load_backend("liveness", config.liveness, allowed=config.allowed_plugins, options=config.liveness_options)
-    thresholds(config.policy, loaded.facts.operating_points)
-    views = cut_views(loaded.facts.crop, partial(FivePointAligner().align, portrait(), FACE))
-    (p_live,) = _guarded("liveness", config.liveness, lambda: score_views([views], loaded.backend.score), config)
-    return f"{config.liveness} answers, P(live) {p_live:.4f} for a drawing"
+    liveness = Backends(config, Instances()).liveness
+    if liveness is None:
+        return "switched off"
+    said = []
+    for stage in liveness.members:
+        crops = [_crop(spec) for spec in stage.facts.crops]
+        (p_live,) = stage.guard.call(partial(_scores, stage.backend, crops))
+        said.append(f"{stage.provenance.name} answers, P(live) {p_live:.4f} for a drawing")
+    return "; ".join(said)
+
+
+def _scores(backend: LivenessBackend, crops: list[Crops]) -> Scores:
+    return check_p_live(backend.score(crops), 1)
 
 
 def _embed(config: PipelineConfig) -> str:
-    loaded = load_backend("embedding", config.embedder, allowed=config.allowed_plugins, options=config.embedder_options)
-    match_threshold(config.policy, loaded.facts.match_threshold)
+    loaded = load_backend(
+        "embedding", config.embedder, allowed=config.allowed_plugins, options=options_of(config, config.embedder)
+    )
+    match_threshold(config.match_threshold, loaded.facts.match_points)
     crops = np.concatenate([_crop(loaded.facts.crop)] * 2)
     rows = _guarded("embedding", config.embedder, lambda: check_embeddings(loaded.backend.embed(crops), 2), config)
     first, second = (Template(model_id=loaded.facts.model_id, vector=tuple(row)) for row in rows.tolist())
@@ -123,11 +135,11 @@ def _embed(config: PipelineConfig) -> str:
 
 
 def _guarded(stage: StageName, name: str, call: Callable[[], T], config: PipelineConfig) -> T:
-    return Guard(stage, name, timeout_s=config.policy.stage_timeout_s).call(call)
+    return Guard(stage, name, timeout_s=config.stage_timeout_s).call(call)
 
 
 def _crop(spec: CropSpec) -> Crops:
-    return FivePointAligner().align(portrait(), FACE, spec).pixels[None]
+    return crop_face(portrait(), FACE, spec).pixels[None]
 
 
 def _pixel(point: Point) -> tuple[int, int]:

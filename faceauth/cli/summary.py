@@ -1,4 +1,4 @@
-"""Results in, rich texts and tables for people out. Prints nothing and decides nothing."""
+"""Results as rich texts and tables for people."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from rich.text import Text
 
 from faceauth.cli.output import readable
 from faceauth.results import Provenance, Reason, Verdict, Verification
-from faceauth.thresholds import MeasuredRate, Thresholds
+from faceauth.thresholds import LivenessThreshold, MeasuredRate, Thresholds
 
 STYLE = {Verdict.ACCEPT: "bold green", Verdict.REJECT: "bold red", Verdict.UNCERTAIN: "bold yellow"}
 _VERDICT_WIDTH = max(map(len, Verdict))
@@ -81,11 +81,12 @@ def totals(tally: Tally) -> Table:
     reasons = ", ".join(f"{count} {reason}" for reason, count in tally.reasons.most_common())
     rows: list[tuple[str, Text | str]] = [("result", counts), ("reasons", reasons)]
     limits = tally.thresholds
-    if limits is not None and limits.live is not None:
-        rows.append(("threshold", f"live from P(live) {limits.live:.4f} on, {_origin(limits)}"))
+    if limits is not None:
+        for one in limits.liveness:
+            rows.append(("threshold", f"{one.backend}: live from P(live) {one.live:.4f} on, {_origin(one)}"))
         rows += _measured(limits)
     if limits is not None and limits.match is not None:
-        rows.append(("match", f"the same person from similarity {limits.match:.3f} on"))
+        rows.append(("match", f"the same person from similarity {limits.match.similarity:.3f} on"))
     if tally.stages:
         rows.append(("backends", _backends(tuple(tally.stages.values()))))
     rows.append(("time", f"{tally.elapsed_ms / 1000:.1f} s, {tally.elapsed_ms / n:.0f} ms a photo"))
@@ -111,31 +112,40 @@ def _liveness(result: Verification) -> list[tuple[str, Text | str]]:
     limits = result.thresholds
     if limits is None:  # it never came to a threshold, and the message says why
         return []
-    if result.liveness is None or limits.live is None or limits.attack is None:
+    if result.liveness is None or not limits.liveness:
         return [("P(live)", result.skipped.get("liveness", "unknown"))]
-    p_live = result.liveness.p_live
-    if p_live >= limits.live:
-        text = f"{p_live:.4f}, at or above {limits.live:.4f}"
-    elif p_live < limits.attack:
-        text = f"{p_live:.4f}, below {limits.attack:.4f}"
-        text += f" (live from {limits.live:.4f} on)" if limits.attack < limits.live else ""
+    rows: list[tuple[str, Text | str]] = []
+    for threshold in limits.liveness:
+        name = "P(live)" if len(limits.liveness) == 1 else f"P(live) {threshold.backend}"
+        rows.append((name, _against(result.liveness.p_live_of(threshold.backend), threshold)))
+    return rows
+
+
+def _against(p_live: float | None, threshold: LivenessThreshold) -> str:
+    live, attack = threshold.live, threshold.attack
+    if p_live is None:
+        return "not needed: another backend refused"
+    if p_live >= live:
+        text = f"{p_live:.4f}, at or above {live:.4f}"
+    elif p_live < attack:
+        text = f"{p_live:.4f}, below {attack:.4f}" + (f" (live from {live:.4f} on)" if attack < live else "")
     else:
-        text = f"{p_live:.4f}, between {limits.attack:.4f} (attack below) and {limits.live:.4f} (live from there)"
-    return [("P(live)", f"{text}, {_origin(limits)}")]
+        text = f"{p_live:.4f}, between {attack:.4f} (attack below) and {live:.4f} (live from there)"
+    return f"{text}, {_origin(threshold)}"
 
 
 def _measured(limits: Thresholds | None) -> list[tuple[str, Text | str]]:
-    if limits is None or limits.live is None:
-        return []
-    if limits.measured is None:
-        return [("measured", "nothing is known of the errors at this threshold")]
-    point = limits.measured
     rows: list[tuple[str, Text | str]] = []
-    if point.apcer:
-        species, rate = max(point.apcer.items(), key=lambda item: item[1].value)
-        rows.append(("APCER", f"{percent(rate)} attacks accepted, worst species: {readable(species)}"))
-    rows.append(("BPCER", f"{percent(point.bpcer)} live people refused"))
-    rows.append(("measured", f"on {readable(point.measured_on)}"))
+    for threshold in () if limits is None else limits.liveness:
+        point = threshold.measured
+        if point is None:
+            rows.append(("measured", "Error rates at this threshold have not been measured."))
+            continue
+        if point.apcer:
+            species, rate = max(point.apcer.items(), key=lambda item: item[1].value)
+            rows.append(("APCER", f"{percent(rate)} attacks accepted, worst species: {readable(species)}"))
+        rows.append(("BPCER", f"{percent(point.bpcer)} live people refused"))
+        rows.append(("measured", f"on {readable(point.measured_on)}"))
     return rows
 
 
@@ -145,8 +155,8 @@ def _match(result: Verification) -> list[tuple[str, Text | str]]:
         return []
     if result.match is None:
         return [("similarity", result.skipped.get("match", "unknown"))]
-    side = "at or above" if result.match.similarity >= limits.match else "below"
-    return [("similarity", f"{result.match.similarity:.4f}, {side} {limits.match:.4f}")]
+    side = "at or above" if result.match.similarity >= limits.match.similarity else "below"
+    return [("similarity", f"{result.match.similarity:.4f}, {side} {limits.match.similarity:.4f}")]
 
 
 def _face(result: Verification) -> list[tuple[str, Text | str]]:
@@ -154,7 +164,7 @@ def _face(result: Verification) -> list[tuple[str, Text | str]]:
         return []
     left, top, _, _ = result.face.box_xyxy
     size = f"{result.face.box_xyxy.width:.0f} x {result.face.box_xyxy.height:.0f} px at ({left:.0f}, {top:.0f})"
-    others = "" if result.faces_found in (None, 1) else f", the largest of {result.faces_found}"
+    others = f", the largest of {len(result.faces)}" if result.faces is not None and len(result.faces) > 1 else ""
     return [("face", f"{size}, detector score {result.face.score:.2f}{others}")]
 
 
@@ -167,5 +177,5 @@ def _time(result: Verification) -> str:
     return f"{sum(result.elapsed_ms.values()):.0f} ms ({parts})"
 
 
-def _origin(limits: Thresholds) -> str:
-    return "chosen explicitly" if limits.operating_point is None else f"operating point {limits.operating_point}"
+def _origin(threshold: LivenessThreshold) -> str:
+    return "chosen explicitly" if threshold.point is None else f"operating point {threshold.point}"

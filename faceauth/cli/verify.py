@@ -43,7 +43,8 @@ def verify(photos: tuple[str, ...], *, reference: str | None, as_json: bool, dra
     found = find_photos(photos)
     kept = [] if reference is None else [Path(reference)]
     drawn = {} if draw is None else drawn_paths(found, draw, keep=kept)
-    results = Pipeline(config).verify_many(found, reference)
+    pipeline = Pipeline(config)
+    results = pipeline.verify_many(found) if reference is None else pipeline.verify_many(found, reference)
     codes = []
     with output.progress("Verifying", len(found)) as advance:
         for photo, result in zip(found, _shown(results, as_json=as_json, single=len(found) == 1), strict=True):

@@ -1,24 +1,28 @@
-"""Rows of a manifest in, P(live) of each out: by the network alone on the manifest's boxes, or by the whole pipeline.
+"""Scores labelled images: by the network alone on the manifest's boxes, or by the whole pipeline.
 
-Knows no error rate. What drew no response is said so with its reason, and never gets a score.
+What drew no response is counted with its reason, and never gets a score.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+import numpy as np
+
+from faceauth.backends.answers import check_p_live
 from faceauth.backends.attributes import Facts
-from faceauth.backends.guard import Guard
+from faceauth.backends.combination import combine
+from faceauth.backends.time_limit import Guard
 from faceauth.config import PipelineConfig
-from faceauth.cropping.square import context_crop
+from faceauth.cropping.crops import crop_box
 from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.evaluation.records import Record
 from faceauth.imaging.decoding import ImageLimits, load_image
-from faceauth.results import OperatingPoint, OperatingPointName, Reason, Template, Thresholds, Verification
+from faceauth.policy import liveness_thresholds
+from faceauth.results import Reason, Template, Verification
 from faceauth.stages import Crop, CropSpec, Image, LivenessBackend
-from faceauth.views import cut_views, score_views
+from faceauth.thresholds import LivenessThreshold, PointName
 
 BATCH = 32
 """Crops a call: chosen, not measured."""
@@ -35,8 +39,8 @@ Change = Callable[[Image, Box], tuple[Image, Box]]
 class Verifier(Protocol):
     """The part of the pipeline that an evaluation needs."""
 
-    def verify(self, image: Path, reference: Template | None = None, /) -> Verification:
-        """The answer to one picture, matched with ``reference`` where there is one."""
+    def verify(self, image: Path, reference: Template = ..., /) -> Verification:
+        """The answer to one image, matched with ``reference`` where there is one."""
         ...
 
     def embed(self, image: Path, /) -> Template:
@@ -76,26 +80,15 @@ class Scored:
     accepted: bool | None = None
 
 
-def backend_threshold(
-    backend: LivenessBackend | Facts, *, threshold: float | None = None, point: OperatingPointName = "balanced"
-) -> Threshold:
-    """The explicit threshold where one is given, else the backend's named operating point.
+def backend_threshold(name: str, facts: Facts, threshold: PointName | float) -> Threshold:
+    """The threshold of a single backend: a number, or one of its named operating points.
 
     Raises:
-        UsageError: ``threshold`` is not in [0, 1], or it is needed because the backend has no operating points.
+        UsageError: the point was not measured for this backend.
     """
-    if threshold is not None:
-        if not 0 <= threshold <= 1:
-            raise UsageError(f"A threshold on P(live) lies in [0, 1], not at {threshold}.")
-        return Threshold(threshold, "explicit")
-    if backend.operating_points is None:
-        raise UsageError("This liveness backend has no measured operating points: give a threshold.")
-    chosen = {
-        "convenience": backend.operating_points.convenience,
-        "balanced": backend.operating_points.balanced,
-        "strict": backend.operating_points.strict,
-    }[point]
-    return Threshold(chosen.threshold, _origin(point, chosen))
+    combination = combine(None, {name: facts.weights_sha256}, None, None)
+    (limits,) = liveness_thresholds(combination, threshold, {name: facts.operating_points}, None)
+    return _threshold(limits, None)
 
 
 def score_records(
@@ -121,10 +114,10 @@ def score_records(
         ImageError: a picture cannot be used.
         ScoreError: the backend raises, hangs, or does not return one number in [0, 1] for each crop.
     """
-    guard = Guard("liveness", type(backend).__name__, timeout_s=config.policy.stage_timeout_s)
-    spec = guard.call(lambda: backend.crop)
-    if spec.kind != "context":
-        raise UsageError(f"A manifest's boxes give context crops, not {spec.kind}: evaluate the pipeline.")
+    guard = Guard("liveness", type(backend).__name__, timeout_s=config.stage_timeout_s)
+    specs = guard.call(lambda: backend.crops)
+    if any(spec.kind == "arcface" for spec in specs):
+        raise UsageError("A manifest's boxes give no aligned faces, which this backend wants: evaluate the pipeline.")
     boxless = [row for row in rows if row.box_xyxy is None]
     if boxless:
         raise UsageError(
@@ -132,9 +125,12 @@ def score_records(
         )
     scored: list[Scored] = []
     for part in _batches(rows, BATCH):
-        cut = [_cut(row, spec, change, config.limits) for row in part]
-        p_live = guard.call(partial(score_views, [views for views, _ in cut], backend.score))
-        scored += [Scored(row, float(p), None, context) for row, p, (_, context) in zip(part, p_live, cut, strict=True)]
+        cropped = [_cropped(row, specs, change, config.limits) for row in part]
+        batches = [np.stack([crops[i].pixels for crops, _ in cropped]) for i in range(len(specs))]
+        p_live = guard.call(lambda: check_p_live(backend.score(batches), len(part)))
+        scored += [
+            Scored(row, float(p), None, context) for row, p, (_, context) in zip(part, p_live, cropped, strict=True)
+        ]
         if progress is not None:
             progress(len(scored), len(rows))
     return scored
@@ -190,7 +186,7 @@ def _enrol(reference: Path | None, verifier: Verifier) -> Template | None:
 def _verify(row: Record, reference: Template | None, verifier: Verifier) -> Verification | None:
     """The pipeline's answer; None for a picture that it refuses to read."""
     try:
-        answer = verifier.verify(row.path, reference)
+        answer = verifier.verify(row.path) if reference is None else verifier.verify(row.path, reference)
     except ImageError:
         return None
     if answer.failed is not None:
@@ -199,38 +195,35 @@ def _verify(row: Record, reference: Template | None, verifier: Verifier) -> Veri
 
 
 def _in_force(answer: Verification, row: Record) -> Threshold:
-    """The thresholds that decided, after a check that they did."""
-    limits: Thresholds | None = answer.thresholds
-    if limits is None or limits.live is None or answer.liveness is None:
-        raise UsageError("The pipeline's policy does not judge liveness: nothing can be measured.")
-    matched = limits.match is None or (answer.match is not None and answer.match.similarity >= limits.match)
-    if answer.accepted != (answer.liveness.p_live >= limits.live and matched):
-        raise ScoreError(
-            f"The pipeline says accepted = {answer.accepted} ({answer.reason}) at P(live) {answer.liveness.p_live} "
-            f"and threshold {limits.live}.",
-            stage="liveness",
-        )
-    if limits.operating_point is None or limits.measured is None:
-        return Threshold(limits.live, "explicit", limits.match)
-    return Threshold(limits.live, _origin(limits.operating_point, limits.measured), limits.match)
+    """The thresholds that decided."""
+    limits = answer.thresholds
+    if limits is None or not limits.liveness:
+        raise UsageError("The configuration does not judge liveness: nothing can be measured.")
+    if len(limits.liveness) > 1:
+        raise UsageError(f"{row.path} was judged by several thresholds: evaluate a single backend or a mean.")
+    return _threshold(limits.liveness[0], None if limits.match is None else limits.match.similarity)
 
 
-def _origin(name: OperatingPointName, point: OperatingPoint) -> str:
-    return f"operating point {name}, measured on {point.measured_on}"
+def _threshold(limits: LivenessThreshold, match: float | None) -> Threshold:
+    if limits.point is None or limits.measured is None:
+        return Threshold(limits.live, "explicit", match)
+    return Threshold(limits.live, f"operating point {limits.point}, measured on {limits.measured.measured_on}", match)
 
 
-def _cut(row: Record, spec: CropSpec, change: Change | None, limits: ImageLimits) -> tuple[list[Crop], float]:
-    """The views of one row, and its context."""
+def _cropped(
+    row: Record, specs: Sequence[CropSpec], change: Change | None, limits: ImageLimits
+) -> tuple[list[Crop], float]:
+    """The crops of one record, and its context."""
     image, box = load_image(row.path, limits), row.box_xyxy
     assert box is not None  # checked for all rows before the first is opened
     if change is not None:
         image, box = change(image, box)
     longer = max(box[2] - box[0], box[3] - box[1])
     try:
-        views = cut_views(spec, partial(context_crop, image, box))
+        crops = [crop_box(image, box, spec) for spec in specs]
     except ValueError as error:
         raise UsageError(f"{row.path}: {error} Correct its box in the manifest.") from error
-    return views, max(image.shape[:2]) / longer
+    return crops, max(image.shape[:2]) / longer
 
 
 def _context(row: Record) -> float | None:

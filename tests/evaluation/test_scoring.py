@@ -14,19 +14,10 @@ from faceauth.evaluation.records import Record
 from faceauth.evaluation.scoring import BATCH, Threshold, backend_threshold, score_records, verify_records
 from faceauth.imaging.decoding import ImageLimits
 from faceauth.pipeline import Pipeline
-from faceauth.results import (
-    VERDICT_OF,
-    LivenessResult,
-    MatchResult,
-    Reason,
-    StageName,
-    Template,
-    Thresholds,
-    Verdict,
-    Verification,
-)
+from faceauth.results import VERDICT_OF, LivenessResult, MatchResult, Reason, StageName, Template, Verdict, Verification
 from faceauth.stages import Crops, CropSpec
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
+from faceauth.thresholds import Thresholds
 
 TEMPLATE = Template(model_id="toy", vector=(1.0, 0.0))
 LIMITS = Thresholds(live=0.5, attack=0.5, operating_point=None, measured=None, match=None)
