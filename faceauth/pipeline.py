@@ -20,12 +20,12 @@ from faceauth.cropping.crops import crop_face
 from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.gate import GatePolicy
 from faceauth.imaging.decoding import ImageLimits, ImageSource, load_image
-from faceauth.policy import Threshold, choose_face, match_threshold
+from faceauth.policy import Threshold, choose_face, liveness_thresholds, match_threshold
 from faceauth.presentation import Presentation
 from faceauth.results import Face, LivenessResult, LivenessScore, MatchResult, Reason, Template, Verification, decide
 from faceauth.stages import Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
 from faceauth.templates import checked_template, mismatch, similarity
-from faceauth.thresholds import Thresholds
+from faceauth.thresholds import LivenessThreshold, Thresholds
 
 BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder)
 Color = Literal["bgr", "rgb"]
@@ -107,6 +107,7 @@ class Pipeline:
             chosen["embedder"] = _name(embedder)
         self._config = with_settings(config or PipelineConfig(), chosen)
         self._backends = Backends(self._config, given)
+        self._liveness_thresholds = self._chosen_thresholds()
         self._gate_guard = Guard("gate", "faceauth", timeout_s=self._config.stage_timeout_s)
         if self._config.require_match:
             self._thresholds(matching=True)
@@ -259,7 +260,7 @@ class Pipeline:
 
     def _check_liveness(self, one: Presentation, liveness: Liveness) -> None:
         """P(live) by each member; a presentation that is not live ends here."""
-        attack = {threshold.backend: threshold.attack for threshold in liveness.thresholds}
+        attack = {threshold.backend: threshold.attack for threshold in self._liveness_thresholds}
         scores: list[LivenessScore] = []
         first: Crop | None = None
         try:
@@ -279,7 +280,7 @@ class Pipeline:
             crop_outside=first.outside,
             crop_scale=first.scale,
         )
-        reason = decide(Thresholds(liveness=liveness.thresholds), one.liveness, None)
+        reason = decide(Thresholds(liveness=self._liveness_thresholds), one.liveness, None)
         if reason is not Reason.LIVE:
             one.close(reason, at="liveness")
 
@@ -352,11 +353,17 @@ class Pipeline:
             raise mismatch(found=reference.model_id, expected=model_id)
         return thresholds, Presentation(None, template=reference)
 
-    def _thresholds(self, *, matching: bool) -> Thresholds:
+    def _chosen_thresholds(self) -> tuple[LivenessThreshold, ...]:
         liveness = self._backends.liveness
+        if liveness is None:
+            return ()
+        own_points = {stage.provenance.name: stage.facts.operating_points for stage in liveness.members}
+        return liveness_thresholds(liveness.combination, self._config.threshold, own_points, liveness.points)
+
+    def _thresholds(self, *, matching: bool) -> Thresholds:
         offered = self._backends.embedding().facts.match_points if matching else None
         return Thresholds(
-            liveness=() if liveness is None else liveness.thresholds,
+            liveness=self._liveness_thresholds,
             match=match_threshold(self._config.match_threshold, offered) if matching else None,
         )
 
@@ -371,7 +378,7 @@ def _cropped(one: Presentation, specs: Sequence[CropSpec]) -> list[Crop]:
         with one.timed("cropping"):
             return [crop_face(cast(Image, one.image), cast(Face, one.face), spec) for spec in specs]
     except ValueError as error:
-        raise ScoreError(f"The face cannot be cropped: {error}", stage="cropping") from error
+        raise ScoreError(f"The cropping stage failed: {error}", stage="cropping") from error
 
 
 def _is_one_image(images: object) -> bool:

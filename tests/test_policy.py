@@ -1,189 +1,125 @@
-"""The decision as a table: which scores and thresholds give which reason."""
-
-import itertools
-import math
+"""Which thresholds are in force for a configuration, and which face is judged."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pydantic import ValidationError
 
+from faceauth.backends.combination import combine
+from faceauth.calibration.points_file import LoadedPoints, MemberCalibration, PointsFile
 from faceauth.errors import UsageError
-from faceauth.policy import Policy, choose_face, decide, decide_liveness, match_threshold, thresholds
-from faceauth.results import VERDICT_OF, Face, Reason, Verdict
-from faceauth.thresholds import MeasuredRate, OperatingPoint, OperatingPoints, Thresholds
+from faceauth.policy import Threshold, choose_face, liveness_thresholds, match_threshold
+from faceauth.results import Box, Face, Reason
+from faceauth.thresholds import LivenessThreshold, OperatingPoints
+from tests.pipelines import match_points, operating_points
 
-RATE = MeasuredRate(errors=1, n=10, value=0.1, low=0.0, high=0.4, interval="wilson 95 %")
-
-
-def points(convenience: float, balanced: float, strict: float) -> OperatingPoints:
-    def at(threshold: float) -> OperatingPoint:
-        return OperatingPoint(threshold=threshold, apcer={"print": RATE}, bpcer=RATE, measured_on="invented")
-
-    return OperatingPoints(convenience=at(convenience), balanced=at(balanced), strict=at(strict))
+WEIGHTS = {"a": {"a.onnx": "a" * 64}, "b": {"b.onnx": "b" * 64}}
+OWN = {"a": operating_points(0.3, 0.5, 0.8), "b": operating_points(0.2, 0.4, 0.6)}
 
 
-def limits(live: float | None = 0.6, attack: float | None = 0.4, match: float | None = None) -> Thresholds:
-    return Thresholds(live=live, attack=attack, operating_point=None, measured=None, match=match)
+def points_file(points: OperatingPoints, *names: str) -> LoadedPoints:
+    members = tuple(MemberCalibration(name=name, weights_sha256=WEIGHTS[name]) for name in names)
+    return LoadedPoints(content=PointsFile(members=members, operating_points=points, made_by="test"), sha256="c" * 64)
+
+
+def single(threshold: Threshold, points: LoadedPoints | None = None) -> LivenessThreshold:
+    (found,) = liveness_thresholds(combine(None, {"a": WEIGHTS["a"]}, points, None), threshold, OWN, points)
+    return found
+
+
+def several(rule: str, threshold: Threshold, points: LoadedPoints | None = None) -> tuple[LivenessThreshold, ...]:
+    return liveness_thresholds(combine(rule, WEIGHTS, points, None), threshold, OWN, points)  # type: ignore[arg-type]
+
+
+class TestOneBackend:
+    @pytest.mark.parametrize(
+        ("point", "live", "attack"), [("convenience", 0.3, 0.3), ("balanced", 0.5, 0.3), ("strict", 0.8, 0.5)]
+    )
+    def test_the_band_reaches_down_to_the_next_more_lenient_point(
+        self, point: Threshold, live: float, attack: float
+    ) -> None:
+        found = single(point)
+        assert (found.backend, found.live, found.attack, found.point) == ("a", live, attack, point)
+        assert found.measured is not None and found.measured.threshold == live
+
+    def test_a_number_has_no_band_and_no_measured_rates(self) -> None:
+        assert single(0.7) == LivenessThreshold(backend="a", live=0.7, attack=0.7)
+
+    def test_a_backend_without_points_needs_a_number(self) -> None:
+        combination = combine(None, {"a": {}}, None, None)
+        with pytest.raises(UsageError, match="faceauth calibrate"):
+            liveness_thresholds(combination, "balanced", {"a": None}, None)
+        assert liveness_thresholds(combination, 0.7, {"a": None}, None)[0].live == 0.7
+
+    def test_a_point_that_is_not_offered_is_an_error_and_never_another_point(self) -> None:
+        offered = {"a": OWN["a"].model_copy(update={"strict": None})}
+        combination = combine(None, {"a": WEIGHTS["a"]}, None, None)
+        with pytest.raises(UsageError, match=r"offers no point 'strict'.*'convenience' or 'balanced'"):
+            liveness_thresholds(combination, "strict", offered, None)
+
+    def test_the_band_skips_a_point_that_is_not_offered(self) -> None:
+        offered = {"a": OWN["a"].model_copy(update={"convenience": None})}
+        combination = combine(None, {"a": WEIGHTS["a"]}, None, None)
+        (found,) = liveness_thresholds(combination, "balanced", offered, None)
+        assert (found.live, found.attack) == (0.5, 0.5)
+
+    def test_a_points_file_replaces_the_backends_own_points_and_is_echoed(self) -> None:
+        found = single("balanced", points_file(operating_points(0.1, 0.2, 0.9), "a"))
+        assert (found.live, found.points_sha256) == (0.2, "c" * 64)
+
+
+class TestSeveralBackends:
+    def test_a_mean_is_decided_by_points_of_its_own(self) -> None:
+        (found,) = several("mean", "balanced", points_file(operating_points(0.1, 0.2, 0.9), "a", "b"))
+        assert (found.backend, found.live, found.attack) == ("mean(a, b)", 0.2, 0.1)
+
+    def test_a_mean_without_points_needs_a_number(self) -> None:
+        with pytest.raises(UsageError, match=r"mean\(a, b\).*faceauth calibrate"):
+            several("mean", "balanced")
+        assert several("mean", 0.6)[0].live == 0.6
+
+    def test_all_have_a_threshold_each(self) -> None:
+        assert [(one.backend, one.live) for one in several("all", "strict")] == [("a", 0.8), ("b", 0.6)]
+
+    def test_a_number_cannot_hold_for_all(self) -> None:
+        with pytest.raises(UsageError, match="each has a threshold of its own"):
+            several("all", 0.5)
+
+    def test_who_may_only_refuse_does_so_at_the_most_lenient_point(self) -> None:
+        first, second = several("deny_only", "strict")
+        assert (first.backend, first.live, first.attack) == ("a", 0.8, 0.5)
+        assert (second.backend, second.live, second.attack, second.point) == ("b", 0.2, 0.2, "convenience")
+
+    def test_a_number_holds_for_the_one_that_decides(self) -> None:
+        assert [one.live for one in several("deny_only", 0.7)] == [0.7, 0.2]
+
+
+class TestMatchThreshold:
+    def test_a_named_point_is_the_embedders(self) -> None:
+        offered = match_points(0.3, 0.4, 0.5)
+        found = match_threshold("strict", offered)
+        assert (found.similarity, found.point, found.measured) == (0.5, "strict", offered.strict)
+
+    def test_a_number_of_zero_is_a_threshold(self) -> None:
+        assert match_threshold(0.0, match_points(0.3, 0.4, 0.5)).similarity == 0.0
+
+    def test_an_embedder_without_points_needs_a_number(self) -> None:
+        with pytest.raises(UsageError, match="match_threshold"):
+            match_threshold("balanced", None)
 
 
 def face(left: float, side: float, score: float = 0.9) -> Face:
     return Face(
-        box_xyxy=(left, 0.0, left + side, side), score=score, landmarks_px=tuple((left + i, 1.0) for i in range(5))
+        box_xyxy=Box(left, 0.0, left + side, side),
+        score=score,
+        landmarks_px=tuple((left + i, 1.0) for i in range(5)),  # type: ignore[arg-type]
     )
-
-
-class TestThresholds:
-    @pytest.mark.parametrize(
-        ("point", "live", "attack"), [("convenience", 0.3, 0.3), ("balanced", 0.5, 0.3), ("strict", 0.8, 0.5)]
-    )
-    def test_the_band_reaches_down_to_the_next_more_lenient_point(self, point, live, attack) -> None:  # type: ignore[no-untyped-def]
-        found = thresholds(Policy(operating_point=point), points(0.3, 0.5, 0.8))
-        assert (found.live, found.attack, found.operating_point) == (live, attack, point)
-        assert found.measured is not None and found.measured.threshold == live
-
-    def test_an_explicit_threshold_has_no_band_and_no_measured_rates(self) -> None:
-        found = thresholds(Policy(live_threshold=0.7), points(0.3, 0.5, 0.8))
-        assert (found.live, found.attack, found.operating_point, found.measured) == (0.7, 0.7, None, None)
-
-    def test_a_backend_without_points_needs_an_explicit_threshold(self) -> None:
-        with pytest.raises(UsageError, match=r"set policy\.live_threshold"):
-            thresholds(Policy(), None)
-        assert thresholds(Policy(live_threshold=0.7), None).live == 0.7
-
-    def test_points_out_of_order_are_refused(self) -> None:
-        with pytest.raises(UsageError, match="ascending"):
-            thresholds(Policy(), points(0.8, 0.5, 0.3))
-
-    def test_without_liveness_there_is_no_live_threshold(self) -> None:
-        found = thresholds(Policy(require_liveness=False), None)
-        assert (found.live, found.attack, found.match) == (None, None, None)
-
-    def test_the_policy_beats_the_embedder(self) -> None:
-        assert match_threshold(Policy(), 0.4) == 0.4
-        assert match_threshold(Policy(match_threshold=0.6), 0.4) == 0.6
-
-    def test_a_match_threshold_of_zero_is_a_threshold(self) -> None:
-        assert match_threshold(Policy(match_threshold=0.0), 0.4) == 0.0
-        assert match_threshold(Policy(), 0.0) == 0.0
-
-    def test_an_embedder_without_a_threshold_needs_an_explicit_one(self) -> None:
-        with pytest.raises(UsageError, match=r"policy\.match_threshold"):
-            match_threshold(Policy(), None)
-
-
-class TestPolicy:
-    def test_an_explicit_threshold_replaces_the_default_point(self) -> None:
-        assert Policy(live_threshold=0.7).operating_point is None
-
-    def test_point_and_threshold_together_contradict(self) -> None:
-        with pytest.raises(ValidationError, match="exactly one"):
-            Policy(operating_point="strict", live_threshold=0.7)
-
-    def test_neither_point_nor_threshold_is_refused(self) -> None:
-        with pytest.raises(ValidationError, match="exactly one"):
-            Policy(operating_point=None)
-
-    @pytest.mark.parametrize("value", [math.nan, math.inf, -0.1, 1.1])
-    def test_a_threshold_is_a_probability(self, value: float) -> None:
-        with pytest.raises(ValidationError):
-            Policy(live_threshold=value)
-
-    def test_is_frozen(self) -> None:
-        with pytest.raises(ValidationError, match="frozen"):
-            Policy().require_liveness = False  # type: ignore[misc]
 
 
 class TestChooseFace:
-    def test_no_face_is_no_face_in_every_policy(self) -> None:
-        assert choose_face([], Policy()) is choose_face([], Policy(faces="largest")) is Reason.NO_FACE
+    def test_no_face_is_no_face_by_every_rule(self) -> None:
+        assert choose_face([], "exactly_one") is choose_face([], "largest") is Reason.NO_FACE
 
     def test_several_faces_are_refused_by_default(self) -> None:
-        assert choose_face([face(0, 90), face(100, 10)], Policy()) is Reason.SEVERAL_FACES
+        assert choose_face([face(0, 90), face(100, 10)], "exactly_one") is Reason.SEVERAL_FACES
 
     def test_largest_is_largest_by_area_not_best_by_score(self) -> None:
         small, large = face(0, 50, score=1.0), face(100, 60, score=0.7)
-        assert choose_face([small, large], Policy(faces="largest")) == large
-
-
-class TestDecide:
-    @pytest.mark.parametrize(
-        ("p_live", "reason"),
-        [
-            (0.6, Reason.LIVE),
-            (1.0, Reason.LIVE),
-            (math.nextafter(0.6, 0), Reason.LIVENESS_UNCERTAIN),
-            (0.4, Reason.LIVENESS_UNCERTAIN),
-            (math.nextafter(0.4, 0), Reason.ATTACK_SUSPECTED),
-            (0.0, Reason.ATTACK_SUSPECTED),
-            (math.nan, Reason.STAGE_FAILED),
-            (math.inf, Reason.STAGE_FAILED),
-            (1.1, Reason.STAGE_FAILED),
-            (-0.1, Reason.STAGE_FAILED),
-            (None, Reason.STAGE_FAILED),
-        ],
-    )
-    def test_liveness(self, p_live: float | None, reason: Reason) -> None:
-        assert decide_liveness(p_live, limits()) is decide(limits(), p_live=p_live, similarity=None) is reason
-
-    @pytest.mark.parametrize(
-        ("p_live", "similarity", "reason"),
-        [
-            (0.9, 0.5, Reason.LIVE_AND_MATCHED),
-            (0.9, math.nextafter(0.5, 0), Reason.NOT_MATCHED),
-            (0.9, -1.0, Reason.NOT_MATCHED),
-            (0.9, None, Reason.STAGE_FAILED),
-            (0.9, math.nan, Reason.STAGE_FAILED),
-            (0.9, 1.5, Reason.STAGE_FAILED),
-            (0.5, 1.0, Reason.LIVENESS_UNCERTAIN),
-            (0.1, 1.0, Reason.ATTACK_SUSPECTED),
-            (None, 1.0, Reason.STAGE_FAILED),
-        ],
-    )
-    def test_liveness_and_match(self, p_live: float | None, similarity: float | None, reason: Reason) -> None:
-        assert decide(limits(match=0.5), p_live=p_live, similarity=similarity) is reason
-
-    def test_match_alone_never_claims_a_live_person(self) -> None:
-        only_match = limits(live=None, attack=None, match=0.5)
-        assert decide(only_match, p_live=None, similarity=0.5) is Reason.MATCHED
-        assert decide(only_match, p_live=0.9, similarity=0.4) is Reason.NOT_MATCHED
-
-    def test_thresholds_that_ask_for_nothing_accept_nobody(self) -> None:
-        assert decide(limits(live=None, attack=None), p_live=1.0, similarity=1.0) is Reason.STAGE_FAILED
-
-    @given(
-        p_live=st.none() | st.floats(),
-        similarity=st.none() | st.floats(),
-        band=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted) | st.none(),
-        match=st.none() | st.floats(-1, 1),
-    )
-    def test_whatever_comes_in_acceptance_needs_every_score_at_its_threshold(
-        self, p_live, similarity, band, match  # type: ignore[no-untyped-def]
-    ) -> None:  # fmt: skip
-        attack, live = band or (None, None)
-        reason = decide(limits(live, attack, match), p_live=p_live, similarity=similarity)
-        accepted = VERDICT_OF[reason] is Verdict.ACCEPT
-        live_enough = live is None or (p_live is not None and live <= p_live <= 1)
-        alike = match is None or (similarity is not None and match <= similarity <= 1)
-        assert accepted == (live_enough and alike and (live, match) != (None, None))
-
-    @given(scores=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted))
-    def test_a_higher_score_is_never_worse(self, scores: list[float]) -> None:
-        order = [Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN, Reason.LIVE]
-        low, high = (order.index(decide_liveness(score, limits())) for score in scores)
-        assert low <= high
-
-
-def test_every_reason_has_a_verdict() -> None:
-    assert set(VERDICT_OF) == set(Reason)
-
-
-def test_only_what_was_checked_is_accepted() -> None:
-    accepted = {reason for reason, verdict in VERDICT_OF.items() if verdict is Verdict.ACCEPT}
-    assert accepted == {Reason.LIVE, Reason.LIVE_AND_MATCHED, Reason.MATCHED}
-
-
-def test_a_band_upside_down_is_refused() -> None:
-    for live, attack in itertools.chain([(0.4, 0.6)], [(None, 0.5), (0.5, None)]):
-        with pytest.raises(ValidationError):
-            limits(live, attack)
+        assert choose_face([small, large], "largest") == large

@@ -1,7 +1,7 @@
 """The shipped fakes keep the rules of their stage, and the rules see every way to break them."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -54,60 +54,62 @@ class Subclass(np.ndarray):
     """Can redefine every comparison, so the pipeline refuses it."""
 
 
-def mean_brightness(crops: Crops) -> Scores:
-    return np.asarray(crops.mean(axis=(1, 2, 3)) / 255, np.float32)
+def mean_brightness(crops: Sequence[Crops]) -> Scores:
+    return np.asarray(crops[0].mean(axis=(1, 2, 3)) / 255, np.float32)
 
 
-def relative_to_the_batch(crops: Crops) -> Scores:
+def relative_to_the_batch(crops: Sequence[Crops]) -> Scores:
     found = mean_brightness(crops)
     return found / found.max() if len(found) else found
 
 
-def overwriting(crops: Crops) -> Scores:
+def overwriting(crops: Sequence[Crops]) -> Scores:
     found = mean_brightness(crops)
-    if len(crops):
-        crops[0] = 0
+    if len(found):
+        crops[0][0] = 0
     return found
 
 
-def by_memory_order(crops: Crops) -> Scores:
-    first = [np.ravel(crop, order="K")[:100].mean() / 255 for crop in crops]
+def by_memory_order(crops: Sequence[Crops]) -> Scores:
+    first = [np.ravel(crop, order="K")[:100].mean() / 255 for crop in crops[0]]
     return np.asarray(first, np.float32)
 
 
-def ever_changing() -> Callable[[Crops], Scores]:
+def ever_changing() -> Callable[[Sequence[Crops]], Scores]:
     calls = itertools.count()
-    return lambda crops: np.full(len(crops), (next(calls) % 7) / 10, np.float32)
+    return lambda crops: np.full(len(crops[0]), (next(calls) % 7) / 10, np.float32)
 
 
 @pytest.mark.parametrize(
     ("answer", "rule", "detail"),
     [
-        (lambda crops: None, "answers every crop with float32 in range", "NoneType"),
-        (lambda crops: np.full(len(crops), 0.5), "answers every crop with float32 in range", "float64"),
-        (lambda crops: mean_brightness(crops)[:, None], "answers every crop with float32 in range", "(1, 1)"),
+        (lambda crops: None, "answers every face with float32 in range", "NoneType"),
+        (lambda crops: np.full(len(crops[0]), 0.5), "answers every face with float32 in range", "float64"),
+        (lambda crops: mean_brightness(crops)[:, None], "answers every face with float32 in range", "(1, 1)"),
         (lambda crops: np.full(1, 0.5, np.float32), "answers an empty batch", "(1,)"),
-        (lambda crops: 1.5 + mean_brightness(crops), "answers every crop with float32 in range", "[0, 1]"),
+        (lambda crops: 1.5 + mean_brightness(crops), "answers every face with float32 in range", "[0, 1]"),
         (
-            lambda crops: (crops.mean(axis=(1, 2, 3)) / crops.std(axis=(1, 2, 3)) / 9).astype(np.float32),
+            lambda crops: (crops[0].mean(axis=(1, 2, 3)) / crops[0].std(axis=(1, 2, 3)) / 9).astype(np.float32),
             "stays finite and in range on flat crops",
             "[nan, inf",
         ),
         (
             lambda crops: mean_brightness(crops).view(Subclass),
-            "answers every crop with float32 in range",
+            "answers every face with float32 in range",
             "expected a numpy array",
         ),
-        (lambda crops: np.full(len(crops), 0.9, np.float32), "tells different crops apart", "same answer"),
-        (relative_to_the_batch, "gives a crop the same row whatever its neighbours", "differ"),
-        (lambda crops: np.sort(mean_brightness(crops)), "keeps the order of the crops", "differ"),
+        (lambda crops: np.full(len(crops[0]), 0.9, np.float32), "tells different crops apart", "same answer"),
+        (relative_to_the_batch, "gives a face the same row whatever its neighbours", "differ"),
+        (lambda crops: np.sort(mean_brightness(crops)), "keeps the order of the faces", "differ"),
         (ever_changing(), "gives the same rows again", "second call"),
         (overwriting, "does not write into its input", "wrote into"),
         (by_memory_order, "reads a read-only, non-contiguous view", "memory layout"),
     ],
 )
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_rule_catches_the_backend_that_breaks_it(answer: Callable[[Crops], object], rule: str, detail: str) -> None:
+def test_rule_catches_the_backend_that_breaks_it(
+    answer: Callable[[Sequence[Crops]], object], rule: str, detail: str
+) -> None:
     assert detail in broken(check_liveness_backend(FakeLiveness(answer)))[rule]
 
 
@@ -122,7 +124,7 @@ def test_backend_that_ends_the_program_breaks_its_rules_and_does_not_end_the_che
 
 
 def test_backend_that_breaks_its_contract_is_not_called() -> None:
-    backend = FakeLiveness(crop=CropSpec(size_wh=(0, 0), scale=1.0, kind="square", color="bgr"))
+    backend = FakeLiveness(crops=(CropSpec(size_wh=(0, 0), scale=1.0, kind="square", color="bgr"),))
     (finding,) = check_liveness_backend(backend)
     assert not finding.passed
     assert "size_wh" in finding.detail
@@ -140,14 +142,14 @@ def test_backend_that_breaks_its_contract_is_not_called() -> None:
 )
 def test_embedder_without_unit_rows_is_broken(answer: Callable[[Crops], object], detail: str) -> None:
     findings = broken(check_embedder(FakeEmbedder(answer)))
-    assert detail in findings["answers every crop with float32 in range"]
+    assert detail in findings["answers every face with float32 in range"]
 
 
 def worst_first(image: Image) -> list[Face]:
     return [face_in(image, score=0.2), face_in(image, score=0.8)]
 
 
-def overwriting_picture(image: Image) -> list[Face]:
+def overwriting_image(image: Image) -> list[Face]:
     image[:] = 0
     return []
 
@@ -161,20 +163,20 @@ def mirrored(image: Image) -> list[Face]:
 @pytest.mark.parametrize(
     ("answer", "rule", "detail"),
     [
-        (lambda image: None, "answers any picture with faces, best first", "NoneType"),
-        (lambda image: [(0, 0, 1, 1)], "answers any picture with faces, best first", "expected a list of"),
-        (worst_first, "answers any picture with faces, best first", "sorted"),
+        (lambda image: None, "answers any image with faces, best first", "NoneType"),
+        (lambda image: [(0, 0, 1, 1)], "answers any image with faces, best first", "expected a list of"),
+        (worst_first, "answers any image with faces, best first", "sorted"),
         (
             lambda image: [face_in(image).model_copy(update={"box_xyxy": (9.0, 9.0, 9.0, 9.0)})],
-            "answers any picture with faces, best first",
+            "answers any image with faces, best first",
             "holds nothing",
         ),
         (
             lambda image: [face_in(image).model_copy(update={"landmarks_px": ((-500.0, 0.0),) * 5})],
-            "answers any picture with faces, best first",
+            "answers any image with faces, best first",
             "landmarks around",
         ),
-        (overwriting_picture, "does not write into its input", "wrote into"),
+        (overwriting_image, "does not write into its input", "wrote into"),
         ((), "finds the face of a portrait", "no face"),
         (mirrored, "finds the face of a portrait", "image left first"),
     ],
@@ -192,10 +194,10 @@ def test_detector_needs_to_find_nothing_without_a_portrait() -> None:
 def test_fakes_remember_what_they_were_given() -> None:
     crops = np.zeros((2, 112, 112, 3), np.uint8)
     liveness, embedder, detector = FakeLiveness(0.3), FakeEmbedder(), FakeDetector()
-    assert liveness.score(crops).tolist() == pytest.approx([0.3, 0.3])
+    assert liveness.score([crops]).tolist() == pytest.approx([0.3, 0.3])
     embedder.embed(crops)
     detector.detect(crops[0])
-    assert liveness.seen[0] is crops
+    assert liveness.seen[0][0] is crops
     assert embedder.seen[0] is crops
     assert np.array_equal(detector.seen[0], crops[0])
 
@@ -217,14 +219,14 @@ def test_backend_whose_attribute_raises_later_is_reported() -> None:
         reads = 0
 
         @property  # type: ignore[override]
-        def crop(self) -> CropSpec:
+        def crops(self) -> tuple[CropSpec, ...]:
             self.reads += 1
             if self.reads > 1:
                 raise RuntimeError("gone")
-            return CropSpec(size_wh=(32, 32), scale=2.0, kind="square", color="bgr")
+            return (CropSpec(size_wh=(32, 32), scale=2.0, kind="square", color="bgr"),)
 
-        @crop.setter
-        def crop(self, spec: CropSpec) -> None: ...
+        @crops.setter
+        def crops(self, specs: tuple[CropSpec, ...]) -> None: ...
 
     findings = check_liveness_backend(Changing(mean_brightness))
     assert [finding.passed for finding in findings] == [True] + [False] * (len(findings) - 1)

@@ -17,12 +17,10 @@ from faceauth.backends.attributes import BackendStage, Facts, checked_facts
 from faceauth.backends.combination import Combination, combine
 from faceauth.backends.registry import LoadedBackend, load_backend
 from faceauth.backends.time_limit import Guard
-from faceauth.calibration.points_file import find_points
+from faceauth.calibration.points_file import LoadedPoints, find_points
 from faceauth.config import PipelineConfig
-from faceauth.policy import liveness_thresholds
 from faceauth.results import Provenance
 from faceauth.stages import Detector, Embedder, LivenessBackend
-from faceauth.thresholds import LivenessThreshold
 
 HAVE_WEIGHTS = frozenset({"yunet", "spoofnet", "sface"})
 
@@ -50,11 +48,11 @@ class Instances:
 
 @dataclass(frozen=True)
 class Liveness:
-    """The liveness stage: its members in the order in which they run, and how they decide together."""
+    """The liveness stage: its members in the order in which they run, how they decide together, and their points."""
 
     members: tuple[Stage[LivenessBackend], ...]
     combination: Combination
-    thresholds: tuple[LivenessThreshold, ...]
+    points: LoadedPoints | None
 
 
 class Backends:
@@ -94,12 +92,10 @@ class Backends:
         one_score = config.combine in (None, "mean")
         points = find_points(config.points, weights) if one_score or config.points is not None else None
         combination = combine(config.combine, weights, points, config.combine_weights)
-        own_points = {name: stage.facts.operating_points for name, stage in stages.items()}
-        thresholds = liveness_thresholds(combination, config.threshold, own_points, points)
         members = list(stages.values())
         if combination.stops_early:
             members.sort(key=_seconds)
-        return Liveness(tuple(members), combination, thresholds)
+        return Liveness(tuple(members), combination, points)
 
     def _load(self, stage: BackendStage, name: str, given: Mapping[str, BackendT]) -> Stage[BackendT]:
         if name in given:

@@ -18,7 +18,7 @@ from faceauth.backends.time_limit import Guard
 from faceauth.config import PipelineConfig
 from faceauth.cropping.crops import crop_face
 from faceauth.errors import FaceAuthError
-from faceauth.policy import match_threshold
+from faceauth.policy import liveness_thresholds, match_threshold
 from faceauth.results import Box, Face, StageName, Template
 from faceauth.stages import Crops, CropSpec, Image, LivenessBackend, Scores
 from faceauth.templates import similarity
@@ -109,6 +109,8 @@ def _score(config: PipelineConfig) -> str:
     liveness = Backends(config, Instances()).liveness
     if liveness is None:
         return "switched off"
+    own_points = {stage.provenance.name: stage.facts.operating_points for stage in liveness.members}
+    liveness_thresholds(liveness.combination, config.threshold, own_points, liveness.points)
     said = []
     for stage in liveness.members:
         crops = [_crop(spec) for spec in stage.facts.crops]

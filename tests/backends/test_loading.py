@@ -1,46 +1,52 @@
 """What is loaded when, and that what cannot be used is an error and never another backend."""
 
+import math
+import re
 import threading
 
 import pytest
 
-from faceauth.backends.loading import Backends, Given
+from faceauth.backends.loading import Backends, Instances
 from faceauth.config import PipelineConfig
-from faceauth.cropping.five_point import FivePointAligner
 from faceauth.errors import BackendBroken, BackendNotFound
-from faceauth.policy import Policy
+from faceauth.stages import CropSpec
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
+from tests.pipelines import operating_points
 
 LIVENESS_ONLY = PipelineConfig(
-    detector="nonesuch", liveness="nonesuch", embedder="nonesuch", policy=Policy(live_threshold=0.5)
+    detector="FakeDetector", liveness=("FakeLiveness",), embedder="FakeEmbedder", threshold=0.5
 )
+MATCH = LIVENESS_ONLY.model_copy(update={"require_match": True})
 
 
-def given(**changes: object) -> Given:
-    stages = {"detector": FakeDetector(), "liveness": FakeLiveness(), "embedder": FakeEmbedder()}
-    return Given(**{**stages, **changes})  # type: ignore[arg-type]
+def given(**changes: object) -> Instances:
+    stages = {"detection": FakeDetector(), "liveness": FakeLiveness(), "embedding": FakeEmbedder(), **changes}
+    return Instances(
+        **{  # type: ignore[arg-type]
+            stage: {} if backend is None else {type(backend).__name__: backend} for stage, backend in stages.items()
+        }
+    )
 
 
-@pytest.mark.parametrize("missing", ["detector", "liveness"])
-def test_a_missing_backend_is_an_error_at_construction(missing: str) -> None:
-    with pytest.raises(BackendNotFound, match="nonesuch"):
-        Backends(LIVENESS_ONLY, given(**{missing: None}))
+@pytest.mark.parametrize(("stage", "name"), [("detection", "FakeDetector"), ("liveness", "FakeLiveness")])
+def test_a_missing_backend_is_an_error_at_construction(stage: str, name: str) -> None:
+    with pytest.raises(BackendNotFound, match=name):
+        Backends(LIVENESS_ONLY, given(**{stage: None}))
 
 
-def test_a_missing_embedder_is_an_error_at_construction_when_the_policy_requires_a_match() -> None:
-    config = PipelineConfig(embedder="nonesuch", policy=Policy(require_match=True, live_threshold=0.5))
-    with pytest.raises(BackendNotFound, match="nonesuch"):
-        Backends(config, given(embedder=None))
+def test_a_missing_embedder_is_an_error_at_construction_when_a_match_is_required() -> None:
+    with pytest.raises(BackendNotFound, match="FakeEmbedder"):
+        Backends(MATCH, given(embedding=None))
 
 
 def test_an_embedder_that_nobody_needs_is_not_loaded() -> None:
-    backends = Backends(LIVENESS_ONLY, given(embedder=None))
-    with pytest.raises(BackendNotFound, match="nonesuch"):
+    backends = Backends(LIVENESS_ONLY, given(embedding=None))
+    with pytest.raises(BackendNotFound, match="FakeEmbedder"):
         backends.embedding()
 
 
-def test_liveness_that_the_policy_switches_off_is_not_loaded() -> None:
-    config = PipelineConfig(liveness="nonesuch", policy=Policy(require_liveness=False))
+def test_liveness_that_is_switched_off_is_not_loaded() -> None:
+    config = LIVENESS_ONLY.model_copy(update={"require_liveness": False})
     assert Backends(config, given(liveness=None)).liveness is None
 
 
@@ -54,19 +60,22 @@ def test_the_embedder_is_loaded_once_for_all_threads() -> None:
     assert len({id(stage) for stage in seen}) == 1
 
 
-@pytest.mark.parametrize("stage", ["detector", "liveness", "embedder"])
+@pytest.mark.parametrize("stage", ["detection", "liveness", "embedding"])
 def test_an_instance_that_breaks_its_contract_is_refused(stage: str) -> None:
     stages = given()
-    getattr(stages, stage).api_version = 2
-    with pytest.raises(BackendBroken, match=r"breaks its contract: .*api_version 2"):
-        Backends(PipelineConfig(policy=Policy(live_threshold=0.5, require_match=True)), stages)
+    (backend,) = getattr(stages, stage).values()
+    backend.api_version = 1
+    with pytest.raises(BackendBroken, match=r"breaks its contract: .*api_version 1"):
+        Backends(MATCH, stages)
 
 
 def test_an_instance_is_named_as_injected_with_its_weights() -> None:
-    liveness = FakeLiveness()
-    liveness.weights_sha256 = {"fake.onnx": "a" * 64}
-    stage = Backends(LIVENESS_ONLY, given(liveness=liveness)).liveness
-    assert stage is not None and stage.backend is liveness
+    backend = FakeLiveness()
+    backend.weights_sha256 = {"fake.onnx": "a" * 64}
+    liveness = Backends(LIVENESS_ONLY, given(liveness=backend)).liveness
+    assert liveness is not None
+    (stage,) = liveness.members
+    assert stage.backend is backend
     assert stage.provenance.model_dump() == {
         "stage": "liveness",
         "name": "FakeLiveness",
@@ -76,13 +85,34 @@ def test_an_instance_is_named_as_injected_with_its_weights() -> None:
     }
 
 
-def test_the_built_in_aligner_cuts_unless_another_is_given() -> None:
-    assert isinstance(Backends(LIVENESS_ONLY, given()).aligner, FivePointAligner)
-    other = FivePointAligner()
-    assert Backends(LIVENESS_ONLY, given(aligner=other)).aligner is other
+@pytest.mark.parametrize(
+    ("crops", "said"),
+    [
+        ((), "crops is ()"),
+        ([], "crops is []"),
+        ((CropSpec((0, 8), 1.0, "square", "bgr"),), "crops[0].size_wh"),
+        ((CropSpec((8, 8), 0.0, "box", "bgr"),), "crops[0].scale"),
+        ((CropSpec((8, 8), 1.0, "context", "bgr"),), "crops[0].kind"),  # type: ignore[arg-type]
+        ((CropSpec((8, 8), 1.0, "arcface", "bgr"),), "an arcface crop is (112, 112)"),
+        ((CropSpec((8, 8), 1.0, "square", "grey"),), "crops[0].color"),  # type: ignore[arg-type]
+        ((CropSpec((8, 8), 1.0, "square", "bgr", 1),), "crops[0].mirrored"),  # type: ignore[arg-type]
+    ],
+    ids=str,
+)
+def test_crops_that_cannot_be_made_are_refused(crops: object, said: str) -> None:
+    with pytest.raises(BackendBroken, match=re.escape(said)):
+        Backends(LIVENESS_ONLY, given(liveness=FakeLiveness(crops=crops)))  # type: ignore[arg-type]
 
 
-class Changeable(FakeEmbedder):
+@pytest.mark.parametrize("balanced", [math.nan, -1.0, 0.0, 0.1, 2.0, "text"])
+def test_operating_points_that_bypassed_their_checks_are_refused(balanced: object) -> None:
+    good = operating_points(0.3, 0.5, 0.8)
+    bad = good.model_copy(update={"balanced": good.balanced.model_copy(update={"threshold": balanced})})
+    with pytest.raises(BackendBroken, match="operating_points is not valid"):
+        Backends(LIVENESS_ONLY, given(liveness=FakeLiveness(operating_points=bad)))
+
+
+class FakeEmbedderOfCode(FakeEmbedder):
     """An embedder one of whose attributes is code."""
 
     answers: list[object]
@@ -98,18 +128,15 @@ class Changeable(FakeEmbedder):
     def model_id(self, _: str) -> None: ...
 
 
-MATCH = PipelineConfig(policy=Policy(require_match=True, live_threshold=0.5))
-
-
 def test_an_instance_whose_attribute_raises_is_refused_at_load() -> None:
-    embedder = Changeable()
+    embedder = FakeEmbedderOfCode()
     embedder.answers = [RuntimeError("no device")]
-    with pytest.raises(BackendBroken, match=r"embedding backend Changeable .* RuntimeError: no device"):
-        Backends(MATCH, given(embedder=embedder))
+    with pytest.raises(BackendBroken, match=r"embedding backend FakeEmbedderOfCode .* RuntimeError: no device"):
+        Backends(MATCH, given(embedding=embedder))
 
 
 def test_attributes_are_read_once_so_that_a_backend_cannot_change_its_mind() -> None:
-    embedder = Changeable()
+    embedder = FakeEmbedderOfCode()
     embedder.answers = ["first"]
-    assert Backends(MATCH, given(embedder=embedder)).embedding().facts.model_id == "first"
+    assert Backends(MATCH, given(embedding=embedder)).embedding().facts.model_id == "first"
     assert embedder.answers == []

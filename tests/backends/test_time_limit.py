@@ -8,11 +8,8 @@ import weakref
 import numpy as np
 import pytest
 
-from faceauth.backends.answers import LANDMARKS_WITHIN, ContractBroken, check_faces
-from faceauth.backends.time_limit import HUNG_CALLS_ALLOWED, Guard
+from faceauth.backends.time_limit import CALLS_AT_ONCE, Guard
 from faceauth.errors import ScoreError, StageTimeout
-from faceauth.results import Face
-from faceauth.testing import face_in
 
 
 def test_returns_what_the_call_returns() -> None:
@@ -42,22 +39,48 @@ def test_lets_several_threads_call_at_once() -> None:
         caller.join()
 
 
-def test_refuses_further_calls_while_too_many_hang_and_recovers() -> None:
-    guard, release = Guard("liveness", "fake", timeout_s=0.02), threading.Event()
-    for _ in range(HUNG_CALLS_ALLOWED):
-        with pytest.raises(StageTimeout, match="did not answer"):
-            guard.call(lambda: release.wait(30))
-    with pytest.raises(StageTimeout, match="still hangs"):
+def test_no_more_calls_hang_than_have_a_place_however_many_come_at_once() -> None:
+    guard, release = Guard("liveness", "fake", timeout_s=0.2), threading.Event()
+    running = threading.Semaphore(0)
+
+    def hang() -> None:
+        running.release()
+        release.wait(30)
+
+    def call() -> None:
+        with pytest.raises(StageTimeout):
+            guard.call(hang)
+
+    callers = [threading.Thread(target=call) for _ in range(4 * CALLS_AT_ONCE)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert sum(running.acquire(blocking=False) for _ in callers) == CALLS_AT_ONCE
+    start = time.monotonic()
+    with pytest.raises(StageTimeout, match=f"{CALLS_AT_ONCE} of which hang"):
         guard.call(lambda: "not run")
+    assert time.monotonic() - start < 0.1  # refused at once, not after the time limit
     release.set()
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:
             assert guard.call(lambda: "runs again") == "runs again"
             return
-        except ScoreError:
+        except StageTimeout:
             time.sleep(0.01)
     pytest.fail("the guard did not recover")
+
+
+def test_a_system_without_threads_denies(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    guard = Guard("liveness", "fake", timeout_s=5)
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for _ in range(2 * CALLS_AT_ONCE):  # and it keeps no place
+        with pytest.raises(ScoreError, match="can't start new thread"):
+            guard.call(lambda: 42)
 
 
 def test_keeps_nothing_of_a_call_alive() -> None:
@@ -92,22 +115,3 @@ def test_works_in_a_forked_child() -> None:
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
-def shifted(face: Face, x_px: float, y_px: float) -> Face:
-    points = tuple((x + x_px, y + y_px) for x, y in face.landmarks_px)
-    return face.model_copy(update={"landmarks_px": points})
-
-
-@pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
-def test_landmarks_belong_to_the_box_that_they_come_with(direction: tuple[int, int]) -> None:
-    image = np.zeros((400, 400, 3), np.uint8)
-    face = face_in(image, share=0.25)  # its landmarks are centred a tenth of its height below its middle
-    to_limit = LANDMARKS_WITHIN * face.box_xyxy.width / 2
-    inside, outside = (
-        shifted(face, direction[0] * reach, direction[1] * reach - 0.1 * face.box_xyxy.height)
-        for reach in (to_limit - 2, to_limit + 2)
-    )
-    assert check_faces([inside], image) == [inside]
-    with pytest.raises(ContractBroken, match="landmarks around"):
-        check_faces([face, outside], image)
