@@ -105,12 +105,14 @@ def _swapped(file: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterato
         settled = next((other for other in settling if other in file), None)
         if settled and key in environment and environment[key] != _of(file, key):
             yield (key,), settled
+    there = file.get("options", {})
+    settled_backends = _settled_backends(file) | there.keys()
     for name, options in environment.get("options", {}).items():
-        there = file.get("options", {})
-        if name in _settled_backends(file) | there.keys() and options != there.get(name):
-            yield ("options", name), f"the backend {name}"
-        if "weights" in file and "weights_folder" in options:
-            yield ("options", name, "weights_folder"), "weights"
+        for option, value in options.items():
+            if name in settled_backends and (option, value) not in there.get(name, {}).items():
+                yield ("options", name, option), f"the backend {name}"
+            elif option == "weights_folder" and "weights" in file:
+                yield ("options", name, option), "weights"
 
 
 def _settled_backends(file: Mapping[str, Any]) -> set[str]:
