@@ -392,9 +392,9 @@ class TestFile:
         path.write_text(f'{setting} = "{other}"' if setting else "")
         other.mkdir()
         (other if setting else path).chmod(0o777)
-        if os.geteuid() == 0:
-            with pytest.raises(UsageError, match="decides who gets in, but others than root may change"):
-                load_config(path, environ={})
+        monkeypatch.setattr(os, "geteuid", lambda: 0)
+        with pytest.raises(UsageError, match="decides who gets in, but others than root may change"):
+            load_config(path, environ={})
         monkeypatch.setattr(os, "geteuid", lambda: 1000)
         load_config(path, environ={})
 

@@ -1,5 +1,8 @@
 """Which variables set something, what their text becomes, and which are refused or left alone."""
 
+import subprocess
+import sys
+
 import pytest
 
 from faceauth.config import PipelineConfig, load_config
@@ -129,3 +132,8 @@ def test_variables_that_kubernetes_makes_of_services_are_no_settings(service: st
 
 def test_an_option_named_port_is_an_option() -> None:
     assert set_by(options__spoofnet__port="80") == {"options": {"spoofnet": {"port": 80}}}
+
+
+def test_import_faceauth_leaves_pydantic_settings_to_those_who_load_a_configuration() -> None:
+    code = "import sys, faceauth; print('pydantic_settings' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
