@@ -80,7 +80,7 @@ def test_insightface_scrfd(benchmark: BenchmarkFixture, image: Image, shared: Pa
     """SCRFD-500M at the 640 x 640 that its file fixes, through the insightface package."""
     pytest.importorskip("insightface")
     model = str(shared / "models" / "scrfd_500m_kps.onnx")
-    backend = load_backend("detection", "insightface", options={"model": model}).backend
+    backend = load_backend("detection", "scrfd", options={"model": model}).backend
     assert len(benchmark(backend.detect, image)) == 1
 
 
@@ -94,5 +94,5 @@ def test_insightface_arcface(benchmark: BenchmarkFixture, shared: Path) -> None:
     """The MobileFaceNet of faceplugin, through the insightface package."""
     pytest.importorskip("insightface")
     model = str(shared / "models" / "fr_feature.onnx")
-    backend = load_backend("embedding", "insightface", options={"model": model}).backend
+    backend = load_backend("embedding", "arcface", options={"model": model}).backend
     assert benchmark(backend.embed, noise(1, 112)).shape == (1, 512)

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "faceauth"
 
 BACKENDS = {"detection", "embedding", "liveness"}
-"""Folders of stage implementations: reached through entry points, imported by nobody further in."""
+"""Folders of stage implementations: reached by name, imported by nobody further in."""
 
 OUTWARD = {"cli", "evaluation", "server", "testing"}
 """Those who use the pipeline or its parts: nothing on the way of a decision knows of them."""

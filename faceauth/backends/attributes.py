@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeGuard, get_args
 
 from pydantic import ValidationError
 
+from faceauth.backends.time_limit import in_load_time
 from faceauth.errors import BackendBroken
 from faceauth.stages import API_VERSION, CropKind, CropSpec
 from faceauth.thresholds import MatchPoints, OperatingPoints
@@ -62,11 +63,10 @@ def checked_facts(stage: BackendStage, backend: object, *, called: str, name: st
         name: for the error.
 
     Raises:
-        BackendBroken: it breaks its contract, or reading an attribute raises.
+        BackendBroken: it breaks its contract, or reading an attribute raises or hangs.
     """
     try:
-        facts = _read(backend)
-        violations = _violations(stage, backend, facts)
+        facts, violations = in_load_time(lambda: _facts_and_violations(stage, backend))
     except (Exception, SystemExit) as error:  # an attribute of a foreign class can be a property that raises
         raise BackendBroken(
             f"{called} breaks its contract: reading its attributes raised {type(error).__name__}: {error}.", name=name
@@ -76,9 +76,14 @@ def checked_facts(stage: BackendStage, backend: object, *, called: str, name: st
     return facts
 
 
+def _facts_and_violations(stage: BackendStage, backend: object) -> tuple[Facts, list[str]]:
+    facts = _read(backend)
+    return facts, _violations(stage, backend, facts)
+
+
 def contract_violations(stage: BackendStage, backend: object) -> list[str]:
     """What is wrong with the attributes of ``backend``, one sentence each; empty when it keeps its contract."""
-    return _violations(stage, backend, _read(backend))
+    return _facts_and_violations(stage, backend)[1]
 
 
 def _read(backend: object) -> Facts:

@@ -1,28 +1,29 @@
-"""A stage and a name in, the backend that a distribution registers under that name out.
+"""A stage and a name in, the backend of that name out: faceauth's own, or what an installed distribution registers.
 
-Knows no setting, no file and no default backend: what is asked for is loaded or refused, never replaced. Listing reads
-the metadata of installed distributions and imports nothing.
-
-A backend is one line in its distribution's ``pyproject.toml``::
+What is asked for is loaded or refused, never replaced. Listing reads the metadata of installed distributions and
+imports nothing. faceauth's own backends stand in :data:`BUILT_IN` and need no metadata; others are one line in their
+distribution's ``pyproject.toml``::
 
     [project.entry-points."faceauth.liveness"]
     minifasnet = "faceauth_minifasnet:MiniFASNet"
 
-A name that two distributions register raises, one of faceauth's own too. A plugin is code with all rights of the
-process; ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD=1`` leaves the built-in backends only, ``allowed`` names the distributions
-that may take part beside them. What these two keep out takes no part, so it makes no name raise either.
+A name that two distributions register raises, and so does one of faceauth's own. A plugin is code with all rights of
+the process; ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD=1`` leaves the built-in backends only, ``allowed`` names the
+distributions that may take part beside them. What these two keep out takes no part, so it makes no name raise either.
 """
 
 import inspect
+import logging
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distribution, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, version
 from types import MappingProxyType
 from typing import Generic, Literal, TypeVar, cast, overload
 
 from faceauth.backends.attributes import STAGES, BackendStage, Facts, api_version_violations, checked_facts
+from faceauth.backends.time_limit import in_load_time
 from faceauth.errors import (
     BackendBroken,
     BackendConflict,
@@ -39,18 +40,31 @@ AUTOLOAD_SWITCH = "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD"
 
 OWN_DISTRIBUTION = "faceauth"
 
+BUILT_IN: Mapping[BackendStage, Mapping[str, str]] = MappingProxyType(
+    {
+        "detection": {"yunet": "faceauth.detection.yunet:YuNet", "scrfd": "faceauth.detection.scrfd:Scrfd"},
+        "liveness": {"spoofnet": "faceauth.liveness.spoofnet:SpoofNet"},
+        "embedding": {"sface": "faceauth.embedding.sface:SFace", "arcface": "faceauth.embedding.arcface:ArcFace"},
+    }
+)
+"""faceauth's own backends, ``module:class``. In the code, since anybody's metadata can call itself faceauth."""
+
+_UNKNOWN = "unknown"
+
 NO_OPTIONS: Mapping[str, object] = MappingProxyType({})
 
 BackendT = TypeVar("BackendT")
 
+logger = logging.getLogger("faceauth")
+
 
 @dataclass(frozen=True)
 class BackendEntry:
-    """One line of a distribution's metadata: nothing of it has been imported.
+    """A registered backend: nothing of it has been imported.
 
     Attributes:
         value: where the class is, ``module:attribute``.
-        builtin: it belongs to faceauth itself.
+        builtin: it is faceauth's own.
     """
 
     stage: BackendStage
@@ -71,11 +85,11 @@ class LoadedBackend(Generic[BackendT]):
 
 
 def list_backends(stage: BackendStage | None = None) -> list[BackendEntry]:
-    """Every registered backend, of one stage or of all, by stage, name and distribution. Imports nothing.
+    """Every backend there is, of one stage or of all, by stage, name and distribution. Imports nothing.
 
     A name that two distributions register is listed twice.
     """
-    found = [_entry(one, line) for one in STAGES if stage in (None, one) for line in _lines(one)]
+    found = [entry for one in STAGES if stage in (None, one) for entry in _entries(one)]
     return sorted(found, key=lambda entry: (STAGES.index(entry.stage), entry.name, entry.distribution))
 
 
@@ -126,8 +140,11 @@ def load_backend(
         UsageError: an option that its constructor does not know, or one that is missing.
         FaceAuthError: whatever the constructor raises on purpose, such as ``WeightsMissing``.
     """
-    entry, line = _select(stage, name, allowed)
-    backend = _construct(entry, _import(entry, line), options)
+    entry = _select(stage, name, allowed)
+    try:
+        backend = in_load_time(lambda: _construct(entry, _import(entry), options))
+    except TimeoutError as error:
+        raise BackendBroken(f"{_named(entry)} cannot be loaded: {error}.", name=name) from None
     facts = checked_facts(stage, backend, called=_named(entry), name=name)
     provenance = Provenance(
         stage=stage,
@@ -140,22 +157,22 @@ def load_backend(
     return LoadedBackend(cast(LivenessBackend, backend), facts, provenance)
 
 
-def _select(stage: BackendStage, name: str, allowed: Collection[str] | None) -> tuple[BackendEntry, EntryPoint]:
-    lines = [(_entry(stage, line), line) for line in _lines(stage)]
-    named = [(entry, line) for entry, line in lines if entry.name == name]
+def _select(stage: BackendStage, name: str, allowed: Collection[str] | None) -> BackendEntry:
+    entries = list(_entries(stage))
+    named = [entry for entry in entries if entry.name == name]
     if not named:
-        raise _not_found(stage, name, tuple(sorted({entry.name for entry, _ in lines})))
-    usable = [(entry, line) for entry, line in named if _may_load(entry, allowed)]
+        raise _not_found(stage, name, tuple(sorted({entry.name for entry in entries})))
+    usable = [entry for entry in named if _may_load(entry, allowed)]
     if not usable:
-        raise _not_allowed(named[0][0], allowed)
+        raise _not_allowed(named[0], allowed)
     if len(usable) > 1:
-        raise _conflict([entry for entry, _ in usable])
+        raise _conflict(usable)
     return usable[0]
 
 
-def _import(entry: BackendEntry, line: EntryPoint) -> Callable[..., object]:
+def _import(entry: BackendEntry) -> Callable[..., object]:
     try:
-        factory = line.load()
+        factory = EntryPoint(entry.name, entry.value, f"faceauth.{entry.stage}").load()
     # SystemExit as well: a plugin that is a script must not end the program, least of all with status 0, "accepted".
     except (Exception, SystemExit) as error:
         raise BackendBroken(
@@ -207,13 +224,12 @@ def _autoload_disabled() -> bool:
 
 
 def _not_found(stage: BackendStage, name: str, installed: tuple[str, ...]) -> BackendNotFound:
-    message = f"No {stage} backend {name!r}. Installed: {', '.join(installed) or 'none'}. "
-    try:
-        distribution(OWN_DISTRIBUTION)
-        message += "Install the distribution that registers it, or choose one of these."
-    except PackageNotFoundError:
-        message += "faceauth runs from a folder without being installed: run `pip install -e .` in it."
-    return BackendNotFound(message, name=name, installed=installed)
+    return BackendNotFound(
+        f"No {stage} backend {name!r}. Installed: {', '.join(installed)}. Install the distribution that registers it, "
+        "or choose one of these.",
+        name=name,
+        installed=installed,
+    )
 
 
 def _not_allowed(entry: BackendEntry, allowed: Collection[str] | None) -> BackendNotAllowed:
@@ -241,21 +257,47 @@ def _conflict(entries: list[BackendEntry]) -> BackendConflict:
     return BackendConflict(message, name=name)
 
 
-def _lines(stage: BackendStage) -> list[EntryPoint]:
-    return list(entry_points(group=f"faceauth.{stage}"))
+def _entries(stage: BackendStage) -> Iterator[BackendEntry]:
+    own_version = _version_of_faceauth()
+    for name, value in BUILT_IN[stage].items():
+        yield BackendEntry(stage, name, value, OWN_DISTRIBUTION, own_version, builtin=True)
+    seen: set[str] = set()
+    for dist in distributions():
+        lines = _lines(dist, f"faceauth.{stage}")
+        if not lines:
+            continue
+        name, version_ = _identity(dist)
+        if name != _UNKNOWN and _canonical(name) in seen:  # found twice on sys.path; Python imports the first
+            continue
+        seen.add(_canonical(name))
+        for line in lines:
+            # Another faceauth, such as an older one, that says of our backend what we do hides nothing.
+            if _canonical(name) != OWN_DISTRIBUTION or BUILT_IN[stage].get(line.name) != line.value:
+                yield BackendEntry(stage, line.name, line.value, name, version_, builtin=False)
 
 
-def _entry(stage: BackendStage, line: EntryPoint) -> BackendEntry:
-    name, version = _identity(line.dist)
-    # Both: the name in the metadata could be anybody's, but a module of this package is loaded from this package.
-    builtin = _canonical(name) == OWN_DISTRIBUTION and line.value.startswith("faceauth.")
-    return BackendEntry(stage, line.name, line.value, name, version, builtin)
+def _lines(dist: Distribution, group: str) -> list[EntryPoint]:
+    try:
+        return list(dist.entry_points.select(group=group))
+    except Exception:  # whatever somebody else's broken metadata raises is no reason to lose everybody's backends
+        logger.debug("The entry points of an installed distribution cannot be read.", exc_info=True)
+        return []
 
 
-def _identity(dist: Distribution | None) -> tuple[str, str]:
-    if dist is None or dist.read_text("METADATA") is None:
-        return "unknown", "unknown"
-    return dist.metadata["Name"] or "unknown", dist.metadata["Version"] or "unknown"
+def _identity(dist: Distribution) -> tuple[str, str]:
+    try:
+        if dist.read_text("METADATA") is None:
+            return _UNKNOWN, _UNKNOWN
+        return dist.metadata["Name"] or _UNKNOWN, dist.metadata["Version"] or _UNKNOWN
+    except Exception:  # not UTF-8, for example
+        return _UNKNOWN, _UNKNOWN
+
+
+def _version_of_faceauth() -> str:
+    try:
+        return version(OWN_DISTRIBUTION) or _UNKNOWN
+    except Exception:  # run from a folder, or damaged metadata
+        return _UNKNOWN
 
 
 def _canonical(distribution_name: str) -> str:

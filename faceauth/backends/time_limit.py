@@ -26,6 +26,9 @@ logger = logging.getLogger("faceauth")
 CALLS_AT_ONCE = max(4, os.cpu_count() or 1)
 """Calls of one stage that run at once, those left behind included; further callers wait. Chosen, not measured."""
 
+LOAD_TIMEOUT_S = 60.0
+"""Seconds that a backend may take to be imported and constructed, and to tell its attributes: chosen, not measured."""
+
 MESSAGE_LENGTH = 300
 """Characters of a stage's exception that a result repeats: chosen, not measured."""
 
@@ -102,6 +105,24 @@ class Guard:
         message = f"{self._name} {what}. Look for what blocks it, or raise stage_timeout_s."
         logger.error("%s", message)
         return StageTimeout(message, stage=self.stage)
+
+
+def in_load_time(function: Callable[[], T]) -> T:
+    """What ``function()``, which loads a backend, returns or raises.
+
+    Raises:
+        TimeoutError: it took longer than ``LOAD_TIMEOUT_S``; it is left behind.
+    """
+    worker = _Worker("faceauth-load", threading.Semaphore())
+    try:
+        value, error = worker.run(function, timeout_s=LOAD_TIMEOUT_S)
+    except Empty:
+        raise TimeoutError(f"it still hangs after {LOAD_TIMEOUT_S:g} s") from None
+    finally:
+        worker.dismiss()
+    if error is not None:
+        raise error
+    return value
 
 
 class _Worker:

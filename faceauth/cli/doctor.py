@@ -13,7 +13,7 @@ import click
 from faceauth.cli import output
 from faceauth.cli.exit_codes import Exit
 from faceauth.config import load_config
-from faceauth.environment import PREFIX
+from faceauth.settings.environment import PREFIX
 
 PACKAGES = ("faceauth", "numpy", "opencv-python", "onnxruntime", "pydantic", "click", "rich")
 OPTIONAL_PACKAGES = ("insightface", "matplotlib")

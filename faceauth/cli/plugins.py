@@ -37,10 +37,7 @@ def list_plugins() -> None:
         origin = f"{entry.distribution} {entry.version}"
         table.add_row(entry.stage, *map(output.readable, (name, origin, entry.value)))
     output.show(table)
-    if not any(entry.builtin for entry in entries):
-        output.note("faceauth itself is not installed, so its own backends are not found: run `pip install -e .`.")
-    if any(entry.builtin and entry.name == "insightface" for entry in entries):
-        output.note(f"{INSIGHTFACE} A model of your own has your own terms.")
+    output.note(f"scrfd and arcface: {INSIGHTFACE} A model of your own has your own terms.")
     if not all(entry.builtin for entry in entries):
         output.note(f"A plugin's code has all rights of the process that loads it; {AUTOLOAD_SWITCH}=1 keeps it out.")
 

@@ -64,7 +64,7 @@ class Scrfd:
         self._model = opened.model
         self._size_wh = (det_size[0], det_size[1])
         if not self._model.use_kps:
-            raise BackendBroken(f"{opened.path} finds no landmarks: take a model with key points.", name="insightface")
+            raise BackendBroken(f"{opened.path} finds no landmarks: take a model with key points.", name="scrfd")
         if self._model.static_input_size not in (None, self._size_wh):
             raise UsageError(f"{opened.path} is made for det_size {self._model.static_input_size}, not {det_size}.")
         self._model.prepare(0, input_size=self._size_wh, det_thresh=threshold)

@@ -63,7 +63,7 @@ class ArcFace:
             raise UsageError(f"{opened.path} wants crops of {self._model.input_size}, not of {self.crop.size_wh}.")
         probe = self._features(np.zeros((1, 112, 112, 3), np.uint8))
         if probe.ndim != 2:
-            raise BackendBroken(f"{opened.path} answers with shape {probe.shape}, not N x D.", name="insightface")
+            raise BackendBroken(f"{opened.path} answers with shape {probe.shape}, not N x D.", name="arcface")
         self._dimensions = probe.shape[1]
 
     def embed(self, crops: Crops) -> Scores:

@@ -1,7 +1,6 @@
 """The rules of the registry, kept on real throw-away distributions: a folder with a .dist-info and a module each."""
 
 import importlib
-import importlib.metadata
 import itertools
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from faceauth.backends.attributes import STAGES
+from faceauth.backends import registry, time_limit
+from faceauth.backends.attributes import STAGES, BackendStage
 from faceauth.backends.registry import AUTOLOAD_SWITCH, BackendEntry, list_backends, load_backend
 from faceauth.errors import (
     BackendBroken,
@@ -19,20 +19,21 @@ from faceauth.errors import (
     UsageError,
     WeightsMissing,
 )
+from faceauth.testing import FakeLiveness
 
 GOOD = """
 import numpy as np
 from faceauth.stages import CropSpec
 
 class Backend:
-    api_version = 1
-    crop = CropSpec(size_wh=(32, 32), scale=2.0, kind="square", color="bgr")
+    api_version = 2
+    crops = (CropSpec(size_wh=(32, 32), scale=2.0, kind="square", color="bgr"),)
     weights_sha256 = {"net.onnx": "0" * 64}
     operating_points = None
     def __init__(self, *, p_live: float = 0.5, required: int = 0) -> None:
         self.p_live = p_live
     def score(self, crops):
-        return np.full(len(crops), self.p_live, np.float32)
+        return np.full(len(crops[0]), self.p_live, np.float32)
 """
 
 Install = Callable[..., str]
@@ -64,9 +65,10 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
 
 @pytest.fixture
-def own_liveness(install: Install) -> str:
-    """A distribution named faceauth with a built-in backend ``own``, whether faceauth is installed here or not."""
-    install("faceauth", "own", value="faceauth.testing:FakeLiveness")
+def own_liveness(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A built-in backend that needs no weights."""
+    own = {**registry.BUILT_IN, "liveness": {"own": "faceauth.testing:FakeLiveness"}}
+    monkeypatch.setattr(registry, "BUILT_IN", own)
     return "own"
 
 
@@ -134,8 +136,8 @@ def test_name_of_another_stage_is_not_found(install: Install) -> None:
         ("Backend = 7", "7"),
         ("def Backend(): raise OSError('no such device')", "no such device"),
         ("import sys\ndef Backend(): sys.exit(0)", "SystemExit"),
-        (GOOD.replace("api_version = 1", "api_version = 2"), "api_version 2.*api_version 1"),
-        (GOOD.replace("api_version = 1", ""), "api_version None"),
+        (GOOD.replace("api_version = 2", "api_version = 1"), "api_version 1.*api_version 2"),
+        (GOOD.replace("api_version = 2", ""), "api_version None"),
         (GOOD.replace("def score", "def predict"), r"no method score\(\)"),
         (GOOD.replace('{"net.onnx": "0" * 64}', "None"), "weights_sha256"),
         (GOOD.replace('"0" * 64', '"short"'), "weights_sha256"),
@@ -146,7 +148,7 @@ def test_name_of_another_stage_is_not_found(install: Install) -> None:
         (GOOD.replace("scale=2.0", "scale=float('nan')"), "scale"),
         (GOOD.replace('color="bgr"', 'color="grey"'), "color"),
         (GOOD.replace('kind="square"', 'kind="arcface"'), "112"),
-        (GOOD.replace("crop = CropSpec(", "crop = dict("), "CropSpec"),
+        (GOOD.replace("(CropSpec(", "(dict("), "CropSpec"),
         (GOOD.replace("operating_points = None", "@property\n    def operating_points(self): 1 / 0"), "ZeroDivision"),
     ],
 )
@@ -162,9 +164,9 @@ def test_broken_backend_is_listed_and_raises_its_reason_when_selected(
 
 
 def test_backend_for_another_api_is_refused_before_its_constructor_runs(install: Install) -> None:
-    source = "class Backend:\n    api_version = 2\n    def __init__(self):\n        raise RuntimeError('ran')"
+    source = "class Backend:\n    api_version = 3\n    def __init__(self):\n        raise RuntimeError('ran')"
     install("faceauth-next", "next", source)
-    with pytest.raises(BackendBroken, match="api_version 2"):
+    with pytest.raises(BackendBroken, match="api_version 3"):
         load_backend("liveness", "next")
 
 
@@ -205,7 +207,7 @@ def Backend(strict: float = 0.9):
 """
     install("faceauth-points", "points", source)
     assert load_backend("liveness", "points").backend.operating_points is not None
-    with pytest.raises(BackendBroken, match="do not grow"):
+    with pytest.raises(BackendBroken, match="must ascend"):
         load_backend("liveness", "points", options={"strict": 0.4})
 
 
@@ -280,12 +282,87 @@ def test_shutting_the_intruder_out_brings_the_built_in_back(
     assert loaded.provenance.distribution == "faceauth"
 
 
-def test_distribution_that_calls_itself_faceauth_is_not_built_in(install: Install) -> None:
-    module = install("faceauth", "own")
-    assert not only("own").builtin
+def test_distribution_that_calls_itself_faceauth_is_an_intruder_like_any_other(
+    own_liveness: str, install: Install
+) -> None:
+    install("faceauth", own_liveness, value="faceauth.testing:FakeDetector")
+    assert [entry.builtin for entry in list_backends("liveness") if entry.name == own_liveness] == [True, False]
+    with pytest.raises(BackendConflict, match=r"reserved for faceauth, but faceauth 1\.2 registers it too"):
+        load_backend("liveness", own_liveness)
+    assert type(load_backend("liveness", own_liveness, allowed=[]).backend) is FakeLiveness
+
+
+def test_name_that_a_distribution_called_faceauth_adds_is_not_built_in(install: Install) -> None:
+    module = install("faceauth", "added")
+    assert not only("added").builtin
     with pytest.raises(BackendNotAllowed):
-        load_backend("liveness", "own", allowed=[])
+        load_backend("liveness", "added", allowed=[])
     assert module not in sys.modules
+
+
+def test_another_faceauth_that_registers_the_same_class_is_no_conflict(own_liveness: str, install: Install) -> None:
+    install("faceauth", own_liveness, value="faceauth.testing:FakeLiveness")
+    assert only(own_liveness).builtin
+    assert load_backend("liveness", own_liveness).provenance.name == own_liveness
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_built_in_backends_need_no_metadata(monkeypatch: pytest.MonkeyPatch, stage: BackendStage) -> None:
+    monkeypatch.setattr(registry, "distributions", lambda: iter(()))
+    monkeypatch.setattr(registry, "version", lambda _: None)
+    names = {entry.name: entry for entry in list_backends(stage)}
+    assert names.keys() == registry.BUILT_IN[stage].keys()
+    assert all(entry.builtin and entry.version == "unknown" for entry in names.values())
+
+
+def test_damaged_metadata_of_faceauth_does_not_matter_for_its_backends(
+    own_liveness: str, install: Install, tmp_path: Path
+) -> None:
+    install("faceauth", "broken")
+    damage(tmp_path, "METADATA")
+    damage(tmp_path, "entry_points.txt")
+    assert load_backend("liveness", own_liveness).provenance.distribution == "faceauth"
+
+
+def damage(folder: Path, file: str) -> None:
+    (path,) = folder.rglob(file)
+    path.write_bytes(b"Author: Andr\xe9\n")
+
+
+@pytest.mark.parametrize("file", ["METADATA", "entry_points.txt"])
+def test_broken_metadata_of_others_hides_no_backend_but_theirs(
+    own_liveness: str, install: Install, tmp_path: Path, file: str
+) -> None:
+    install("plug", "plug")
+    damage(tmp_path, file)
+    install("faceauth-extra", "extra")
+    assert {own_liveness, "extra"} <= {entry.name for entry in list_backends("liveness")}
+    assert load_backend("liveness", own_liveness).provenance.distribution == "faceauth"
+    assert load_backend("liveness", "extra").provenance.distribution == "faceauth-extra"
+
+
+def test_a_distribution_found_twice_is_no_conflict_with_itself(install: Install) -> None:
+    install("faceauth-extra", "extra")
+    first = install("faceauth-extra", "extra")
+    assert only("extra").value == f"{first}:Backend"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import time\ntime.sleep(30)",
+        "import time\ndef Backend(): time.sleep(30)",
+        f"import time\n{GOOD}    @property\n    def model_id(self): time.sleep(30)",
+    ],
+    ids=["import", "constructor", "attribute"],
+)
+def test_a_backend_that_hangs_while_it_is_loaded_is_broken(
+    install: Install, monkeypatch: pytest.MonkeyPatch, source: str
+) -> None:
+    monkeypatch.setattr(time_limit, "LOAD_TIMEOUT_S", 0.3)
+    install("faceauth-slow", "slow", source)
+    with pytest.raises(BackendBroken, match=r"faceauth-slow 1\.2 .* hangs after 0\.3 s"):
+        load_backend("liveness", "slow")
 
 
 @pytest.mark.parametrize("value", ["1", "true", "yes"])
@@ -325,14 +402,7 @@ def test_allow_list_holds_distributions_and_not_the_names_they_choose(install: I
         load_backend("liveness", "extra", allowed=["extra"])
 
 
-@pytest.mark.parametrize(
-    ("stage", "name"),
-    [("detection", "yunet"), ("liveness", "spoofnet"), ("embedding", "sface")],
-)
-def test_installed_faceauth_registers_its_own_backends(stage: str, name: str) -> None:
-    try:
-        importlib.metadata.distribution("faceauth")
-    except importlib.metadata.PackageNotFoundError:
-        pytest.skip("faceauth is not installed: pip install -e .")
-    (entry,) = [entry for entry in list_backends() if (entry.stage, entry.name) == (stage, name)]
-    assert entry.builtin
+@pytest.mark.parametrize(("stage", "name"), [(stage, name) for stage, own in registry.BUILT_IN.items() for name in own])
+def test_every_built_in_backend_is_there(stage: BackendStage, name: str) -> None:
+    module, _, attribute = registry.BUILT_IN[stage][name].partition(":")
+    assert callable(getattr(importlib.import_module(module), attribute))

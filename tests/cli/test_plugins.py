@@ -34,13 +34,12 @@ def test_list_shows_a_name_that_two_distributions_register(
     assert run("plugins", "check", "fake").exit_code == 4
 
 
-def test_list_says_the_terms_of_insightfaces_packs(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    info = tmp_path / "faceauth-9.9.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: faceauth\nVersion: 9.9\n")
-    (info / "entry_points.txt").write_text("[faceauth.detection]\ninsightface = faceauth.detection.scrfd:Scrfd\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    assert "non-commercial research" in run("plugins", "list").stderr
+def test_list_shows_what_is_built_in_and_the_terms_of_insightfaces_packs(run: Run) -> None:
+    ran = run("plugins", "list", COLUMNS="160")
+    rows = [line.split() for line in ran.stdout.splitlines()]
+    for stage, name in (("detection", "scrfd"), ("liveness", "spoofnet"), ("embedding", "arcface")):
+        assert [stage, name, "faceauth"] in [row[:3] for row in rows]
+    assert "non-commercial research" in ran.stderr
 
 
 def test_check_of_a_good_backend_passes_every_rule_of_every_stage(run: Run) -> None:

@@ -16,7 +16,8 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from faceauth.errors import UsageError
-from faceauth.thresholds import PointName
+from faceauth.settings.fields import Settings
+from faceauth.thresholds import LENIENT_TO_STRICT
 
 PREFIX = "FACEAUTH_"
 
@@ -29,11 +30,10 @@ _SERVICE = re.compile(
 """What Kubernetes puts into every container for a service called ``faceauth`` or ``faceauth-something``."""
 
 
-def read_environment(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, Any]:
+def read_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     """The settings that variables of ``environ`` set, nested as in a file.
 
     Args:
-        settings: the model whose fields are the settings.
         environ: name -> text.
 
     Raises:
@@ -42,15 +42,14 @@ def read_environment(settings: type[BaseModel], environ: Mapping[str, str]) -> d
     ours = {name: text for name, text in environ.items() if name.startswith(PREFIX) and name not in READ_ELSEWHERE}
     for name, text in sorted(ours.items()):
         key = name.removeprefix(PREFIX).lower()
-        if key.split("__")[0] not in settings.model_fields:
-            _refuse_near_miss(settings, name, key)
+        if key.split("__")[0] not in Settings.model_fields:
+            _refuse_near_miss(name, key)
         elif not text:
             raise UsageError(f"The variable {name} is empty: unset it, or give it a value.")
-    return _Variables(settings, ours)()
+    return _Variables(ours)()
 
 
 def refuse_loosening(
-    settings: type[BaseModel],
     file: Mapping[str, Any],
     environment: Mapping[str, Any],
     *,
@@ -60,7 +59,6 @@ def refuse_loosening(
     """What a configuration file forbids, no variable loosens; making it stricter is allowed.
 
     Args:
-        settings: the model whose fields are the settings.
         file: what the file sets, checked.
         environment: what the environment sets, checked.
         path: of the file.
@@ -69,7 +67,7 @@ def refuse_loosening(
     Raises:
         UsageError: a variable would loosen what the file sets, or swap what it names.
     """
-    for place, settled in (*_swapped(settings, file, environment), *_loosened(file, environment)):
+    for place, settled in (*_swapped(file, environment), *_loosened(file, environment)):
         raise UsageError(
             f"The variable {_variable_of(place, environ)} may not loosen what {os.fspath(path)} settles with "
             f"{settled}: unset the variable, or change the file."
@@ -93,48 +91,56 @@ _IS_LOOSER: Mapping[str, Callable[[Any, Any], bool]] = {
     "require_liveness": lambda there, here: there and not here,
     "require_match": lambda there, here: there and not here,
     "faces": lambda there, here: there == "exactly_one" and here != there,
-    "allowed_plugins": lambda there, here: here is None or not set(here) <= set(there),
-    "threshold": lambda there, here: not _as_strict(there, here),
-    "match_threshold": lambda there, here: not _as_strict(there, here),
+    "allowed_plugins": lambda there, here: not set(here) <= set(there),
+    "threshold": lambda there, here: not _as_strict(here, there),
+    "match_threshold": lambda there, here: not _as_strict(here, there),
 }
 """Setting -> whether the environment's value (the second) allows more than the file's."""
 
 Place = tuple[str, ...]
 
 
-def _swapped(
-    settings: type[BaseModel], file: Mapping[str, Any], environment: Mapping[str, Any]
-) -> Iterator[tuple[Place, str]]:
-    for key in _SETTLED_BY.keys() & environment.keys():
-        settling = [other for other in _SETTLED_BY[key] if other in file]
-        if settling and environment[key] != file.get(key, settings.model_fields[key].default):
-            yield (key,), settling[0]
-    backends = {"detector", "liveness", "embedder"} & file.keys()
-    named = {name for key in backends for name in ((file[key],) if key != "liveness" else file[key])}
+def _swapped(file: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
+    for key, settling in _SETTLED_BY.items():
+        settled = next((other for other in settling if other in file), None)
+        if settled and key in environment and environment[key] != _of(file, key):
+            yield (key,), settled
+    there = file.get("options", {})
+    settled_backends = _settled_backends(file) | there.keys()
     for name, options in environment.get("options", {}).items():
-        there = file.get("options", {})
-        if name in named | there.keys() and options != there.get(name):
-            yield ("options", name), f"the backend {name}"
-        if "weights" in file and "weights_folder" in options:
-            yield ("options", name, "weights_folder"), "weights"
+        for option, value in options.items():
+            if name in settled_backends and (option, value) not in there.get(name, {}).items():
+                yield ("options", name, option), f"the backend {name}"
+            elif option == "weights_folder" and "weights" in file:
+                yield ("options", name, option), "weights"
+
+
+def _settled_backends(file: Mapping[str, Any]) -> set[str]:
+    settled = [key for key in ("detector", "liveness", "embedder") if any(other in file for other in _SETTLED_BY[key])]
+    chosen = [_of(file, key) for key in settled]
+    return {name for names in chosen for name in ((names,) if isinstance(names, str) else names)}
+
+
+def _of(file: Mapping[str, Any], key: str) -> Any:
+    return file.get(key, Settings.model_fields[key].default)
 
 
 def _loosened(file: Mapping[str, Any], environment: Mapping[str, Any]) -> Iterator[tuple[Place, str]]:
-    for key in _IS_LOOSER.keys() & file.keys() & environment.keys():
-        if _IS_LOOSER[key](file[key], environment[key]):
+    for key, is_looser in _IS_LOOSER.items():
+        if key in file and key in environment and is_looser(file[key], environment[key]):
             yield (key,), key
     for table in ("gate", "limits"):
         there, here = file.get(table, {}), environment.get(table, {})
-        for key in there.keys() & here.keys():
+        for key in sorted(there.keys() & here.keys()):
             if here[key] < there[key] if key.startswith("min_") else here[key] > there[key]:
                 yield (table, key), f"{table}.{key}"
 
 
-def _as_strict(there: str | float, here: str | float) -> bool:
+def _as_strict(here: str | float, there: str | float) -> bool:
     """Numbers compare with numbers and names with names; a number and a name do not compare."""
     if isinstance(there, str) and isinstance(here, str):
-        lenient_to_strict = get_args(PointName)
-        return lenient_to_strict.index(here) >= lenient_to_strict.index(there)
+        order: tuple[str, ...] = LENIENT_TO_STRICT
+        return order.index(here) >= order.index(there)
     return isinstance(there, float) and isinstance(here, float) and here >= there
 
 
@@ -148,8 +154,8 @@ def _variable_of(place: Place, environ: Mapping[str, str]) -> str:
 class _Variables(EnvSettingsSource):
     """pydantic-settings' reading of variables, from any mapping and with the types of a strict model."""
 
-    def __init__(self, settings: type[BaseModel], environ: Mapping[str, str]) -> None:
-        super().__init__(cast(type[BaseSettings], settings), env_prefix=PREFIX, env_nested_delimiter="__")
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        super().__init__(cast(type[BaseSettings], Settings), env_prefix=PREFIX, env_nested_delimiter="__")
         self.env_vars = {name.lower(): text for name, text in environ.items()}
 
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
@@ -166,13 +172,8 @@ class _Variables(EnvSettingsSource):
 
     def decode_complex_value(self, field_name: str, field: FieldInfo | None, value: Any) -> Any:
         """A list or table in JSON, else the text: a name, which may look like a number."""
-        if field is None:
-            return json.loads(value)
-        try:
-            decoded = json.loads(value)
-        except ValueError:
-            return value
-        return decoded if isinstance(decoded, list | dict) else value
+        decoded = _json(value)
+        return decoded if field is None or isinstance(decoded, list | dict) else value
 
     def next_field(self, field: Any, key: str, case_sensitive: bool | None = None) -> FieldInfo | None:
         """None for an option of a backend, whose type only the backend knows: JSON where it is JSON, else text."""
@@ -189,28 +190,32 @@ def _truth(text: str) -> bool | str:
 
 def _number(value: Any) -> Any:
     """The number that a text spells, else the value."""
-    try:
-        number = json.loads(value)
-    except (TypeError, ValueError):
-        return value
+    number = _json(value) if isinstance(value, str) else value
     return number if type(number) in (int, float) else value
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
-def _refuse_near_miss(settings: type[BaseModel], variable: str, key: str) -> None:
+def _refuse_near_miss(variable: str, key: str) -> None:
     """A variable of somebody else's is left alone; one of ours that is misspelt or lacks its table is not ignored."""
     if _SERVICE.fullmatch(variable):
         return
-    tables = [name for name, field in settings.model_fields.items() if name == "options" or _is_model(field.annotation)]
-    ours = {name.removeprefix(PREFIX).lower(): name for name in READ_ELSEWHERE} | _settable(settings, PREFIX)
+    tables = [name for name, field in Settings.model_fields.items() if name == "options" or _is_model(field.annotation)]
+    ours = {name.removeprefix(PREFIX).lower(): name for name in READ_ELSEWHERE} | _settable(Settings, PREFIX)
     for table in tables:
         if key.startswith(f"{table}_"):
             deeper = f"{table}__{key.removeprefix(f'{table}_')}".upper()
             raise UsageError(f"The variable {variable} sets nothing; did you mean {PREFIX}{deeper}?")
-    starts = [name for name in settings.model_fields if key.startswith(f"{name}_")]
+    starts = [name for name in Settings.model_fields if key.startswith(f"{name}_")]
     for part in dict.fromkeys((key, key.split("__")[-1])):
         near = difflib.get_close_matches(part, ours, n=1, cutoff=0.75) or starts
         if near:

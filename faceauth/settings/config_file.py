@@ -1,0 +1,61 @@
+"""A configuration file in, the settings it holds out; and a file with every setting, its meaning and its default."""
+
+import json
+import os
+import stat
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from faceauth.errors import UsageError
+from faceauth.settings.fields import Settings
+from faceauth.settings.permissions import refuse_writable_by_others
+
+
+def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The tables and keys of a TOML file, unchecked.
+
+    Raises:
+        UsageError: it cannot be read, is no regular file or no TOML, or this is root and others may change it.
+    """
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a FIFO without a writer would wait for one
+            raise UsageError(f"The configuration {path} is no regular file: name a TOML file.")
+        refuse_writable_by_others(Path(path), called="configuration")
+        return tomllib.loads(Path(path).read_bytes().decode("utf-8-sig"))  # Windows editors write a byte order mark
+    except OSError as error:
+        raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.") from error
+    except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors
+        raise UsageError(f"The configuration {path} is no TOML file: {error}.") from error
+
+
+def commented_config_file() -> str:
+    """A TOML file that sets nothing: every setting is commented out, at its default or, without one, at an example.
+
+    Nothing is set because what a file sets, no environment variable may loosen.
+    """
+    head = "# What is set here goes before the defaults, and no environment variable may loosen it."
+    return "\n".join((head, *_lines(), ""))
+
+
+def _lines() -> Iterator[str]:
+    tables = {}
+    for key, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        if isinstance(default, BaseModel):
+            tables[key] = default
+            continue
+        yield f"\n# {field.description}"
+        yield f"# {key} = {_toml(field.examples[0] if field.examples else default)}"
+    for key, table in tables.items():
+        yield f"\n# {Settings.model_fields[key].description}\n# [{key}]"
+        yield from (f"# {name} = {_toml(value)}" for name, value in table.model_dump().items())
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + "}"
+    return json.dumps(value)  # the same as TOML for text, numbers, truth values and lists of them
