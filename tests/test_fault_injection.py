@@ -218,7 +218,7 @@ def test_landmarks_in_one_point_deny() -> None:
     turned = GatePolicy(max_yaw_deg=180, max_pitch_deg=180, max_roll_deg=180)
     result = fake_pipeline(**stages, gate=turned).verify(noise_image())
     assert_denied(result)
-    assert result.failed == "cropping" and "cannot be cropped" in result.message
+    assert result.failed == "cropping" and "apart from each other" in result.message
 
 
 def test_a_fault_names_stage_and_backend_and_is_logged_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:

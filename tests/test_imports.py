@@ -1,48 +1,55 @@
-"""Which way the imports point, and what `import faceauth` leaves alone."""
+"""Which way the imports point, that names are not used twice, and what `import faceauth` leaves alone."""
 
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[1] / "faceauth"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "faceauth"
 
-BACKENDS = {"detection", "embedding", "liveness"}
-"""Folders of stage implementations: reached by name, imported by nobody further in."""
+OUTER_TO_INNER = (
+    "__main__",
+    "cli",
+    "evaluation",
+    "__init__",
+    "pipeline",
+    "testing",
+    "policy",
+    "backends",
+    "config",
+    "settings",
+    "detection",
+    "embedding",
+    "liveness",
+    "weights",
+    "calibration",
+    "metrics",
+    "presentation",
+    "templates",
+    "gate",
+    "cropping",
+    "imaging",
+    "stages",
+    "results",
+    "thresholds",
+    "errors",
+)
+"""The rooms and root modules of the library. Each imports only what stands after it."""
 
-OUTWARD = {"cli", "evaluation", "server", "testing"}
-"""Those who use the pipeline or its parts: nothing on the way of a decision knows of them."""
-
-JUDGING = frozenset({"gate", "guard", "presentation"})
-"""Those who check and note what a stage answers."""
-
-STEERING = frozenset({"policy", "config", "registry", "backends", "pipeline"})
-"""Those who know what is required and who fills which stage, from the inside out."""
-
-NEVER_REACHES = {
-    **dict.fromkeys(("crop", "gate", "alignment", "match", "guard", "contracts", "presentation"), STEERING),
-    **dict.fromkeys(("imaging", "headers", "sessions", "weights"), STEERING | JUDGING),
-    **dict.fromkeys(sorted(BACKENDS), (STEERING | JUDGING) - {"registry"}),
-    "policy": STEERING - {"policy"},
-    "registry": {*STEERING, "gate", "imaging", "alignment"} - {"registry"},
-    "config": {"registry", "backends", "pipeline"},
-    "backends": {"pipeline"},
-    "metrics": {*STEERING, "imaging", "stages"},
-}
-"""Module or folder -> what it imports neither itself nor through others."""
+BACKENDS = ("detection", "embedding", "liveness")
+"""Rooms of stage implementations: reached by name through the registry, imported by nobody but the tests."""
 
 FOREIGN = ("torch", "torchvision", "insightface", "sklearn", "skimage", "scipy", "matplotlib", "training", "plugins")
 
+EVERY_MODULE = sorted(PACKAGE.rglob("*.py"))
 
-def modules() -> dict[str, Path]:
-    """Dotted name below ``faceauth`` -> file."""
-    return {
-        ".".join(path.relative_to(PACKAGE).with_suffix("").parts): path
-        for path in sorted(PACKAGE.rglob("*.py"))
-        if "__pycache__" not in path.parts
-    }
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
 def imported(path: Path, *, at_import: bool = False) -> set[str]:
@@ -64,92 +71,66 @@ def imported(path: Path, *, at_import: bool = False) -> set[str]:
     return found
 
 
-def siblings(path: Path) -> set[str]:
-    """Names of the modules and folders directly below ``faceauth`` that a file imports."""
+def rooms_imported(path: Path) -> set[str]:
+    """Rooms and root modules of the library that a file imports, its own apart."""
     parts = [name.split(".") for name in imported(path) if name.split(".")[0] == "faceauth"]
-    tops = {name.split(".")[0] for name in modules()}
-    return {part[1] if part[1] in tops else "__init__" for part in parts if len(part) > 1}
+    rooms = {part[1] if part[1] in OUTER_TO_INNER else "__init__" for part in parts if len(part) > 1}
+    return rooms - {name_of(path).split(".")[0]}
 
 
-def reached(start: str) -> set[str]:
-    """Everything of ours that ``start`` imports, itself or through others."""
-    found: set[str] = set()
-    pending = [start]
-    while pending:
-        new = EDGES[pending.pop()] - found
-        found |= new
-        pending += new
-    return found - {start}
-
-
-def edges() -> dict[str, set[str]]:
-    graph: dict[str, set[str]] = {}
-    for name, path in modules().items():
-        graph.setdefault(name.split(".")[0], set()).update(siblings(path))
-    return graph
-
-
-EDGES = edges()
+def test_every_room_has_its_place() -> None:
+    assert {name_of(path).split(".")[0] for path in EVERY_MODULE} == set(OUTER_TO_INNER)
 
 
 def test_the_arrows_are_seen_at_all() -> None:
     """Or the tests below would prove nothing."""
-    assert {"policy", "gate", "imaging", "registry", "config", "errors"} <= reached("pipeline")
-    assert "pipeline" in EDGES["__init__"] and "crop" in EDGES["alignment"]
+    assert {"policy", "gate", "imaging", "config", "errors"} <= rooms_imported(PACKAGE / "pipeline.py")
 
 
-@pytest.mark.parametrize("start", NEVER_REACHES)
-def test_imports_point_inward(start: str) -> None:
-    assert not reached(start) & NEVER_REACHES[start]
+@pytest.mark.parametrize("path", EVERY_MODULE, ids=name_of)
+def test_imports_point_inward(path: Path) -> None:
+    place = OUTER_TO_INNER.index(name_of(path).split(".")[0])
+    assert not rooms_imported(path) & set(OUTER_TO_INNER[:place])
 
 
-def test_the_pipeline_knows_no_backend_and_nobody_who_uses_it() -> None:
-    assert not reached("__init__") & {*OUTWARD, *BACKENDS}
+@pytest.mark.parametrize("path", EVERY_MODULE, ids=name_of)
+def test_nobody_imports_a_backend(path: Path) -> None:
+    assert not rooms_imported(path) & set(BACKENDS)
 
 
-@pytest.mark.parametrize("backend", sorted(BACKENDS))
-def test_a_backend_knows_no_other_stage_and_nobody_further_out(backend: str) -> None:
-    assert not reached(backend) & ((BACKENDS - {backend}) | OUTWARD)
-
-
-def test_results_import_nothing_of_ours_but_errors() -> None:
-    assert siblings(PACKAGE / "results.py") <= {"errors"}
-
-
-def test_a_stage_protocol_imports_results_alone() -> None:
-    assert siblings(PACKAGE / "stages.py") <= {"results"}
-
-
-@pytest.mark.parametrize("name", list(modules()))
-def test_no_module_imports_training_or_a_heavy_package_at_import(name: str) -> None:
-    tops = {one.split(".")[0] for one in imported(modules()[name], at_import=True)}
+@pytest.mark.parametrize("path", EVERY_MODULE, ids=name_of)
+def test_no_module_imports_training_or_a_heavy_package_at_import(path: Path) -> None:
+    tops = {one.split(".")[0] for one in imported(path, at_import=True)}
     assert not tops & {*FOREIGN, "onnxruntime"}
-    assert not {one.split(".")[0] for one in imported(modules()[name])} & {"torch", "torchvision", "training"}
+    assert not {one.split(".")[0] for one in imported(path)} & {"torch", "torchvision", "training"}
 
 
-def test_no_two_modules_import_each_other() -> None:
-    waiting = {name: targets - {name} for name, targets in EDGES.items()}
-    while ready := {name for name, targets in waiting.items() if not targets}:
-        waiting = {name: targets - ready for name, targets in waiting.items() if name not in ready}
-    assert waiting == {}
+def modules_of_both_packages() -> list[Path]:
+    files = [*EVERY_MODULE, *sorted((ROOT / "training").rglob("*.py"))]
+    return [path for path in files if path.parent.name != "cli" and not path.stem.startswith("__")]
 
 
-def test_import_faceauth_loads_no_network_no_torch_and_no_plugin() -> None:
-    code = "import sys, faceauth; print(*sorted({name.split('.')[0] for name in sys.modules}), sep='\\n')"
-    loaded = set(
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
-        ).stdout.split()
-    )
-    assert "faceauth" in loaded
-    assert not loaded & {*FOREIGN, "onnxruntime", "click", "rich", "PIL"}
-    assert not {name for name in loaded if name.startswith("faceauth_")}
+def test_no_two_modules_share_a_name() -> None:
+    """Commands apart: a module of ``cli`` is named for its command."""
+    assert [name for name, n in Counter(path.stem for path in modules_of_both_packages()).items() if n > 1] == []
 
 
-def test_import_faceauth_imports_no_backend() -> None:
-    code = "import sys, faceauth; print(*[name for name in sys.modules if name.startswith('faceauth.')], sep='\\n')"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
-    ).stdout.split()
+@pytest.mark.parametrize("path", modules_of_both_packages(), ids=lambda path: path.stem)
+def test_no_module_is_named_like_its_function(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert path.stem not in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def loaded_by_import_faceauth() -> set[str]:
+    code = "import sys, faceauth; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.split())
+
+
+def test_import_faceauth_loads_no_network_no_torch_no_backend_and_no_plugin() -> None:
+    loaded = loaded_by_import_faceauth()
+    tops = {name.split(".")[0] for name in loaded}
     assert "faceauth.pipeline" in loaded
-    assert not [name for name in loaded if name.split(".")[1] in BACKENDS]
+    assert not tops & {*FOREIGN, "onnxruntime", "click", "rich", "pydantic_settings"}
+    assert not {name for name in tops if name.startswith("faceauth_")}
+    assert not [name for name in loaded if name.startswith("faceauth.") and name.split(".")[1] in BACKENDS]

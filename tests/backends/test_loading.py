@@ -19,13 +19,13 @@ LIVENESS_ONLY = PipelineConfig(
 MATCH = LIVENESS_ONLY.model_copy(update={"require_match": True})
 
 
+NAMES = {"detection": "FakeDetector", "liveness": "FakeLiveness", "embedding": "FakeEmbedder"}
+
+
 def given(**changes: object) -> Instances:
     stages = {"detection": FakeDetector(), "liveness": FakeLiveness(), "embedding": FakeEmbedder(), **changes}
-    return Instances(
-        **{  # type: ignore[arg-type]
-            stage: {} if backend is None else {type(backend).__name__: backend} for stage, backend in stages.items()
-        }
-    )
+    named = {stage: {} if backend is None else {NAMES[stage]: backend} for stage, backend in stages.items()}
+    return Instances(**named)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("stage", "name"), [("detection", "FakeDetector"), ("liveness", "FakeLiveness")])
@@ -112,7 +112,7 @@ def test_operating_points_that_bypassed_their_checks_are_refused(balanced: objec
         Backends(LIVENESS_ONLY, given(liveness=FakeLiveness(operating_points=bad)))
 
 
-class FakeEmbedderOfCode(FakeEmbedder):
+class Changeable(FakeEmbedder):
     """An embedder one of whose attributes is code."""
 
     answers: list[object]
@@ -129,14 +129,14 @@ class FakeEmbedderOfCode(FakeEmbedder):
 
 
 def test_an_instance_whose_attribute_raises_is_refused_at_load() -> None:
-    embedder = FakeEmbedderOfCode()
+    embedder = Changeable()
     embedder.answers = [RuntimeError("no device")]
-    with pytest.raises(BackendBroken, match=r"embedding backend FakeEmbedderOfCode .* RuntimeError: no device"):
+    with pytest.raises(BackendBroken, match=r"embedding backend FakeEmbedder .* RuntimeError: no device"):
         Backends(MATCH, given(embedding=embedder))
 
 
 def test_attributes_are_read_once_so_that_a_backend_cannot_change_its_mind() -> None:
-    embedder = FakeEmbedderOfCode()
+    embedder = Changeable()
     embedder.answers = ["first"]
     assert Backends(MATCH, given(embedding=embedder)).embedding().facts.model_id == "first"
     assert embedder.answers == []
