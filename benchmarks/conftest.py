@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.photo import photo_640x480
-from faceauth import Pipeline, PipelineConfig
-from faceauth.cropping.five_point import FivePointAligner
+from faceauth import Pipeline
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
 from faceauth.imaging.decoding import load_image
@@ -63,11 +62,6 @@ def sface() -> SFace:
 
 
 @pytest.fixture(scope="session")
-def aligner() -> FivePointAligner:
-    return FivePointAligner()
-
-
-@pytest.fixture(scope="session")
 def face(yunet: YuNet, image: Image) -> Face:
     (found,) = yunet.detect(image)
     return found
@@ -75,8 +69,7 @@ def face(yunet: YuNet, image: Image) -> Face:
 
 @pytest.fixture(scope="session")
 def pipeline() -> Pipeline:
-    """By the defaults alone: what the environment says would make two runs differ."""
-    return Pipeline(PipelineConfig())
+    return Pipeline()
 
 
 def noise(n: int, side: int) -> np.ndarray:

@@ -4,7 +4,6 @@ Speed alone: what the liveness backends are worth is a matter for ``faceauth eva
 uniface and insightface's liveness add-on, whose weights are fetched from a site when they are first used.
 """
 
-from functools import partial
 from pathlib import Path
 
 import cv2
@@ -14,27 +13,25 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import noise
 from faceauth.backends.registry import load_backend
-from faceauth.cropping.five_point import FivePointAligner
+from faceauth.cropping.crops import crop_face
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
 from faceauth.errors import BackendNotFound
 from faceauth.liveness.spoofnet import SpoofNet
 from faceauth.results import Face
 from faceauth.stages import Image, LivenessBackend
-from faceauth.views import cut_views
 
 
-def liveness_input(image: Image, face: Face, backend: LivenessBackend) -> np.ndarray:
+def liveness_input(image: Image, face: Face, backend: LivenessBackend) -> list[np.ndarray]:
     """All crops of one face that a backend asks for."""
-    views = cut_views(backend.crop, partial(FivePointAligner().align, image, face))
-    return np.stack([view.pixels for view in views])
+    return [crop_face(image, face, spec).pixels[None] for spec in backend.crops]
 
 
 @pytest.mark.benchmark(group="liveness, 1 face")
 def test_spoofnet(benchmark: BenchmarkFixture, spoofnet: SpoofNet, image: Image, face: Face) -> None:
-    """Both of its views."""
+    """Both of its crops."""
     benchmark.extra_info.update(weights=spoofnet.weights_sha256)
-    assert benchmark(spoofnet.score, liveness_input(image, face, spoofnet)).shape == (2,)
+    assert benchmark(spoofnet.score, liveness_input(image, face, spoofnet)).shape == (1,)
 
 
 @pytest.mark.benchmark(group="liveness, 1 face")

@@ -5,7 +5,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.conftest import noise
 from faceauth import gate
-from faceauth.cropping.five_point import FivePointAligner
+from faceauth.cropping.crops import crop_face
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
 from faceauth.imaging.decoding import load_image
@@ -28,22 +28,19 @@ def test_gate(benchmark: BenchmarkFixture, image: Image, face: Face) -> None:
     assert benchmark(gate.check, image, face, gate.GatePolicy()) is None
 
 
-def test_context_crop(
-    benchmark: BenchmarkFixture, aligner: FivePointAligner, spoofnet: SpoofNet, image: Image, face: Face
-) -> None:
-    assert benchmark(aligner.align, image, face, spoofnet.crop).pixels.shape == (224, 224, 3)
+def test_square_crop(benchmark: BenchmarkFixture, spoofnet: SpoofNet, image: Image, face: Face) -> None:
+    assert benchmark(crop_face, image, face, spoofnet.crops[0]).pixels.shape == (224, 224, 3)
 
 
-def test_five_point_crop(
-    benchmark: BenchmarkFixture, aligner: FivePointAligner, sface: SFace, image: Image, face: Face
-) -> None:
-    assert benchmark(aligner.align, image, face, sface.crop).pixels.shape == (112, 112, 3)
+def test_five_point_crop(benchmark: BenchmarkFixture, sface: SFace, image: Image, face: Face) -> None:
+    assert benchmark(crop_face, image, face, sface.crop).pixels.shape == (112, 112, 3)
 
 
 @pytest.mark.parametrize("n", [1, 8])
 def test_spoofnet_score(benchmark: BenchmarkFixture, spoofnet: SpoofNet, n: int) -> None:
     benchmark.extra_info.update(items=n)
-    assert benchmark(spoofnet.score, noise(n, 224)).shape == (n,)
+    crops = [noise(n, 224) for _ in spoofnet.crops]
+    assert benchmark(spoofnet.score, crops).shape == (n,)
 
 
 @pytest.mark.parametrize("n", [1, 8])

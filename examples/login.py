@@ -2,11 +2,10 @@
 
 import sys
 
-from faceauth import Pipeline, load_config
+from faceauth import Pipeline
 
 login_photo, enrolled_photo = sys.argv[1:]
-# Both are required here, whatever the environment says; without a reference it refuses to run.
-pipeline = Pipeline(load_config(arguments={"policy": {"require_match": True, "require_liveness": True}}))
+pipeline = Pipeline(require_match=True)  # reads no environment, and refuses to run without a reference
 template = pipeline.embed(enrolled_photo)  # once, from a photo that was itself verified as live; it is biometric data
 result = pipeline.verify(login_photo, reference=template)
 if not result.accepted:

@@ -1,7 +1,7 @@
 """Draws the example photos: ``python -m examples.make_photos``. Needs scikit-image (the extra ``dev``).
 
 ``collins.jpg`` is scikit-image's ``astronaut``: Eileen Collins, photographed by NASA, public domain. The other two are
-attacks with that picture, simulated by ``training.recapture``; the coffee behind them is scikit-image's ``coffee`` by
+attacks with that picture, simulated by ``training.simulate``; the coffee behind them is scikit-image's ``coffee`` by
 Rachel Michetti, CC0. The seeds were chosen by eye, for attacks that anybody would call one.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import skimage.data
 
 from faceauth.stages import Image
-from training.recapture import Scene, recapture
+from training.simulate import Scene, recapture
 
 FOLDER = Path(__file__).parent
 FACE_XYXY = (178.0, 62.5, 268.5, 176.5)  # in px of ``astronaut``, as YuNet finds it

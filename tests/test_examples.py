@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 import pytest
 
-from faceauth import Pipeline
 from faceauth.imaging.decoding import load_image
 from faceauth.stages import Image
 
@@ -19,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 LIVE, PHONE, PAPER = (EXAMPLES / name for name in ("collins.jpg", "collins_on_a_phone.jpg", "collins_on_paper.jpg"))
 ANOTHER = "Abdullah_Gul_0001.jpg"  # one face in the picture
-SCRIPTS = ("verify_photo.py", "login.py", "camera_loop.py", "own_camera.py", "own_backend/faceauth_stripes.py")
+SCRIPTS = ("verify_photo.py", "login.py", "camera_loop.py", "own_backend/faceauth_stripes.py")
 
 
 def run(*command: object, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -99,35 +98,7 @@ def test_login_refuses_a_photo_of_the_right_person_on_a_phone() -> None:
 def test_login_refuses_another_live_person(shared: Path) -> None:
     done = run("examples/login.py", LIVE, shared / "data" / "lfw" / "images" / ANOTHER)
     assert done.returncode == 1, done.stdout
-    assert done.stderr == "No entry: A different person than the one of the reference.\n"
-
-
-def test_own_camera_cuts_below_its_live_people_and_above_the_attacks(tmp_path: Path) -> None:
-    for number in range(20):
-        darker = cv2.convertScaleAbs(load_image(LIVE), alpha=1 - number / 100)
-        cv2.imwrite(str(tmp_path / f"{number}.jpg"), darker)
-    done = run("examples/own_camera.py", tmp_path)
-    assert done.returncode == 0, done.stderr
-    pipeline = Pipeline()
-    live, phone = (result.liveness for result in pipeline.verify_many([LIVE, PHONE]))
-    assert live is not None and phone is not None
-    assert phone.p_live < float(done.stdout) < live.p_live
-
-
-def test_own_camera_wants_twenty_photos_that_can_be_scored(tmp_path: Path) -> None:
-    for number in range(20):
-        cv2.imwrite(str(tmp_path / f"{number}.jpg"), load_image(LIVE) if number else np.zeros((64, 64, 3), np.uint8))
-    done = run("examples/own_camera.py", tmp_path)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("19 photos could be scored: take 20 or more")
-
-
-def test_own_camera_does_not_go_below_what_the_defaults_call_an_attack(tmp_path: Path) -> None:
-    for number in range(20):
-        cv2.imwrite(str(tmp_path / f"{number}.jpg"), load_image(PHONE if number % 2 else LIVE))
-    done = run("examples/own_camera.py", tmp_path)
-    limits = Pipeline().verify(LIVE).thresholds
-    assert limits is not None and (done.returncode, done.stdout) == (0, f"{limits.attack:.4f}\n")
+    assert done.stderr == "No entry: Not the person in the reference.\n"
 
 
 def test_camera_loop_welcomes_after_five_live_frames_of_a_video(tmp_path: Path) -> None:
@@ -166,7 +137,7 @@ def own_backend(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_own_backend_is_found_by_name_and_judges(own_backend: Path) -> None:
     chosen = {"FACEAUTH_LIVENESS": "stripes", "PYTHONPATH": str(own_backend)}
     low, high = (
-        run("examples/verify_photo.py", LIVE, environ={**chosen, "FACEAUTH_POLICY__LIVE_THRESHOLD": threshold})
+        run("examples/verify_photo.py", LIVE, environ={**chosen, "FACEAUTH_THRESHOLD": threshold})
         for threshold in ("0.01", "0.99")
     )
     assert (low.returncode, high.returncode) == (0, 1), low.stderr + high.stderr
@@ -175,7 +146,8 @@ def test_own_backend_is_found_by_name_and_judges(own_backend: Path) -> None:
 
 def test_own_backend_keeps_every_rule_of_a_backend(own_backend: Path) -> None:
     code = (
-        "from faceauth.backends.registry import load_backend; from faceauth.testing import check_liveness_backend as check\n"
+        "from faceauth.backends.registry import load_backend\n"
+        "from faceauth.testing import check_liveness_backend as check\n"
         "loaded = load_backend('liveness', 'stripes')\n"
         "print(loaded.provenance.distribution, [found for found in check(loaded.backend) if not found.passed])"
     )
@@ -187,4 +159,4 @@ def test_own_backend_needs_a_threshold_because_it_measured_none(own_backend: Pat
     done = run(
         "examples/verify_photo.py", LIVE, environ={"FACEAUTH_LIVENESS": "stripes", "PYTHONPATH": str(own_backend)}
     )
-    assert done.returncode == 1 and "no measured operating points" in done.stderr
+    assert done.returncode == 1 and "No operating points were measured for stripes" in done.stderr
