@@ -358,7 +358,9 @@ class Pipeline:
         if liveness is None:
             return ()
         own_points = {stage.provenance.name: stage.facts.operating_points for stage in liveness.members}
-        return liveness_thresholds(liveness.combination, self._config.threshold, own_points, liveness.points)
+        return liveness_thresholds(
+            liveness.combination, self._config.threshold, own_points, liveness.points, liveness.profile
+        )
 
     def _thresholds(self, *, matching: bool) -> Thresholds:
         offered = self._backends.embedding().facts.match_points if matching else None

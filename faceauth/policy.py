@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from faceauth.backends.combination import Combination
+from faceauth.calibration.camera_profile import LoadedProfile
 from faceauth.calibration.points_file import LoadedPoints
 from faceauth.errors import UsageError
 from faceauth.results import Face, Reason
@@ -28,6 +29,7 @@ def liveness_thresholds(
     threshold: Threshold,
     own_points: Mapping[str, OperatingPoints | None],
     points: LoadedPoints | None,
+    profile: LoadedProfile | None = None,
 ) -> tuple[LivenessThreshold, ...]:
     """The thresholds on P(live) in force.
 
@@ -39,16 +41,21 @@ def liveness_thresholds(
         threshold: as configured.
         own_points: backend -> its own measured points.
         points: of a points file; they replace a single backend's own.
+        profile: of the camera; it moves the threshold of a single backend or a mean.
 
     Raises:
-        UsageError: a named point was not measured, or a number stands for several backends.
+        UsageError: a named point was not measured, or a number or a profile stands for several backends.
     """
     label, names = combination.label, combination.names
-    if combination.rule is None:
-        offered = own_points[label] if points is None else points.content.operating_points
-        return (_threshold(label, threshold, offered, points),)
-    if combination.rule == "mean":
-        return (_threshold(label, threshold, None if points is None else points.content.operating_points, points),)
+    if combination.rule in (None, "mean"):
+        offered = own_points.get(label) if points is None else points.content.operating_points
+        found = _threshold(label, threshold, offered, points)
+        return (found if profile is None else profile.applied(found),)
+    if profile is not None:
+        raise UsageError(
+            f"A camera profile moves one threshold, but {label} has one for each backend. Remove the setting "
+            "camera_profile, or combine by mean."
+        )
     if combination.rule == "all":
         if not isinstance(threshold, str):
             raise UsageError(

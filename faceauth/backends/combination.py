@@ -4,10 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-from faceauth.calibration.logits import logit, sigmoid
-from faceauth.calibration.points_file import LoadedPoints, MemberCalibration
+from faceauth.calibration.points_file import LoadedPoints, MemberCalibration, mean_p_live
 from faceauth.errors import UsageError
 from faceauth.results import LivenessScore
 
@@ -44,12 +41,8 @@ class Combination:
         """P(live) of the face: the mean for ``mean``, otherwise the lowest of the members that ran."""
         if self.rule != "mean":
             return min(score.p_live for score in scores)
-        members = [self.calibrations[score.backend] for score in scores]
-        logits = [
-            member.slope * float(logit(score.p_live)) + member.offset
-            for member, score in zip(members, scores, strict=True)
-        ]
-        return float(sigmoid(np.average(logits, weights=[member.weight for member in members])))
+        p_live = {self.calibrations[score.backend].name: score.p_live for score in scores}
+        return float(mean_p_live(list(self.calibrations.values()), p_live))
 
 
 def combine(

@@ -17,6 +17,7 @@ from faceauth.backends.attributes import BackendStage, Facts, checked_facts
 from faceauth.backends.combination import Combination, combine
 from faceauth.backends.registry import LoadedBackend, load_backend
 from faceauth.backends.time_limit import Guard
+from faceauth.calibration.camera_profile import LoadedProfile, read_profile
 from faceauth.calibration.points_file import LoadedPoints, find_points
 from faceauth.config import PipelineConfig
 from faceauth.results import Provenance
@@ -48,11 +49,12 @@ class Instances:
 
 @dataclass(frozen=True)
 class Liveness:
-    """The liveness stage: its members in the order in which they run, how they decide together, and their points."""
+    """The liveness stage: its members in the order in which they run, how they decide together, their points and profile."""
 
     members: tuple[Stage[LivenessBackend], ...]
     combination: Combination
     points: LoadedPoints | None
+    profile: LoadedProfile | None
 
 
 class Backends:
@@ -95,7 +97,8 @@ class Backends:
         members = list(stages.values())
         if combination.stops_early:
             members.sort(key=_seconds)
-        return Liveness(tuple(members), combination, points)
+        profile = None if config.camera_profile is None else read_profile(config.camera_profile, weights)
+        return Liveness(tuple(members), combination, points, profile)
 
     def _load(self, stage: BackendStage, name: str, given: Mapping[str, BackendT]) -> Stage[BackendT]:
         if name in given:

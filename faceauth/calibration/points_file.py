@@ -8,8 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field, ValidationError
 
+from faceauth.calibration.logits import logit, sigmoid
 from faceauth.errors import UsageError
 from faceauth.thresholds import Frozen, OperatingPoints
 
@@ -52,7 +55,7 @@ class PointsFile(Frozen):
 
     def fits(self, weights: Sequence[Mapping[str, str]]) -> bool:
         """Whether these points were measured with exactly these weights, one mapping for each member, in any order."""
-        return _identity([member.weights_sha256 for member in self.members]) == _identity(weights)
+        return same_weights([member.weights_sha256 for member in self.members], weights)
 
     def calibration_of(self, weights: Mapping[str, str]) -> MemberCalibration:
         """The calibration of the member with these weights."""
@@ -113,5 +116,20 @@ def find_points(path: Path | None, weights: Mapping[str, Mapping[str, str]]) -> 
     return next((points for points in shipped if points.content.fits(list(weights.values()))), None)
 
 
-def _identity(weights: Sequence[Mapping[str, str]]) -> list[list[str]]:
-    return sorted(sorted(digests.values()) for digests in weights)
+def mean_p_live(members: Sequence[MemberCalibration], p_live: Mapping[str, npt.ArrayLike]) -> npt.NDArray[np.float64]:
+    """P(live) of the mean of the members' calibrated logits; of a single member its own.
+
+    Args:
+        members: of a points file.
+        p_live: name of each member -> float, any shape, in [0, 1].
+    """
+    if len(members) == 1:
+        return np.asarray(p_live[members[0].name], np.float64)
+    logits = [member.slope * logit(p_live[member.name]) + member.offset for member in members]
+    return sigmoid(np.average(logits, axis=0, weights=[member.weight for member in members]))
+
+
+def same_weights(first: Sequence[Mapping[str, str]], second: Sequence[Mapping[str, str]]) -> bool:
+    """Whether two sets of backends, one mapping of file names to digests for each, have the same weights."""
+    one, other = (sorted(sorted(digests.values()) for digests in weights) for weights in (first, second))
+    return one == other

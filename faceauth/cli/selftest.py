@@ -110,7 +110,7 @@ def _score(config: PipelineConfig) -> str:
     if liveness is None:
         return "switched off"
     own_points = {stage.provenance.name: stage.facts.operating_points for stage in liveness.members}
-    liveness_thresholds(liveness.combination, config.threshold, own_points, liveness.points)
+    liveness_thresholds(liveness.combination, config.threshold, own_points, liveness.points, liveness.profile)
     said = []
     for stage in liveness.members:
         crops = [_crop(spec) for spec in stage.facts.crops]
