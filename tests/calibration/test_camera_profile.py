@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceauth.calibration.camera_profile import FEWEST_IMAGES, CameraProfile, fit_profile, read_profile
+from faceauth.calibration.camera_profile import FEWEST_IMAGES, MARGIN, CameraProfile, fit_profile, read_profile
 from faceauth.calibration.logits import sigmoid
 from faceauth.errors import UsageError
 from faceauth.pipeline import Pipeline
@@ -35,7 +35,7 @@ def verifier(folder: Path, content: CameraProfile, p_live: float, **settings: ob
 def test_the_threshold_lies_a_margin_below_the_mean_logit() -> None:
     found = profile(3.0)
     assert found.mean_logit == pytest.approx(3.0) and found.n == 5
-    assert found.threshold == pytest.approx(float(sigmoid(2.0)))
+    assert found.threshold == pytest.approx(float(sigmoid(3.0 - MARGIN)))
 
 
 def test_too_few_images_make_no_profile() -> None:
@@ -44,7 +44,7 @@ def test_too_few_images_make_no_profile() -> None:
 
 
 def test_a_profile_raises_the_threshold_and_says_so(tmp_path: Path) -> None:
-    result = verifier(tmp_path, profile(3.0), 0.87).verify(noise_image())  # sigmoid(2) = 0.88
+    result = verifier(tmp_path, profile(2.0 + MARGIN), 0.87).verify(noise_image())  # sigmoid(2) = 0.88
     assert result.reason is Reason.LIVENESS_UNCERTAIN and result.thresholds is not None
     (threshold,) = result.thresholds.liveness
     assert threshold.live == pytest.approx(0.8808, abs=1e-4) and threshold.point == "balanced"
