@@ -15,18 +15,19 @@ def scaled_box(size_wh: tuple[int, int], box_xyxy: Box, scale: float) -> tuple[i
     it lies inside. Method and rounding are those of minivision-ai/Silent-Face-Anti-Spoofing (2020).
 
     Raises:
-        ValueError: the box is empty or not finite.
+        ValueError: the box is empty, not finite, or wholly outside the image: the region would show no face.
     """
+    width, height = size_wh
     left, top, right, bottom = box_xyxy
     if not np.isfinite(box_xyxy).all() or right <= left or bottom <= top:
         raise ValueError(f"A face box needs finite corners with left < right and top < bottom, not {box_xyxy}.")
-    last_xy = np.array(size_wh, np.float64) - 1
-    face_wh = np.array((right - left, bottom - top))
-    region_wh = face_wh * min(scale, *(last_xy / face_wh))
-    low = np.array((left, top)) + face_wh / 2 - region_wh / 2
-    low = np.clip(low, 0, np.maximum(last_xy - region_wh, 0))
-    high = np.minimum(low + region_wh, last_xy)
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+    if left >= width or top >= height or right <= 0 or bottom <= 0:
+        raise ValueError(f"The face box {box_xyxy} lies outside the {width} x {height} image.")
+    face_width, face_height = right - left, bottom - top
+    scale = min(scale, (width - 1) / face_width, (height - 1) / face_height)
+    x0, x1 = _inside(left + face_width / 2, face_width * scale, width - 1)
+    y0, y1 = _inside(top + face_height / 2, face_height * scale, height - 1)
+    return x0, y0, x1, y1
 
 
 def box_crop(image: Image, box_xyxy: Box, spec: CropSpec) -> Crop:
@@ -38,10 +39,20 @@ def box_crop(image: Image, box_xyxy: Box, spec: CropSpec) -> Crop:
         spec: scale and size; bilinear, without smoothing, whatever the factor, as the network was trained.
 
     Raises:
-        ValueError: the box is empty or not finite.
+        ValueError: the box is empty, not finite, or wholly outside the image.
     """
     left, top, right, bottom = scaled_box((image.shape[1], image.shape[0]), box_xyxy, spec.scale)
     pixels = cv2.resize(image[top : bottom + 1, left : right + 1], spec.size_wh, interpolation=cv2.INTER_LINEAR)
     face = max(box_xyxy[2] - box_xyxy[0], box_xyxy[3] - box_xyxy[1])
     taken = max(right - left, bottom - top) + 1
     return Crop(np.asarray(pixels, np.uint8), outside=0.0, scale=taken / face)
+
+
+def _inside(centre: float, length: float, last: int) -> tuple[int, int]:
+    """First and last pixel of one side, which is shifted to stay between 0 and ``last``."""
+    low, high = centre - length / 2, centre + length / 2
+    if low < 0:
+        low, high = 0.0, high - low
+    if high > last:  # set, not added up: a sum that is the smallest bit below a whole number loses that pixel
+        low, high = low - (high - last), float(last)
+    return int(low), int(high)
