@@ -62,7 +62,7 @@ def test_plugin_of_the_guide_does_what_the_guide_says(installed: str) -> None:
     backend = load_backend("liveness", installed).backend
     sharp = np.zeros((1, 96, 96, 3), np.uint8)
     sharp[:, :, ::2] = 255
-    assert backend.score(sharp)[0] > 0.9 > 0.1 > backend.score(np.zeros_like(sharp))[0]
+    assert backend.score([sharp])[0] > 0.9 > 0.1 > backend.score([np.zeros_like(sharp)])[0]
     with pytest.raises(UsageError, match="above 0"):
         load_backend("liveness", installed, options={"typical_step": 0.0})
 

@@ -254,5 +254,10 @@ def test_autoload_switch_keeps_the_plugin_out(models: Path, monkeypatch: pytest.
         load(models)
 
 
+def test_the_readme_lists_the_digests_of_the_known_exports(minifasnet: LivenessBackend) -> None:
+    readme = (Path(__file__).parents[2] / "plugins" / "faceauth-minifasnet" / "README.md").read_text()
+    assert all(f"| `{name}` |" in readme and digest in readme for name, digest in minifasnet.weights_sha256.items())
+
+
 def test_it_brings_no_operating_points_of_its_own(minifasnet: LivenessBackend) -> None:
     assert minifasnet.operating_points is None

@@ -5,8 +5,10 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import shorten
 
 import numpy as np
+import onnx  # noqa: F401  # torch.onnx.export needs it, and says so only after its work
 import onnxruntime
 import torch
 from torch import Tensor
@@ -22,6 +24,9 @@ MODULE_PREFIX = "module."
 
 LARGEST_DIFFERENCE = 1e-4
 """Of a logit between PyTorch and onnxruntime: chosen; float32 sums in another order stay below 1e-5."""
+
+MESSAGE_LENGTH = 200
+"""Characters of PyTorch's complaint that an error repeats: chosen; it may list hundreds of layers."""
 
 BUILDERS: Mapping[str, Callable[[], Network]] = {V2: mini_fasnet_v2, V1SE: mini_fasnet_v1se}
 
@@ -52,13 +57,14 @@ def _exported(checkpoint: Path, name: str) -> bytes:
     try:
         network.load_state_dict(_state(checkpoint))
     except (RuntimeError, ValueError, TypeError, EOFError, pickle.UnpicklingError) as error:
-        problem = str(error).strip().splitlines()[0] if str(error) else type(error).__name__
+        problem = shorten(str(error) or type(error).__name__, MESSAGE_LENGTH, placeholder=" ...")
+        network_name = name.partition("_")[0]
         raise WeightsMismatch(
-            f"{checkpoint} does not hold {Path(name).stem} ({problem}). Give the checkpoints of {ORIGIN}, MiniFASNetV2 "
+            f"{checkpoint} does not hold {network_name} ({problem}). Give the checkpoints of {ORIGIN}, MiniFASNetV2 "
             "first.",
             path=checkpoint,
             found=problem,
-            expected=f"the state dict of {Path(name).stem}",
+            expected=f"the state dict of {network_name}",
         ) from error
     content = _onnx(network)
     _check_same(network, content, checkpoint)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
-from faceauth.permissions import refuse_writable_by_others
+from faceauth.settings.permissions import refuse_writable_by_others
 from faceauth.weights.store import Weights
 
 V2, V1SE = "MiniFASNetV2_2.7_80.onnx", "MiniFASNetV1SE_4.0_80.onnx"
@@ -21,7 +21,7 @@ KNOWN_SHA256 = {
     V2: "587010426893b9dab5b8016b5a588cf5b2ce4efc50e7e9aae289b0735a13d802",
     V1SE: "444c722a84d7c140263cb7cccef2c9f717333709831147e89b42ed05a8491bb8",
 }
-"""What ``convert`` makes of upstream's published checkpoints with PyTorch 2.13.0; other versions write other bytes."""
+"""Exports of upstream's published checkpoints by PyTorch 2.13.0; other versions may write other bytes."""
 
 
 class Pin(BaseModel, frozen=True, extra="forbid"):
