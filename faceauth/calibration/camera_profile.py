@@ -88,8 +88,8 @@ def fit_profile(
     logits = logit(p_live)
     if len(logits) < FEWEST_IMAGES:
         raise UsageError(
-            f"{len(logits)} of the live images could be scored; a camera profile needs {FEWEST_IMAGES} or more. Take more "
-            "photos with that camera, best of several people."
+            f"{len(logits)} of the live images could be scored; a camera profile needs {FEWEST_IMAGES} or more. Take "
+            "more photos with that camera, best of several people."
         )
     return CameraProfile(
         camera=camera,

@@ -108,8 +108,8 @@ def find_points(path: Path | None, weights: Mapping[str, Mapping[str, str]]) -> 
         if not found.content.fits(list(weights.values())):
             measured = ", ".join(member.name for member in found.content.members)
             raise UsageError(
-                f"The points file {path} was made for {measured} with other weights than those of {', '.join(weights)}. "
-                "Make one with `faceauth calibrate`, or remove the setting `points`."
+                f"The points file {path} was made for {measured} with other weights than those of "
+                f"{', '.join(weights)}. Make one with `faceauth calibrate`, or remove the setting `points`."
             )
         return found
     shipped = (read_points(file) for file in sorted(SHIPPED.glob("*.json")))
