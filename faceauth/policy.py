@@ -78,8 +78,8 @@ def _threshold(
     chosen = _points_of(backend, offered)
     if threshold not in chosen:
         raise UsageError(
-            f"{backend} offers no point {threshold!r}: no threshold with its error rate refuses few enough live people. "
-            f"Use {' or '.join(map(repr, chosen))}, or set threshold to a P(live)."
+            f"{backend} offers no point {threshold!r}: no threshold with its error rates refuses few enough live "
+            f"people. Use {' or '.join(map(repr, chosen))}, or set threshold to a P(live)."
         )
     names = list(chosen)
     below = names[max(names.index(threshold) - 1, 0)]
@@ -102,8 +102,8 @@ def _refusal_only(backend: str, offered: OperatingPoints | None) -> LivenessThre
 def _points_of(backend: str, offered: OperatingPoints | None) -> dict[PointName, OperatingPoint]:
     if offered is None:
         raise UsageError(
-            f"No operating points were measured for {backend}. Measure them with `faceauth calibrate` and name the file "
-            "in the setting `points`, or set threshold to the P(live) to accept from."
+            f"No operating points were measured for {backend}. Measure them with `faceauth calibrate` and name the "
+            "file in the setting `points`, or set threshold to the P(live) to accept from."
         )
     return dict(offered.offered())
 

@@ -226,11 +226,11 @@ class Verification(Frozen):
     faces: tuple[Face, ...] | None = None
     liveness: LivenessResult | None = None
     match: MatchResult | None = None
-    skipped: dict[StageName, str] = {}
+    skipped: dict[StageName, str] = Field(default_factory=dict)
     failed: StageName | None = None
     thresholds: Thresholds | None = None
     stages: tuple[Provenance, ...] = ()
-    elapsed_ms: dict[StageName, float] = {}
+    elapsed_ms: dict[StageName, float] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

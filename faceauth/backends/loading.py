@@ -49,7 +49,14 @@ class Instances:
 
 @dataclass(frozen=True)
 class Liveness:
-    """The liveness stage: its members in the order in which they run, how they decide together, their points and profile."""
+    """The liveness stage.
+
+    Attributes:
+        members: in the order in which they run.
+        combination: how they decide together.
+        points: measured for this combination; None where none are named or shipped.
+        profile: of the camera, where one is named.
+    """
 
     members: tuple[Stage[LivenessBackend], ...]
     combination: Combination
