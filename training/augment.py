@@ -13,8 +13,8 @@ import numpy.typing as npt
 from faceauth.cropping.square import square_around, square_crop
 from faceauth.stages import CropSpec, Image
 from training.config import ViewSettings
-from training.simulate.camera import camera, through_jpeg
 from training.simulate.randomness import chance, log_uniform
+from training.simulate.sensor import camera, through_jpeg
 
 Box = tuple[float, float, float, float]
 FaceInView = tuple[float, float, float]

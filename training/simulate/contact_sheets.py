@@ -1,6 +1,6 @@
-"""Contact sheets: live pictures over their simulated attacks over real attacks, a PNG a family.
+"""Contact sheets: live images over their simulated attacks over real attacks, one PNG per family.
 
-For looking at, with the data's own pictures in them: never write them into the repository.
+For looking at, with the data's own images in them: never write them into the repository.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,8 @@ from faceauth.errors import UsageError
 from faceauth.imaging.decoding import load_image
 from training.crops import refuse_without_box
 from training.records import LIVE, Record
-from training.simulate.camera import camera
 from training.simulate.scene import Image, Scene
+from training.simulate.sensor import camera
 from training.simulate.simulation import FAMILIES, recapture
 
 _TILE = 200  # px
@@ -22,16 +22,16 @@ _LABEL = (0, 255, 255)
 
 
 def write_sheets(out: Path, records: Sequence[Record], *, seed: int = 0, columns: int = 8) -> list[Path]:
-    """One sheet a family into ``out``, of live pictures and attacks among ``records``.
+    """One sheet per family into ``out``, of live images and attacks among ``records``.
 
     Raises:
         UsageError: no record is live, or as :func:`training.crops.refuse_without_box`.
-        ImageError: a picture cannot be read.
+        ImageError: an image cannot be read.
         OSError: a sheet cannot be written.
     """
     refuse_without_box(records)
     if not any(record.label == LIVE for record in records):
-        raise UsageError("There is no live picture to make attacks of: give a manifest with some in train.")
+        raise UsageError("There is no live image to make attacks of: give a manifest with some in train.")
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for number, family in enumerate(FAMILIES.values()):
@@ -49,7 +49,7 @@ def write_sheets(out: Path, records: Sequence[Record], *, seed: int = 0, columns
 
 
 def render_sheet(family: str, live: list[Scene], real: list[Image], rng: np.random.Generator) -> Image:
-    """Rows of the live pictures through the camera alone, of their attacks, and of real attacks beside them.
+    """Rows of the live images through the camera alone, of their attacks, and of real attacks beside them.
 
     The last third of ``live`` serves as backgrounds. Returns uint8, BGR.
     """
@@ -84,21 +84,21 @@ def _scenes(records: list[Record]) -> list[Scene]:
 
 
 def _boxed(scene: Scene) -> Image:
-    """The face box as small corner marks, so that the picture stays visible."""
-    picture = scene.image.copy()
+    """The face box as small corner marks, so that the image stays visible."""
+    image = scene.image.copy()
     x0, y0, x1, y1 = (round(v) for v in scene.box_xyxy)
     for x, y, dx, dy in ((x0, y0, 6, 6), (x1, y0, -6, 6), (x0, y1, 6, -6), (x1, y1, -6, -6)):
-        cv2.line(picture, (x, y), (x + dx, y), _LABEL, 1)
-        cv2.line(picture, (x, y), (x, y + dy), _LABEL, 1)
-    return picture
+        cv2.line(image, (x, y), (x + dx, y), _LABEL, 1)
+        cv2.line(image, (x, y), (x, y + dy), _LABEL, 1)
+    return image
 
 
-def _row(label: str, pictures: list[Image], columns: int) -> Image:
+def _row(label: str, images: list[Image], columns: int) -> Image:
     row = np.full((_TILE, columns * _TILE, 3), 60, np.uint8)
-    for k, picture in enumerate(pictures):
-        factor = _TILE / max(picture.shape[:2])
-        size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
-        small = cv2.resize(picture, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
+    for k, image in enumerate(images):
+        factor = _TILE / max(image.shape[:2])
+        size = (max(1, round(image.shape[1] * factor)), max(1, round(image.shape[0] * factor)))
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC)
         row[: size[1], k * _TILE : k * _TILE + size[0]] = small
     cv2.putText(row, label, (4, _TILE - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.4, _LABEL, 1, cv2.LINE_AA)
     return row

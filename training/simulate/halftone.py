@@ -1,66 +1,93 @@
-"""Tone to dots: a continuous ink coverage in, a binary dot pattern out. Knows no ink and no picture.
+"""Tone to dots, as a sensor sees them: continuous ink coverage in, coverage with the traces of its dots out.
 
-The pattern is made on a raster finer than the sensor; whoever looks at it must average it over a sensor px.
+No dot is drawn: at the usual distances a sensor px covers many. A clustered-dot screen is its first harmonics, sampled
+as ``aliasing`` says; scattered dots are the noise that is left of them in a sensor px.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Threshold = NDArray[np.uint8]  # N x N, one period; a dot is set where coverage > threshold
+from training.simulate.aliasing import Field, Grid
+from training.simulate.randomness import chance, grain, log_uniform
 
-# Lattice vectors (a, b) of the cells of C, M, Y, K in raster px: rational tangents near 15, 75, 0 and 45 degrees
-# (Holladay, Proc. SID 1980), at four rulings. Cell width is hypot(a, b).
-RULINGS: tuple[tuple[tuple[int, int], ...], ...] = (
-    ((2, 1), (1, 2), (2, 0), (2, 2)),
-    ((3, 1), (1, 3), (3, 0), (2, 2)),
-    ((4, 1), (1, 4), (4, 0), (3, 3)),
-    ((5, 2), (2, 5), (5, 0), (4, 4)),
-)
+Coverage = NDArray[np.uint8]  # H x W x 4: C, M, Y, K, 0-255 = 0-100 % of the area
+
+ANGLES_DEG = (15.0, 75.0, 0.0, 45.0)  # of the screens of C, M, Y, K: the rosette of process printing
+_CHECKERBOARD = 4 / np.pi**2  # amplitude of the first harmonic of a screen at 50 %, a checkerboard
 
 
-def _by_rank(spot: NDArray[np.float64]) -> Threshold:
-    """Thresholds spread evenly over 0-254 in the order of ``spot``: coverage and dot area agree exactly."""
-    order = np.empty(spot.size)
-    order[np.argsort(spot, axis=None, kind="stable")] = np.arange(spot.size)
-    return np.floor(order / spot.size * 255).reshape(spot.shape).astype(np.uint8)
+@dataclass(frozen=True)
+class Halftone:
+    """How a printer makes tones of dots.
 
-
-@lru_cache(maxsize=32)
-def clustered_dot(a: int, b: int) -> Threshold:
-    """AM screen: dots grow around the points of the lattice (a, b), (-b, a), which repeats every a^2 + b^2 px."""
-    period = a * a + b * b
-    y, x = np.mgrid[0:period, 0:period] + 0.37  # off the symmetry axes, so that few px tie
-    u, v = (a * x + b * y) / period, (-b * x + a * y) / period
-    spot = -np.cos(2 * np.pi * u) - np.cos(2 * np.pi * v)
-    jitter = np.random.default_rng(period).uniform(0, 1e-3, spot.shape)  # breaks the ties between equal cells
-    return _by_rank(spot + jitter)
-
-
-@lru_cache(maxsize=1)
-def blue_noise(size: int = 128) -> Threshold:
-    """FM screen: dots of one size, scattered with little low-frequency energy (Ulichney, Proc. IEEE 1988).
-
-    Made by alternately removing the low frequencies and ranking, which comes close to void-and-cluster quickly.
+    Attributes:
+        clustered: dots that grow on a lattice (AM: laser, offset); else dots of one size, scattered (FM: ink-jet).
+        dpi: printer dots per inch, 150 to 600.
+        cell: side of a cell of the lattice in printer dots (clustered only).
     """
-    field = np.random.default_rng(7).random((size, size), dtype=np.float32)
-    for _ in range(24):
-        wrapped = cv2.copyMakeBorder(field, 8, 8, 8, 8, cv2.BORDER_WRAP)
-        low = cv2.GaussianBlur(wrapped, (0, 0), 1.6)[8:-8, 8:-8]
-        ranks = np.asarray(_by_rank((field - low).astype(np.float64)), np.float32) / np.float32(255)
-        field = ranks + np.random.default_rng(11).random((size, size), dtype=np.float32) / np.float32(512)
-    return _by_rank(field.astype(np.float64))
+
+    clustered: bool
+    dpi: float
+    cell: float
+
+    @property
+    def period_mm(self) -> float:
+        """Of the lattice; the ruling in lines per inch is ``dpi / cell``."""
+        return 25.4 / self.dpi * self.cell
 
 
-def screen(coverage: NDArray[np.uint8], thresholds: tuple[Threshold, ...], shift: tuple[int, int]) -> NDArray[np.uint8]:
-    """Binary dots (0 or 255) for each ink plane of ``coverage`` (uint8, H x W x K), one threshold map a plane."""
-    height, width, _ = coverage.shape
+def draw_halftone(rng: np.random.Generator) -> Halftone:
+    """An ink-jet or a laser printer, from a draft to its best."""
+    dpi = float(rng.choice([150, 200, 300, 400, 600], p=[0.12, 0.13, 0.3, 0.15, 0.3]))
+    return Halftone(chance(rng, 0.45), dpi, log_uniform(rng, 3.5, 8))
+
+
+def screen(coverage: Coverage, halftone: Halftone, grid: Grid, rng: np.random.Generator) -> Coverage:
+    """``coverage`` at each sensor px, with what the sensor sees of its dots; its mean stays."""
+    if halftone.clustered:
+        return _rosette(coverage, 1 / halftone.period_mm, grid, rng)
+    return _scattered(coverage, 25.4 / halftone.dpi / grid.px_mm, rng)
+
+
+def _rosette(coverage: Coverage, per_mm: float, grid: Grid, rng: np.random.Generator) -> Coverage:
+    strength = _table(lambda c: _CHECKERBOARD * np.sin(np.pi * c))
     planes = []
-    for plane, tile in zip(cv2.split(coverage), thresholds, strict=True):
-        rows, columns = height // tile.shape[0] + 2, width // tile.shape[1] + 2
-        top, left = shift[0] % tile.shape[0], shift[1] % tile.shape[1]
-        grid = np.tile(tile, (rows, columns))[top : top + height, left : left + width]
-        planes.append(cv2.compare(plane, np.ascontiguousarray(grid), cv2.CMP_GT))
+    for plane, angle in zip(cv2.split(coverage), np.deg2rad(ANGLES_DEG), strict=True):
+        lattice = np.zeros(plane.shape, np.float32)
+        for axis in (angle, angle + np.pi / 2):
+            seen = grid.wave((per_mm * float(np.cos(axis)), per_mm * float(np.sin(axis))))
+            shift = rng.uniform(0, 2 * np.pi)
+            if seen is not None:
+                turned = seen.cosine * np.float32(np.cos(shift)) + seen.sine * np.float32(np.sin(shift))
+                lattice += seen.contrast.mean() * turned
+        planes.append(_shifted(plane, np.asarray(cv2.LUT(plane, strength), np.float32) * lattice))
     return np.asarray(cv2.merge(planes), np.uint8)
+
+
+def _scattered(coverage: Coverage, dot_px: float, rng: np.random.Generator) -> Coverage:
+    """Noise of dots of ``dot_px`` sensor px, with little low-frequency energy (blue noise: Ulichney, 1988).
+
+    Dots that fall independently would vary by ``sqrt(c (1 - c))`` times ``dot_px`` in the mean of a px; blue noise,
+    whose power grows with the square of the frequency, by the square of ``dot_px`` instead.
+    """
+    strength = _table(lambda c: np.sqrt(c * (1 - c)) * min(1.0, dot_px) ** 2)
+    planes = []
+    for plane in cv2.split(coverage):
+        noise = grain(plane.shape, rng)
+        if dot_px > 1:
+            noise = np.asarray(cv2.GaussianBlur(noise, (0, 0), 0.4 * dot_px), np.float32) * np.float32(1.4 * dot_px)
+        noise = noise - cv2.GaussianBlur(noise, (0, 0), 1.2 * max(1.0, dot_px))
+        planes.append(_shifted(plane, np.asarray(cv2.LUT(plane, strength), np.float32) * noise))
+    return np.asarray(cv2.merge(planes), np.uint8)
+
+
+def _table(of_coverage: Callable[[NDArray[np.float64]], NDArray[np.float64]]) -> NDArray[np.float32]:
+    return (of_coverage(np.arange(256) / 255) * 255).astype(np.float32)
+
+
+def _shifted(plane: NDArray[np.uint8] | cv2.typing.MatLike, by: Field) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(plane + by + np.float32(0.5), 0, 255), np.uint8)

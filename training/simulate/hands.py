@@ -1,4 +1,4 @@
-"""Fingers that hold a sheet or a device: drawn over a picture at its edges. Knows no attack."""
+"""Fingers that hold a sheet or a device: drawn over an image at its edges."""
 
 from dataclasses import dataclass
 

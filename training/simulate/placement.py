@@ -1,6 +1,6 @@
 """Where the sheet or screen stands before the camera: which point of it each sensor px looks at.
 
-Coordinates on the medium are px of the live picture that it shows. Knows neither ink nor light.
+Coordinates on the medium are px of the live image that it shows.
 """
 
 from dataclasses import dataclass
@@ -63,6 +63,7 @@ class View:
     box_xyxy: Box  # the face, in sensor px
     homography: NDArray[np.float64]  # flattened medium to sensor, about the face's centre
     centre: tuple[float, float]  # that centre on the medium
+    face_px: float  # longer side of the face's box on the medium
     pose: Pose
 
     @property
@@ -74,6 +75,12 @@ class View:
         """Medium points (N x 2) to sensor px (N x 2)."""
         return _project(points, self.homography, self.centre, self.pose.bend)
 
+    def sensor_px_to_medium(self) -> NDArray[np.float64]:
+        """2 x 2: how far a step of one sensor px across or down (columns) moves on the medium, at the face."""
+        steps = np.array(self.centre) + np.array([(0, 0), (1, 0), (0, 1)])
+        origin, across, down = self.project(steps.astype(np.float32)).astype(np.float64)
+        return np.asarray(np.linalg.inv(np.column_stack([across - origin, down - origin])), np.float64)
+
     def angle(self) -> Field | None:
         """Slope of a rolled sheet under each px, radians; None when it is flat."""
         bend = self.pose.bend
@@ -83,13 +90,13 @@ class View:
         return np.asarray(np.clip(arc / np.float32(bend.radius), -1.39, 1.39), np.float32)
 
 
-def cut_tightly(live: Scene) -> bool:
-    """Whether the picture shows hardly more than the face, so that an edge around it would look odd."""
+def cropped_tightly(live: Scene) -> bool:
+    """Whether the image shows hardly more than the face, so that an edge around it would look odd."""
     return bool(live.image.shape[0] < 1.35 * (live.box_xyxy[3] - live.box_xyxy[1]))
 
 
 def shown_part(live: Scene, rng: np.random.Generator, *, whole: bool) -> Box:
-    """The part of the live picture that the attacker puts on the medium, in medium px."""
+    """The part of the live image that the attacker puts on the medium, in medium px."""
     height, width = live.image.shape[:2]
     if whole:
         return (0.0, 0.0, float(width), float(height))
@@ -106,7 +113,7 @@ def look(live: Scene, part: Box, pose: Pose, lens: Lens, rng: np.random.Generato
     x0, y0, x1, y1 = live.box_xyxy
     size = max(x1 - x0, y1 - y0, 16.0)
     centre = ((x0 + x1) / 2, (y0 + y1) / 2)
-    scale = float(np.clip(rng.uniform(0.75, 1.1), 56 / size, 150 / size)) * lens.sensor_scale
+    scale = float(np.clip(rng.uniform(0.8, 1.2), 56 / size, 160 / size)) * lens.sensor_scale
     homography = _homography(pose, size, scale)
     if fills:
         height, width = live.image.shape[:2]
@@ -114,7 +121,7 @@ def look(live: Scene, part: Box, pose: Pose, lens: Lens, rng: np.random.Generato
         frame = _shrink_into(frame, part, homography, centre)
     else:
         shift = rng.normal(0, 0.1, 2) * size * scale
-        reach = rng.uniform(0.55, 0.9) if cut_tightly(live) else rng.uniform(0.85, 1.4)
+        reach = rng.uniform(0.55, 0.9) if cropped_tightly(live) else rng.uniform(0.85, 1.4)
         half = reach * size * scale * np.array([rng.uniform(0.8, 1.2), 1.0])
         frame = np.concatenate([shift - half, shift + half])
     left, top = float(frame[0]), float(frame[1])
@@ -122,7 +129,7 @@ def look(live: Scene, part: Box, pose: Pose, lens: Lens, rng: np.random.Generato
     shifted = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]]) @ homography
     x, y = _unproject(size_wh, shifted, centre, pose.bend)
     box = _project_box(live.box_xyxy, shifted, centre, pose.bend)
-    return View(x, y, scale, box, shifted, centre, pose)
+    return View(x, y, scale, box, shifted, centre, size, pose)
 
 
 def _homography(pose: Pose, size: float, scale: float) -> NDArray[np.float64]:
@@ -140,7 +147,7 @@ def _homography(pose: Pose, size: float, scale: float) -> NDArray[np.float64]:
 def _shrink_into(
     frame: NDArray[np.float64], part: Box, homography: NDArray[np.float64], centre: tuple[float, float]
 ) -> NDArray[np.float64]:
-    """Cut the frame towards the face until its corners lie on the shown part."""
+    """Crop the frame towards the face until its corners lie on the shown part."""
     inverse = np.linalg.inv(homography)
     low, high = np.array(part[:2]) - centre - 0.5, np.array(part[2:]) - centre + 0.5
     for _ in range(12):

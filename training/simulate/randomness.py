@@ -1,4 +1,4 @@
-"""Random fields for textures, light and noise: a generator in, float32 arrays out. Knows no attack."""
+"""Random fields for textures, light and noise: a generator in, float32 arrays out."""
 
 from functools import lru_cache
 

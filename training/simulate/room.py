@@ -11,7 +11,7 @@ Field = NDArray[np.float32]
 
 
 def behind(background: Image | None, shape_hw: tuple[int, int], rng: np.random.Generator) -> Light:
-    """Linear light from behind the medium: the given picture, cut and out of focus, or a plain wall."""
+    """Linear light from behind the medium: the given image, cropped and out of focus, or a plain wall."""
     height, width = shape_hw
     if background is None or chance(rng, 0.15):
         return _wall(shape_hw, rng)
@@ -19,15 +19,15 @@ def behind(background: Image | None, shape_hw: tuple[int, int], rng: np.random.G
     zoom = max(height / rows, width / columns)
     if chance(rng, 0.5):
         zoom *= float(rng.uniform(1.0, 1.8))
-    cut_h, cut_w = min(rows, int(height / zoom) + 1), min(columns, int(width / zoom) + 1)
-    top, left = int(rng.integers(rows - cut_h + 1)), int(rng.integers(columns - cut_w + 1))
-    cut = background[top : top + cut_h, left : left + cut_w]
+    crop_h, crop_w = min(rows, int(height / zoom) + 1), min(columns, int(width / zoom) + 1)
+    top, left = int(rng.integers(rows - crop_h + 1)), int(rng.integers(columns - crop_w + 1))
+    crop = background[top : top + crop_h, left : left + crop_w]
     if chance(rng, 0.5):
-        cut = cut[:, ::-1]
-    picture = np.asarray(cv2.resize(np.ascontiguousarray(cut), (width, height)), np.uint8)
+        crop = crop[:, ::-1]
+    image = np.asarray(cv2.resize(np.ascontiguousarray(crop), (width, height)), np.uint8)
     if chance(rng, 0.6):
-        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.8, 5.0)), np.uint8)
-    return to_linear(picture)
+        image = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.8, 5.0)), np.uint8)
+    return to_linear(image)
 
 
 def _wall(shape_hw: tuple[int, int], rng: np.random.Generator) -> Light:
@@ -63,7 +63,7 @@ def windows(shape_hw: tuple[int, int], rng: np.random.Generator) -> Field:
 
 
 def mirrored(background: Image | None, shape_hw: tuple[int, int], rng: np.random.Generator) -> Light:
-    """A lit room mirrored in glass, out of focus: the background picture flipped, or clouds of light."""
+    """A lit room mirrored in glass, out of focus: the background image flipped, or clouds of light."""
     if background is None:
         soft = np.clip(0.3 + 0.3 * clouds(shape_hw, 4, rng), 0, 1)
         return np.asarray(np.repeat(soft[..., None], 3, axis=2), np.float32)

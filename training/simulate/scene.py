@@ -1,11 +1,8 @@
-"""What the simulator passes around: a picture with its face box, and light in linear units.
+"""What the simulator passes around: an image with its face box, and light in linear units."""
 
-Knows no attack and no camera.
-"""
-
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -18,10 +15,16 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 in px
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture and where its face is. ``box_xyxy`` may reach beyond a tightly cut picture."""
+    """An image and where its face is. ``box_xyxy`` may reach beyond a tightly cropped image."""
 
     image: Image
     box_xyxy: Box
+
+    @property
+    def face_px(self) -> float:
+        """Longer side of the face's box."""
+        x0, y0, x1, y1 = self.box_xyxy
+        return max(x1 - x0, y1 - y0)
 
 
 @dataclass(frozen=True)
@@ -37,17 +40,23 @@ class Lens:
     """The part of a camera that acts before the sampling: it decides which moire can arise.
 
     ``sensor_scale``: sensor px per output px. ``blur_px``: Gaussian sigma of optics and defocus, in sensor px.
-
-    Simpler than a real one: a display's lattice is weakened by ``blur_px`` before the sampling and once more with all
-    light after it, and the dots of a print are averaged over a sensor px before it and blurred only after it. So a soft
-    shot keeps less of a screen's moire, and more of a print's, than it would.
     """
 
     sensor_scale: float
     blur_px: float
 
 
-Render = Callable[[Scene, Image | None, Lens, np.random.Generator], Exposure]
+class Render(Protocol):
+    """Shows a live image on a medium to a camera.
+
+    ``fills``: the medium fills the frame and is lit evenly, with no edge, hand, bezel or reflection in view. Behind it
+    stands ``background`` where it does not.
+    """
+
+    def __call__(
+        self, live: Scene, background: Image | None, lens: Lens, rng: np.random.Generator, *, fills: bool
+    ) -> Exposure:
+        """The light on the sensor."""
 
 
 @dataclass(frozen=True)

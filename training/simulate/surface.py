@@ -1,4 +1,4 @@
-"""Seeing a flat thing through a ``View``: its picture, its outline, its shadow. Knows no ink and no display."""
+"""Seeing a flat thing through a ``View``: its image, its outline, its shadow."""
 
 from typing import TypeVar
 
@@ -13,19 +13,19 @@ Field = NDArray[np.float32]
 Pixel = TypeVar("Pixel", NDArray[np.uint8], NDArray[np.float32])
 
 
-def seen(picture: Pixel, part: Box, view: View) -> Pixel:
-    """``picture``, stretched over the box ``part`` of the medium: averaged over a sensor px, then sampled at each."""
-    kx, ky = picture.shape[1] / (part[2] - part[0]), picture.shape[0] / (part[3] - part[1])
-    footprint = kx / view.scale  # picture px per sensor px
+def seen(image: Pixel, part: Box, view: View) -> Pixel:
+    """``image``, stretched over the box ``part`` of the medium: averaged over a sensor px, then sampled at each."""
+    kx, ky = image.shape[1] / (part[2] - part[0]), image.shape[0] / (part[3] - part[1])
+    footprint = kx / view.scale  # image px per sensor px
     if footprint > 1.4:
         odd = 2 * int(footprint / 2) + 1
         side = odd if footprint - odd < 1 else odd + 1
-        picture = np.asarray(cv2.blur(picture, (side, side)), picture.dtype)
+        image = np.asarray(cv2.blur(image, (side, side)), image.dtype)
     method = cv2.INTER_LINEAR if footprint > 1.4 else cv2.INTER_CUBIC  # linear would blur what is not shrunk
     map_x = (view.x - np.float32(part[0])) * np.float32(kx) - np.float32(0.5)
     map_y = (view.y - np.float32(part[1])) * np.float32(ky) - np.float32(0.5)
-    out = cv2.remap(picture, map_x, map_y, method, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(out, picture.dtype)
+    out = cv2.remap(image, map_x, map_y, method, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out, image.dtype)
 
 
 def inside(box: Box, view: View, *, corner: float = 0.0, soft_px: float = 1.0) -> Field:
