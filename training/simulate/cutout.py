@@ -7,7 +7,8 @@ import numpy as np
 from training.simulate.aliasing import draw_grid
 from training.simulate.outline import cut_along, head, skin_behind, with_eye_holes
 from training.simulate.paper import DISTANCE_MM, FACE_MM, draw_sheet, in_the_room, light_up, print_on
-from training.simulate.placement import Bend, draw_pose, look, shown_part
+from training.simulate.placement import look, shown_part
+from training.simulate.pose import Bend, draw_pose
 from training.simulate.randomness import chance, log_uniform
 from training.simulate.scene import Box, Exposure, Family, Image, Lens, Scene
 from training.simulate.surface import inside, over

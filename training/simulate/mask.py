@@ -10,7 +10,8 @@ from training.simulate.aliasing import draw_grid
 from training.simulate.hands import draw_fingers
 from training.simulate.outline import cut_along, face, with_eye_holes
 from training.simulate.paper import DISTANCE_MM, draw_sheet, light_up, print_on
-from training.simulate.placement import Bend, View, draw_pose, look
+from training.simulate.placement import View, look
+from training.simulate.pose import Bend, draw_pose
 from training.simulate.randomness import chance, log_uniform
 from training.simulate.scene import Box, Exposure, Family, Image, Lens, Light, Scene, to_linear
 from training.simulate.surface import over, seen, shadow
@@ -53,7 +54,7 @@ def _worn(live: Scene, view: View, rng: np.random.Generator) -> View:
     dx, dy = rng.normal(0, 0.02, 2) * live.face_px
     x = ((view.x - np.float32(view.centre[0] + dx)) / np.float32(zoom)).astype(np.float32)
     y = ((view.y - np.float32(view.centre[1] + dy)) / np.float32(zoom)).astype(np.float32)
-    x, y = bend.flatten(x, y) if bend.upright else bend.flatten(y, x)[::-1]
+    x, y = bend.on_the_paper(x, y)
     x, y = x + np.float32(view.centre[0]), y + np.float32(view.centre[1])
     return replace(view, x=x, y=y, pose=replace(view.pose, bend=bend))
 
@@ -86,7 +87,7 @@ def _folded_nose(paper: Light, across: Field, down: Field, rng: np.random.Genera
     flap = (np.abs(across) < half * along) & (along < 1) & (along > 0)
     side = np.where(across < 0, np.float32(1), np.float32(-1)) * np.float32(rng.normal(0, 0.25))
     light = 1 + np.where(flap, side, np.float32(0))
-    opening = (np.abs(across) < half * 0.9) & (along >= 1) & (along < 1 + rng.uniform(0.03, 0.2))
+    opening = (np.abs(across) < half * 0.9) & (along >= 1) & (along < 1 + rng.uniform(0.02, 0.1))
     light = np.where(opening, np.float32(rng.uniform(0.05, 0.6)), light)
     return np.asarray(paper * cv2.GaussianBlur(light.astype(np.float32), (0, 0), 0.7)[..., None], np.float32)
 

@@ -112,7 +112,7 @@ def light_up(reflectance: Light, sheet: Sheet, view: View, rng: np.random.Genera
     mirror = windows(shape, rng) * np.float32(gloss) if gloss else None
     slope = view.angle()
     if slope is not None:
-        towards = rng.normal(0, 0.5)
+        towards = rng.normal(0, 0.15 if even else 0.5)
         light *= np.maximum(np.cos(slope - np.float32(towards)), 0.05) / np.float32(np.cos(towards))
         if mirror is not None:
             at = rng.uniform(-1, 1)

@@ -8,49 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from training.simulate.randomness import chance
+from training.simulate.pose import Bend, Pose
 from training.simulate.scene import Box, Lens, Scene
 
 Field = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Bend:
-    """A sheet rolled around a cylinder. ``radius`` in medium px; ``upright``: the axis runs up and down the face."""
-
-    radius: float
-    upright: bool
-    depth: float  # how much nearer or farther parts grow or shrink, per radius of depth
-
-    def flatten(self, along: Field, across: Field) -> tuple[Field, Field]:
-        """From the plane that the camera sees to the paper: arc length, and the distance along the axis."""
-        sine = np.clip(along / np.float32(self.radius), -0.985, 0.985)
-        angle = np.arcsin(sine)
-        recede = np.float32(self.depth) * (1 - np.sqrt(1 - sine * sine))
-        return angle * np.float32(self.radius), across * (1 + recede)
-
-    def roll(self, along: Field, across: Field) -> tuple[Field, Field]:
-        """The inverse of ``flatten``."""
-        angle = np.clip(along / np.float32(self.radius), -1.39, 1.39)
-        return np.sin(angle) * np.float32(self.radius), across / (1 + np.float32(self.depth) * (1 - np.cos(angle)))
-
-
-@dataclass(frozen=True)
-class Pose:
-    """How the medium is held. Angles in degrees; ``distance`` from the lens in sizes of the face."""
-
-    yaw: float
-    pitch: float
-    roll: float
-    distance: float
-    bend: Bend | None = None
-
-
-def draw_pose(rng: np.random.Generator, *, steady: float = 1.0, bend: Bend | None = None) -> Pose:
-    """Held by hand, roughly upright and facing the camera; ``steady`` > 1 for what stands on a desk."""
-    tilt = 5.0 / steady if chance(rng, 0.6) else 15.0 / steady
-    yaw, pitch, roll = rng.normal(0, tilt), rng.normal(0, tilt), rng.normal(0, 0.6 * tilt)
-    return Pose(float(np.clip(yaw, -40, 40)), float(np.clip(pitch, -35, 35)), float(roll), rng.uniform(2.5, 6), bend)
 
 
 @dataclass(frozen=True)
@@ -118,7 +79,7 @@ def look(live: Scene, part: Box, pose: Pose, lens: Lens, rng: np.random.Generato
     if fills:
         height, width = live.image.shape[:2]
         frame = (np.array([0, 0, width, height], np.float64) - np.array(centre * 2)) * scale
-        frame = _shrink_into(frame, part, homography, centre)
+        frame = _shrink_into(frame, part, homography, centre, pose.bend)
     else:
         shift = rng.normal(0, 0.1, 2) * size * scale
         reach = rng.uniform(0.55, 0.9) if cropped_tightly(live) else rng.uniform(0.85, 1.4)
@@ -145,16 +106,22 @@ def _homography(pose: Pose, size: float, scale: float) -> NDArray[np.float64]:
 
 
 def _shrink_into(
-    frame: NDArray[np.float64], part: Box, homography: NDArray[np.float64], centre: tuple[float, float]
+    frame: NDArray[np.float64],
+    part: Box,
+    homography: NDArray[np.float64],
+    centre: tuple[float, float],
+    bend: Bend | None,
 ) -> NDArray[np.float64]:
-    """Crop the frame towards the face until its corners lie on the shown part."""
+    """Crop the frame towards the face until its corners lie on the shown part, and on the near side of its bend."""
     inverse = np.linalg.inv(homography)
     low, high = np.array(part[:2]) - centre - 0.5, np.array(part[2:]) - centre + 0.5
-    for _ in range(12):
+    for _ in range(60):
         corners = frame[[0, 2, 2, 0]], frame[[1, 1, 3, 3]]
         points = inverse @ np.vstack([*corners, np.ones(4)])
-        flat = (points[:2] / points[2]).T
-        if ((flat >= low) & (flat <= high)).all():
+        plane = (points[:2] / points[2]).astype(np.float32)
+        flat, near = (plane, True) if bend is None else (bend.on_the_paper(*plane), bend.faces_the_camera(*plane))
+        x, y = flat
+        if near and ((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1])).all():
             break
         frame = frame * 0.965
     return frame
@@ -169,10 +136,8 @@ def _unproject(
     depth = 1 / (inverse[2, 0] * u + (inverse[2, 1] * v + inverse[2, 2]))
     x = (inverse[0, 0] * u + (inverse[0, 1] * v + inverse[0, 2])) * depth
     y = (inverse[1, 0] * u + (inverse[1, 1] * v + inverse[1, 2])) * depth
-    if bend is not None and bend.upright:
-        x, y = bend.flatten(x, y)
-    elif bend is not None:
-        y, x = bend.flatten(y, x)
+    if bend is not None:
+        x, y = bend.on_the_paper(x, y)
     return x + np.float32(centre[0]), y + np.float32(centre[1])
 
 
@@ -180,10 +145,8 @@ def _project(
     points: NDArray[np.float32], homography: NDArray[np.float64], centre: tuple[float, float], bend: Bend | None
 ) -> NDArray[np.float32]:
     x, y = points[:, 0] - np.float32(centre[0]), points[:, 1] - np.float32(centre[1])
-    if bend is not None and bend.upright:
-        x, y = bend.roll(x, y)
-    elif bend is not None:
-        y, x = bend.roll(y, x)
+    if bend is not None:
+        x, y = bend.on_the_plane(x, y)
     mapped = homography @ np.vstack([x, y, np.ones_like(x)])
     return np.asarray((mapped[:2] / mapped[2]).T, np.float32)
 

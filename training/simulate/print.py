@@ -4,7 +4,8 @@ import numpy as np
 
 from training.simulate.aliasing import draw_grid
 from training.simulate.paper import DISTANCE_MM, FACE_MM, draw_sheet, in_the_room, light_up, print_on
-from training.simulate.placement import Bend, draw_pose, look, shown_part
+from training.simulate.placement import look, shown_part
+from training.simulate.pose import Bend, draw_pose
 from training.simulate.randomness import chance, log_uniform
 from training.simulate.scene import Exposure, Family, Image, Lens, Scene
 from training.simulate.surface import inside
@@ -19,7 +20,7 @@ def flat(live: Scene, background: Image | None, lens: Lens, rng: np.random.Gener
 
 def bent(live: Scene, background: Image | None, lens: Lens, rng: np.random.Generator, *, fills: bool) -> Exposure:
     """A sheet that is bent by the hands that hold it, or rolled as around a head; see ``scene.Render``."""
-    radius = live.face_px * rng.uniform(0.75, 2.0)
+    radius = live.face_px * (rng.uniform(1.3, 3.0) if fills else rng.uniform(0.75, 2.0))
     return _sheet(live, background, lens, rng, Bend(radius, chance(rng, 0.8), rng.uniform(0.0, 0.5)), fills=fills)
 
 

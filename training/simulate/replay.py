@@ -6,7 +6,8 @@ from training.simulate.aliasing import Grid, draw_grid
 from training.simulate.display import Display, add_glare, draw_display, shine
 from training.simulate.hands import draw_fingers
 from training.simulate.interface import overlay
-from training.simulate.placement import View, draw_pose, look, shown_part
+from training.simulate.placement import View, look, shown_part
+from training.simulate.pose import draw_pose
 from training.simulate.randomness import chance, log_uniform
 from training.simulate.room import behind
 from training.simulate.scene import Box, Exposure, Family, Image, Lens, Light, Scene
