@@ -36,6 +36,14 @@ def test_stripes_have_the_period_of_the_display_px(grey: Scene, grid_of: GridOf)
     assert peak(shown(grey, grid, replace(PLAIN, rows=0.4))[..., 1]) == pytest.approx((0.2, 0.0), abs=0.01)
 
 
+def test_sub_px_are_as_strong_as_pulses_of_a_third_of_the_px(grey: Scene, grid_of: GridOf) -> None:
+    """The first harmonic of such a pulse is 2 sinc(1/3) of its mean."""
+    grid = grid_of(grey, px_mm=0.1)
+    green = shown(grey, grid, replace(STRIPED, fill=0.3))[..., 1]
+    left = float(grid.contrast(np.array([0.4, 0.0]))[1])
+    assert np.sqrt(2) * green.std() / green.mean() == pytest.approx(2 * np.sinc(1 / 3) * 0.3 * left, rel=0.05)
+
+
 def test_red_green_and_blue_stand_side_by_side(grey: Scene, grid_of: GridOf) -> None:
     """A third of a display px apart, red to the left."""
     light = shown(grey, grid_of(grey, px_mm=0.025), STRIPED)
@@ -52,6 +60,7 @@ def test_red_and_blue_of_a_pentile_screen_lie_on_its_diagonals_and_green_has_non
     assert np.abs(green).max() < 1e-3
     assert peak(blue) == pytest.approx((0.125, 0.125), abs=0.01)
     assert np.corrcoef(blue.ravel(), red.ravel())[0, 1] < -0.99  # where red is, blue is not
+    np.testing.assert_allclose(np.abs(np.fft.fft2(blue)), np.abs(np.fft.fft2(blue[:, ::-1])), rtol=0.1, atol=100)
 
 
 def test_moire_comes_from_sampling_and_goes_with_blur(grey: Scene, grid_of: GridOf) -> None:
