@@ -77,5 +77,6 @@ def steadied(shot: Camera) -> Camera:
         read_noise=min(shot.read_noise, 5e-4),
         smooth=False,
         shrink=1.0,
+        sharpen=0.6 * shot.sharpen,
         jpeg=tuple(max(quality, 80) for quality in shot.jpeg),
     )
