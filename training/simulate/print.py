@@ -38,4 +38,4 @@ def _sheet(
     return in_the_room(paper, inside(sheet.outline, view), sheet, view, background, rng)
 
 
-FAMILIES = (Family("print", "print", 1.5, flat), Family("bent_print", "print", 0.6, bent))
+FAMILIES = (Family("print", "print", 2.2, flat), Family("bent_print", "print", 0.6, bent))
