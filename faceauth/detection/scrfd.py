@@ -1,6 +1,6 @@
-"""Scrfd: a picture in, faces with five landmarks out, by an SCRFD model through the insightface package.
+"""A detector for SCRFD models, through the insightface package. It never downloads.
 
-Knows no other stage, no threshold but its own, and never downloads. insightface's pretrained packs are for
+insightface's pretrained packs are for
 NON-COMMERCIAL RESEARCH only; a model of your own has your own terms.
 """
 
@@ -25,7 +25,7 @@ class Scrfd:
             and is for non-commercial research only.
         root: insightface's store.
         sha256: digest that the file has to have; None records the one it has.
-        det_size: width and height that pictures are fitted into before the network sees them.
+        det_size: width and height that images are fitted into before the network sees them.
         threshold: smallest score of a face, in [0, 1].
         providers: onnxruntime execution providers, all of which have to start.
         threads: threads inside an operator.
@@ -70,7 +70,7 @@ class Scrfd:
         self._model.prepare(0, input_size=self._size_wh, det_thresh=threshold)
 
     def detect(self, image: Image) -> list[Face]:
-        """Faces of one picture, best first.
+        """Faces of one image, best first.
 
         Args:
             image: uint8, H x W x 3, BGR.

@@ -1,4 +1,4 @@
-"""YuNet: a picture in, faces with box, score and five landmarks out. Knows no policy: how many faces are too many.
+"""The built-in detector, YuNet.
 
 Wu et al., "YuNet: A Tiny Millisecond-level Face Detector" (2023); the weights are the OpenCV Zoo's. Input sizes and
 defaults were measured with ``python -m benchmarks.detection_recall``.
@@ -14,10 +14,10 @@ import numpy.typing as npt
 from faceauth.errors import UsageError
 from faceauth.results import Face
 from faceauth.stages import API_VERSION, Image
+from faceauth.weights.cards import ModelCard
 from faceauth.weights.onnx_session import CPU, Signature, open_session
-from faceauth.weights.store import WeightStore
+from faceauth.weights.store import PinnedModel
 
-WEIGHTS = "yunet_2023mar.onnx"
 STRIDES = (8, 16, 32)
 GRID = max(STRIDES)
 NMS_IOU = 0.3  # OpenCV's FaceDetectorYN and the authors' own; chosen, not measured
@@ -41,7 +41,7 @@ SIGNATURE = Signature(
 class YuNet:
     """The built-in detector.
 
-    The picture is shrunk (never enlarged) until its longer side is ``longest_side`` and padded to whole grid cells. Of
+    The image is shrunk (never enlarged) until its longer side is ``longest_side`` and padded to whole grid cells. Of
     faces that then still exceed 300 pixels YuNet misses a quarter and cuts the boxes of others, so where such a face
     would have room, a second, coarse look finds those; it costs a sixth of the first.
 
@@ -50,10 +50,10 @@ class YuNet:
         longest_side: pixels of the longer side that the network sees.
         threads: threads inside an operator.
         providers: onnxruntime execution providers, all of which have to be there.
-        weights_folder: folder of weights with a manifest; by default ``FACEAUTH_WEIGHTS``, then the built-in file.
+        weights_folder: folder of weights of one's own; None for the built-in ones.
 
     Raises:
-        WeightsError, ProviderUnavailable: see ``sessions.open_session``.
+        WeightsError, ProviderUnavailable: see :func:`faceauth.weights.onnx_session.open_session`.
         UsageError: an option is out of its range.
     """
 
@@ -73,16 +73,16 @@ class YuNet:
                 f"YuNet needs a score_threshold in [0, 1] and a longest_side of at least {GRID}, "
                 f"not {score_threshold} and {longest_side}."
             )
-        weights = WeightStore(weights_folder).find(WEIGHTS)
+        model = PinnedModel("yunet", ModelCard, weights_folder)
         self._session = open_session(
-            weights, signature=SIGNATURE, threads=threads, providers=providers, weight_only=True
+            model.weights("network"), signature=SIGNATURE, threads=threads, providers=providers, weight_only=True
         )
-        self.weights_sha256 = {weights.name: weights.sha256}
+        self.weights_sha256 = model.digests("network")
         self._score_threshold = score_threshold
         self._longest_side = longest_side
 
     def detect(self, image: Image) -> list[Face]:
-        """Faces of one picture, best first.
+        """Faces of one image, best first.
 
         Args:
             image: uint8, H x W x 3, BGR, upright.
@@ -100,7 +100,7 @@ class YuNet:
         return [_face(row) for row in _rescaled(_without_duplicates(rows), fine, image)]
 
     def _look(self, image: Image) -> Rows:
-        """Candidates in a picture that the network takes as it is, in its pixels, with duplicates."""
+        """Candidates in a image that the network takes as it is, in its pixels, with duplicates."""
         height, width = image.shape[:2]
         net_height, net_width = height + -height % GRID, width + -width % GRID
         planes = np.zeros((1, 3, net_height, net_width), np.float32)
@@ -111,7 +111,7 @@ class YuNet:
 
 
 def _shrunk(image: Image, longest_side: int, *, interpolation: int = cv2.INTER_AREA) -> Image:
-    """The picture with its longer side at most ``longest_side``; never enlarged."""
+    """The image with its longer side at most ``longest_side``; never enlarged."""
     height, width = image.shape[:2]
     scale = longest_side / max(height, width)
     if scale >= 1.0:
@@ -121,7 +121,7 @@ def _shrunk(image: Image, longest_side: int, *, interpolation: int = cv2.INTER_A
 
 
 def _rescaled(rows: Rows, seen: Image, original: Image) -> Rows:
-    """Rows in pixels of ``original`` instead of ``seen``, the same picture at another size."""
+    """Rows in pixels of ``original`` instead of ``seen``, the same image at another size."""
     rows = rows.copy()
     rows[:, 1::2] *= original.shape[1] / seen.shape[1]
     rows[:, 2::2] *= original.shape[0] / seen.shape[0]

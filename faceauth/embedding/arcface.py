@@ -1,6 +1,6 @@
-"""ArcFace: aligned faces in, embeddings of unit length out, by an ArcFace model through the insightface package.
+"""An embedder for ArcFace models, through the insightface package. It never downloads.
 
-Knows no other stage and no threshold, and never downloads. insightface's pretrained packs are for NON-COMMERCIAL
+insightface's pretrained packs are for NON-COMMERCIAL
 RESEARCH only; a model of your own has your own terms.
 """
 
@@ -18,7 +18,7 @@ from faceauth.weights.onnx_session import CPU
 class ArcFace:
     """ArcFace (Deng et al., "Additive Angular Margin Loss for Deep Face Recognition", 2019) and models used like it.
 
-    No match threshold comes with it: its false-match rate depends on the file, so name a threshold that you measured.
+    No match points come with it: the false-match rate depends on the file, so name a threshold that you measured.
 
     Args:
         model: path of an ONNX file.

@@ -10,27 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
-from faceauth.thresholds import MatchPoint, MatchPoints, MeasuredRate
+from faceauth.weights.cards import SFaceCard
 from faceauth.weights.onnx_session import CPU, Signature, open_session
-from faceauth.weights.store import WeightStore
+from faceauth.weights.store import PinnedModel
 
-WEIGHTS = "sface_2021dec.onnx"
 DIMENSIONS = 128
 
-MEASURED_SHA256 = "24791aca9a51d2b5e8eff8903c21114466e11fa4ab73b891dbc76467d19aa74a"
-
-
-def _point(threshold: float, false_matches: int, false_non_matches: int) -> MatchPoint:
-    """Replaced by the card."""
-    fmr, fnmr = false_matches / 1_250_180, false_non_matches / 600
-    wrong = MeasuredRate(errors=false_matches, n=1_250_180, value=fmr, low=fmr, high=fmr, interval="none")
-    missed = MeasuredRate(errors=false_non_matches, n=600, value=fnmr, low=fnmr, high=fnmr, interval="none")
-    return MatchPoint(threshold=threshold, fmr=wrong, fnmr=missed, measured_on="LFW")
-
-
-MATCH_POINTS = MatchPoints(
-    convenience=_point(0.37, 961, 6), balanced=_point(0.43, 100, 20), strict=_point(0.46, 20, 26)
-)
 SIGNATURE = Signature(
     inputs={"data": ("float", (None, 3, 112, 112))},
     outputs={"fc1": ("float", (None, DIMENSIONS))},
@@ -43,10 +28,13 @@ class SFace:
     Args:
         threads: threads inside an operator.
         providers: onnxruntime execution providers, all of which have to be there.
-        weights_folder: folder of weights with a manifest; by default ``FACEAUTH_WEIGHTS``, then the built-in file.
+        weights_folder: folder of weights of one's own; None for the built-in ones.
+
+    Attributes:
+        match_points: the card's: thresholds measured with these very weights.
 
     Raises:
-        WeightsError, ProviderUnavailable, UsageError: see ``sessions.open_session``.
+        WeightsError, ProviderUnavailable, UsageError: see :func:`faceauth.weights.onnx_session.open_session`.
     """
 
     api_version = API_VERSION
@@ -55,13 +43,14 @@ class SFace:
     def __init__(
         self, *, threads: int = 1, providers: Sequence[str] = CPU, weights_folder: str | Path | None = None
     ) -> None:
-        weights = WeightStore(weights_folder).find(WEIGHTS)
+        model = PinnedModel("sface", SFaceCard, weights_folder)
+        weights = model.weights("network")
         self._session = open_session(
             weights, signature=SIGNATURE, threads=threads, providers=providers, weight_only=True
         )
-        self.weights_sha256 = {weights.name: weights.sha256}
+        self.weights_sha256 = model.digests("network")
         self.model_id = f"sface-{weights.sha256[:16]}"
-        self.match_points = MATCH_POINTS if weights.sha256 == MEASURED_SHA256 else None
+        self.match_points = model.card.match_points
 
     def embed(self, crops: Crops) -> Scores:
         """Embeddings of aligned faces; their scalar product is the cosine similarity.

@@ -11,9 +11,9 @@ import numpy as np
 
 from faceauth.errors import UsageError
 from faceauth.stages import API_VERSION, Crops, Scores
-from faceauth.weights.cards import CARD_NAME, SpoofNetCard, Variant
+from faceauth.weights.cards import SpoofNetCard, Variant
 from faceauth.weights.onnx_session import CPU, Signature, open_session
-from faceauth.weights.store import WeightStore
+from faceauth.weights.store import PinnedModel
 
 INPUT, OUTPUT = "crops", "logits"
 
@@ -25,15 +25,15 @@ class SpoofNet:
         variant: ``"fp32"`` or ``"int8"``; by default the one that the card names.
         threads: threads inside an operator.
         providers: onnxruntime execution providers, all of which have to be there.
-        weights_folder: folder of weights with a manifest; by default ``FACEAUTH_WEIGHTS``, then the built-in files.
+        weights_folder: folder of weights of one's own; None for the built-in ones.
 
     Attributes:
         card: everything known of the weights.
-        crops: the crops of one face whose P(live) are averaged.
+        crops: what the network wants to see of each face: two squares, of which the narrower is mirrored.
         operating_points: the measured thresholds of this variant.
 
     Raises:
-        WeightsError, ProviderUnavailable: see ``sessions.open_session``.
+        WeightsError, ProviderUnavailable: see :func:`faceauth.weights.onnx_session.open_session`.
         UsageError: the card has no such variant, or an option is out of its range.
     """
 
@@ -47,36 +47,41 @@ class SpoofNet:
         providers: Sequence[str] = CPU,
         weights_folder: str | Path | None = None,
     ) -> None:
-        placed = WeightStore(weights_folder).card(SpoofNetCard, CARD_NAME)
-        self.card = placed.facts
+        model = PinnedModel("spoofnet", SpoofNetCard, weights_folder)
+        self.card = model.card
         chosen = variant if variant is not None else self.card.default_variant
         if chosen not in self.card.files:
             raise UsageError(f"SpoofNet's card has the variants {sorted(self.card.files)}, not {chosen!r}.")
-        self.crops = self.card.crop.specs()
+        self.crops = self.card.crops
         self.operating_points = self.card.operating_points[chosen]
         self._calibration = self.card.calibration[chosen]
-        weights = placed.weights(chosen)
-        width, height = self.card.crop.size_wh
+        width, height = self.crops[0].size_wh
         signature = Signature(
             inputs={INPUT: ("uint8", (None, height, width, 3))}, outputs={OUTPUT: ("float", (None, 2))}
         )
-        self._session = open_session(weights, signature=signature, threads=threads, providers=providers)
-        self.weights_sha256 = {weights.name: weights.sha256, placed.name: placed.sha256}
+        self._session = open_session(model.weights(chosen), signature=signature, threads=threads, providers=providers)
+        self.weights_sha256 = model.digests(chosen)
 
     def score(self, crops: Sequence[Crops]) -> Scores:
-        """P(live) of N faces, the mean over their crops.
+        """P(live) of each face: the mean over its crops.
 
-        A second crop of another scale, mirrored, is wrong about other images than the first, so the mean of both is
+        A second crop of another scale, mirrored, is wrong about other faces than the first, so the mean of both is
         wrong less often (test-time augmentation, Krizhevsky et al. 2012).
 
         Args:
-            crops: uint8, N x H x W x 3, 0-255, one array for each of ``self.crops``.
+            crops: one array uint8, N x h x w x 3, 0-255, for each of ``self.crops``.
 
         Returns:
             float32, N, in [0, 1], in the same order; empty for N = 0.
+
+        Raises:
+            ValueError: another number of arrays than ``self.crops`` asks for.
         """
-        if len(crops[0]) == 0:
+        if len(crops) != len(self.crops):
+            raise ValueError(f"SpoofNet asks for {len(self.crops)} crops of each face, not {len(crops)}.")
+        rows = np.stack(crops, axis=1).reshape(-1, *crops[0].shape[1:])  # the crops of a face side by side
+        if len(rows) == 0:
             return np.empty(0, np.float32)
-        (logits,) = self._session.run([OUTPUT], {INPUT: np.concatenate(crops)})  # (C x N, 2): 0 = live, 1 = spoof
-        p_live = self._calibration.p_live(logits).reshape(len(crops), -1)
-        return np.asarray(p_live.mean(axis=0), np.float32)
+        (logits,) = self._session.run([OUTPUT], {INPUT: rows})  # (rows, 2): 0 = live, 1 = spoof
+        p_live = self._calibration.p_live(logits).reshape(-1, len(self.crops))
+        return np.asarray(p_live.mean(axis=1), np.float32)

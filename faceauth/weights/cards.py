@@ -1,46 +1,66 @@
-"""What SpoofNet's ``card.json`` says: a document in, frozen facts out. Training writes it, the backend reads it.
+"""What the ``card.json`` of each model says.
 
-Knows no pixels and no session. The card pins the digests of the ONNX files beside it, so whoever replaces one file
-without the other is refused.
+A card pins the ONNX files beside it, so whoever replaces one without the other
+is refused.
 """
 
-from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from faceauth.stages import CropSpec
-from faceauth.thresholds import Frozen, MeasuredRate, OperatingPoints
-from faceauth.weights.store import Card, PinnedFile
+from faceauth.thresholds import Frozen, MatchPoints, MeasuredRate, OperatingPoints
 
 Variant = Literal["fp32", "int8"]
-CARD_NAME = "spoofnet/card.json"
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w.-]*$")]
+"""One part of a path, which does not start with a dot."""
 
 
-class CropFacts(Frozen):
-    """The crop that the network was trained on; becomes the backend's ``CropSpec``.
+class Pin(Frozen):
+    """Size in bytes and sha256 (hexadecimal, lower case) of one file."""
+
+    size: int = Field(gt=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class PinnedFile(Pin):
+    """A file beside a card."""
+
+    name: FileName
+
+
+class ModelCard(Frozen):
+    """What every card says; a model with more to say has a card of its own kind.
 
     Attributes:
-        size_wh: width and height in pixels.
-        scale: side of the square / longer side of the face box.
-        color: channel order the network expects.
-        mirrored_scale: of the second view that scores are averaged over, as in ``CropSpec``; None for one view.
+        licence: SPDX expression of the weights themselves.
+        origin: whose they are and how they came here.
+        use: what the model is for and what its terms allow.
+        files: variant -> file beside the card. A model of one file calls it ``"network"``.
     """
 
-    size_wh: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]] = (224, 224)
-    scale: float = Field(gt=0.0)
-    color: Literal["rgb", "bgr"] = "rgb"
-    mirrored_scale: float | None = Field(default=None, gt=0.0)
+    model_config = ConfigDict(extra="ignore")
 
-    def specs(self) -> tuple[CropSpec, ...]:
-        """The crops of one face."""
-        first = CropSpec(size_wh=self.size_wh, scale=self.scale, kind="square", color=self.color)
-        if self.mirrored_scale is None:
-            return (first,)
-        return first, replace(first, scale=self.mirrored_scale, mirrored=True)
+    licence: str
+    origin: str
+    use: str
+    files: dict[str, PinnedFile]
+
+
+class SFaceCard(ModelCard):
+    """SFace's card; ``python -m benchmarks.lfw_match`` writes its points.
+
+    Attributes:
+        match_points: measured thresholds on the cosine similarity; None for weights that nobody measured.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    match_points: MatchPoints | None = None
 
 
 class Calibration(Frozen):
@@ -75,17 +95,15 @@ class DataSource(Frozen):
     terms: str
 
 
-class SpoofNetCard(Card):
-    """The whole card.
+class SpoofNetCard(ModelCard):
+    """SpoofNet's card, which training writes.
 
     Attributes:
-        licence, origin, use: terms of the weights (from ``Card``).
-        files: variant -> name, size and digest of its ONNX file, in the card's folder.
         format: version of this document.
         version: version of the weights; changes with every training.
         date: day the files were exported.
         default_variant: what ``SpoofNet()`` loads.
-        crop: what the network wants to see.
+        crops: what the network wants to see of a face, all of one size; P(live) is the mean over them.
         mean, std: normalisation per channel on pixels in [0, 1]. It happens inside the ONNX graph, whose input is
             uint8; stated for readers, never applied by a consumer.
         calibration: variant -> how logits become P(live).
@@ -94,14 +112,14 @@ class SpoofNetCard(Card):
         metrics: split -> name -> value, for people.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid")
 
-    files: dict[Variant, PinnedFile]  # type: ignore[assignment]  # narrower keys than Card's, and frozen
-    format: Literal[1] = 1
+    files: dict[Variant, PinnedFile]  # type: ignore[assignment]  # narrower keys than ModelCard's, and frozen
+    format: Literal[2] = 2
     version: str
     date: date
     default_variant: Variant
-    crop: CropFacts
+    crops: Annotated[tuple[CropSpec, ...], Field(min_length=1)]
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     calibration: dict[Variant, Calibration]
@@ -117,4 +135,13 @@ class SpoofNetCard(Card):
         for name in ("calibration", "operating_points"):
             if set(getattr(self, name)) != variants:
                 raise ValueError(f"{name} has {sorted(getattr(self, name))}, but files has {sorted(variants)}")
+        return self
+
+    @model_validator(mode="after")
+    def _one_network_can_take_every_crop(self) -> Self:
+        sizes = {crop.size_wh for crop in self.crops}
+        if len(sizes) > 1 or min(self.crops[0].size_wh) < 1:
+            raise ValueError(f"crops have the sizes {sorted(sizes)}: expected one size, of at least one pixel")
+        if any(crop.kind == "arcface" or crop.scale <= 0 for crop in self.crops):
+            raise ValueError("crops need a scale above 0, and a kind that has one")
         return self

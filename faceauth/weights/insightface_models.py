@@ -1,10 +1,9 @@
-"""A file of the user's, or a pack in insightface's own store, in; a checked model of the insightface package out.
+"""Opens models of the insightface package: a file of the user's, or a pack in insightface's own store.
 
-Knows no picture. It never downloads: insightface fetches a pack that is not there, so nothing is handed to it that is
-not on disk. The package is imported when the first model is opened, not before.
+Nothing is downloaded: insightface fetches a pack that is not there, so nothing is handed to it that is not on disk. The package is imported when the first model is opened, not before.
 
-insightface opens a path, so the digest is taken before and after. What remains: a file that is swapped and swapped back
-in between, and weights that an ONNX file keeps in other files, pass. Keep models where only trusted users can write.
+insightface opens a path and takes no bytes. So the bytes that were checked go into a private folder, and it is given
+their path there: what happens to the user's file in the meantime does not matter.
 """
 
 import hashlib
@@ -12,10 +11,13 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from faceauth.errors import BackendBroken, UsageError, WeightsMismatch, WeightsMissing
-from faceauth.weights.onnx_session import CPU, exact_options, refuse_absent
+from faceauth.regular_files import open_regular
+from faceauth.weights.interruptible import InterruptibleSession
+from faceauth.weights.onnx_session import CPU, refuse_absent, refuse_external_data, session_options
 
 LICENCE_NOTICE = (
     "insightface's pretrained packs (buffalo, antelope, ...) are for non-commercial research only; "
@@ -27,7 +29,8 @@ OLDEST_VERSION = (2, 1)
 STORE = "~/.insightface"
 """insightface's own store; packs lie in ``models/NAME`` below it."""
 
-READ_BYTES = 1 << 20
+LARGEST_FILE = 1 << 31
+"""Bytes: protobuf allows no more."""
 
 Task = Literal["detection", "recognition"]
 
@@ -61,7 +64,7 @@ class ModelSource:
             raise UsageError("Name either model (an ONNX file) or pack (a name in insightface's store), not both.")
         if self.model is not None:
             path = Path(self.model).expanduser()
-            if path.suffix != ".onnx" or not path.is_file():
+            if path.suffix != ".onnx" or not path.exists():
                 raise WeightsMissing(f"{path} is no ONNX file: give the path of one as the option model.", path=path)
             return [path]
         return self._pack_files(str(self.pack))
@@ -102,25 +105,26 @@ def open_model(task: Task, source: ModelSource, *, providers: Sequence[str] = CP
     Raises:
         BackendBroken: insightface is not installed, too old, or cannot read the file; or no file is of that task.
         UsageError, WeightsMissing: as in :meth:`ModelSource.files`; a pack whose manifest sets the preprocessing.
-        WeightsMismatch: the file does not have the digest asked for, or was changed while it was opened.
+        WeightsMismatch: the file does not have the digest asked for, or keeps tensors in other files.
         ProviderUnavailable: a provider is not installed or does not start.
     """
     zoo = _model_zoo()
     files = source.files()
     _refuse_manifest(zoo, files[0].parent, source)
-    options = _session_options(providers, threads)
+    options = session_options(threads, providers)
     for path in files:
-        sha256 = _sha256(path)
+        content = _read(path)
+        sha256 = hashlib.sha256(content).hexdigest()
         if source.sha256 not in (None, sha256):
             if len(files) > 1:
                 continue
             raise _mismatch(path, sha256, str(source.sha256))
-        model = _get_model(zoo, path, {"providers": list(providers), "sess_options": options})
+        refuse_external_data(content, path)
+        model = _get_model(zoo, path, content, {"providers": list(providers), "sess_options": options})
         if model is not None and model.taskname == task:
-            if (now := _sha256(path)) != sha256:
-                raise _mismatch(path, now, f"{sha256}, as before insightface opened it")
             refuse_absent(providers, model.session.get_providers())
             model.session.disable_fallback()  # onnxruntime would go on with another provider after a failed run
+            model.session.run = InterruptibleSession(model.session).run
             return OpenedModel(model, path, sha256)
     raise BackendBroken(
         f"insightface finds no {task} model in {', '.join(str(path) for path in files)}"
@@ -141,9 +145,22 @@ def _model_zoo() -> Any:
     return insightface.model_zoo
 
 
-def _get_model(zoo: Any, path: Path, arguments: dict[str, Any]) -> Any:
+def _read(path: Path) -> bytes:
     try:
-        return zoo.get_model(str(path), **arguments)
+        with open_regular(path) as file:
+            return file.read(LARGEST_FILE)
+    except OSError as error:
+        raise WeightsMissing(
+            f"{path} cannot be read ({error.strerror}): give the path of an ONNX file.", path=path
+        ) from None
+
+
+def _get_model(zoo: Any, path: Path, content: bytes, arguments: dict[str, Any]) -> Any:
+    try:
+        with TemporaryDirectory(prefix="faceauth-") as private:
+            copied = Path(private, path.name)
+            copied.write_bytes(content)
+            return zoo.get_model(str(copied), **arguments)
     except Exception as error:  # a foreign package's call, ending in a refusal
         raise BackendBroken(
             f"insightface cannot open {path}: {type(error).__name__}: {error}.", name="insightface"
@@ -154,27 +171,6 @@ def _refuse_manifest(zoo: Any, folder: Path, source: ModelSource) -> None:
     # Loaded file by file, such a pack would run with insightface's default preprocessing instead of its own.
     if source.pack is not None and zoo.model_zoo.has_model_package_manifest(folder):
         raise UsageError(f"{folder} has an insightface package manifest, which faceauth does not read yet.")
-
-
-def _session_options(providers: Sequence[str], threads: int) -> Any:
-    import onnxruntime
-
-    if threads < 1 or not providers:
-        raise UsageError(f"At least one thread and one provider are needed, not {threads} and {list(providers)}.")
-    refuse_absent(providers, onnxruntime.get_available_providers())
-    options = exact_options()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return options
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _mismatch(path: Path, found: str, expected: str) -> WeightsMismatch:

@@ -1,19 +1,25 @@
-"""Checked weights in, an onnxruntime session out whose inputs and outputs are the expected ones.
+"""Opens onnxruntime sessions for checked weights, if their inputs and outputs are the expected ones.
 
-Knows no picture and no score. onnxruntime is imported when the first session is opened, not before. Nothing falls back:
+onnxruntime is imported when the first session is opened, not before. Nothing falls back:
 a provider that was asked for runs, or the session is refused.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy.typing as npt
 
 from faceauth.errors import ProviderUnavailable, UsageError, WeightsMismatch
+from faceauth.weights.external_data import refers_to_other_files
+from faceauth.weights.interruptible import InterruptibleSession
 from faceauth.weights.store import Weights
 
 CPU = ("CPUExecutionProvider",)
+
+MOST_THREADS = 64
+"""Threads of one session: chosen, not measured; no network here gains from more, and 100,000 exhaust the machine."""
 
 TensorType = tuple[str, tuple[int | None, ...]]
 """Element type as onnxruntime names it ("uint8", "float") and shape; None is a dimension the graph leaves open."""
@@ -48,21 +54,42 @@ def open_session(
     Args:
         weights: the file; its digest is checked on the very bytes that are loaded.
         signature: what the network has to look like.
-        threads: threads inside an operator. With more than one, idle threads sleep instead of spinning: on a busy
-            machine spinning doubled the time.
+        threads: threads inside an operator, from 1 to ``MOST_THREADS``.
         providers: onnxruntime execution providers, in order of preference, all of which have to be there.
         weight_only: the file stores weights as int8 and computes in float. onnxruntime then unpacks them once at load
             instead of at every call. Wrong for a network quantised in its activations: it would run in float.
 
     Raises:
-        WeightsMissing, WeightsMismatch: the file is not there, not the pinned one, or not such a network.
+        WeightsMissing, WeightsMismatch: the file is not there, not the pinned one, not such a network, or keeps
+            tensors in other files.
         ProviderUnavailable: a provider is not installed or does not start.
-        UsageError: ``threads`` is below 1 or no provider is named.
+        UsageError: ``threads`` is out of its range or no provider is named.
+    """
+    options = session_options(threads, providers)
+    if weight_only:
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+    session = _load(weights, options, list(providers))
+    refuse_absent(providers, session.get_providers())
+    _check_signature(weights, "input", signature.inputs, session.get_inputs(), exact=True)
+    _check_signature(weights, "output", signature.outputs, session.get_outputs(), exact=False)
+    return InterruptibleSession(session)
+
+
+def session_options(threads: int, providers: Sequence[str]) -> Any:
+    """``onnxruntime.SessionOptions`` as every session here has them.
+
+    With more than one thread, idle threads sleep instead of spinning: on a busy machine spinning doubled the time.
+
+    Raises:
+        ProviderUnavailable: a provider is not installed.
+        UsageError: ``threads`` is out of its range or no provider is named.
     """
     import onnxruntime
 
-    if threads < 1 or not providers:
-        raise UsageError(f"A session needs at least one thread and one provider, not {threads} and {list(providers)}.")
+    if type(threads) is not int or not 1 <= threads <= MOST_THREADS:
+        raise UsageError(f"threads is {threads!r}, expected a whole number from 1 to {MOST_THREADS}.")
+    if not providers:
+        raise UsageError("No execution provider is named: leave the option out, or name at least one.")
     refuse_absent(providers, onnxruntime.get_available_providers())
     options = exact_options()
     options.intra_op_num_threads = threads
@@ -70,14 +97,7 @@ def open_session(
     options.log_severity_level = 3
     if threads > 1:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    if weight_only:
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-    session = _load(weights, options, list(providers))
-    refuse_absent(providers, session.get_providers())
-    _check_signature(weights, "input", signature.inputs, session.get_inputs(), exact=True)
-    _check_signature(weights, "output", signature.outputs, session.get_outputs(), exact=False)
-    checked: Session = session
-    return checked
+    return options
 
 
 def exact_options() -> Any:
@@ -100,6 +120,8 @@ def _load(weights: Weights, options: Any, providers: list[str]) -> Any:
 
     refusals = (native.Fail, native.InvalidArgument, native.InvalidGraph, native.InvalidProtobuf, native.NotImplemented)
     content = weights.read()
+    refuse_external_data(content, weights.path)
+    options.add_session_config_entry("session.load_model_format", "ONNX")  # the one format that was just looked through
     try:
         return onnxruntime.InferenceSession(content, options, providers=providers, enable_fallback=0)
     except refusals as error:
@@ -110,6 +132,27 @@ def _load(weights: Weights, options: Any, providers: list[str]) -> Any:
             found=str(error),
             expected="an ONNX network",
         ) from error
+
+
+def refuse_external_data(content: bytes, path: Path) -> None:
+    """Raise ``WeightsMismatch`` for a model that keeps tensors in other files: no digest covers those."""
+    try:
+        elsewhere = refers_to_other_files(content)
+    except ValueError as error:
+        raise WeightsMismatch(
+            f"{path} does not read as an ONNX network: {error}. Name another file.",
+            path=path,
+            found=str(error),
+            expected="an ONNX network",
+        ) from None
+    if elsewhere:
+        raise WeightsMismatch(
+            f"{path} keeps tensors in other files, which its digest does not cover. Save it as one file: "
+            "`onnx.save(onnx.load(PATH), NEW_PATH)`, and pin that.",
+            path=path,
+            found="external data",
+            expected="one file",
+        )
 
 
 def refuse_absent(providers: Sequence[str], there: Sequence[str]) -> None:

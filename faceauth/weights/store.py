@@ -1,91 +1,45 @@
-"""The weight store: a file name in, its pinned facts and its checked bytes out.
+"""Hands out weight files, checked against their pins.
 
-Knows no network and no session. A file without a pinned digest is never handed out, and the bytes that were checked are
+A file without a pinned digest is never handed out, and the bytes that were checked are
 the bytes that are returned: nobody opens the path a second time.
 
-Pins live in ``manifest.json`` (one entry per file) and in the cards that it names and pins (a card describes one model,
-holds its thresholds, and pins the files beside it). ``FACEAUTH_WEIGHTS`` names a folder with a manifest of its own; a
-file or card that this manifest names takes the place of the built-in one of the same name, all others stay built in.
+Each model has a folder of its name with a ``card.json``, which pins the weight files beside it; ``manifest.json`` of
+the folder above pins the cards. So whoever replaces a file, a card or the manifest without the others is refused. A
+folder of one's own is made alike: a model that its manifest names takes the place of the built-in one of that name, card
+and files together, and all others stay built in.
 """
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import Annotated, Generic, TypeVar
+from pathlib import Path
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
+from faceauth.regular_files import changeable_by_others, open_regular
+from faceauth.weights.cards import FileName, ModelCard, Pin
 
-FOLDER_VARIABLE = "FACEAUTH_WEIGHTS"
 BUILT_IN = Path(__file__).parent
 MANIFEST = "manifest.json"
-
-FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][\w.-]*(/[A-Za-z0-9_][\w.-]*)*$")]
-"""A relative path with ``/`` between its parts and no part that starts with a dot."""
-
-
-class Pin(BaseModel):
-    """Size in bytes and sha256 (hexadecimal, lower case) of one file."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: int = Field(gt=0)
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
-
-
-class ManifestEntry(Pin):
-    """A pinned file with what one must know before using it.
-
-    Attributes:
-        licence: SPDX expression of the weights themselves.
-        origin: whose they are and how they came here.
-        use: what the model is for and what its terms allow.
-    """
-
-    licence: str
-    origin: str
-    use: str
-
-
-class Manifest(BaseModel):
-    """``manifest.json``: pinned files, and pinned cards that pin files of their own folder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    files: dict[FileName, ManifestEntry] = {}
-    cards: dict[FileName, Pin] = {}
-
-
-class PinnedFile(Pin):
-    """A file beside a card."""
-
-    name: FileName
-
-
-class Card(BaseModel):
-    """What every model card holds for the store: terms, and the digests of the files beside it.
-
-    A backend's own card adds its facts by inheriting from this class.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    licence: str
-    origin: str
-    use: str
-    files: dict[str, PinnedFile]
-
+CARD = "card.json"
+LARGEST_MANIFEST = 1 << 20
+"""Bytes: chosen, not measured; thousands of models fit."""
 
 FactsT = TypeVar("FactsT", bound=BaseModel)
-CardT = TypeVar("CardT", bound=Card)
+CardT = TypeVar("CardT", bound=ModelCard)
+
+
+class Manifest(BaseModel, frozen=True, extra="forbid"):
+    """``manifest.json``: model -> pin of its card."""
+
+    cards: dict[FileName, Pin] = {}
 
 
 @dataclass(frozen=True)
 class Weights:
-    """One weight file as the manifest or a card pins it. Nothing was read yet; :meth:`read` checks.
+    """One weight file as it is pinned. Nothing was read yet; :meth:`read` checks.
 
     Attributes:
         name: path inside the weights folder, ``/`` between its parts.
@@ -112,177 +66,136 @@ class Weights:
             WeightsMissing: there is no such file.
             WeightsMismatch: size or digest is not the pinned one.
         """
-        return _checked(self.path, self.size, self.sha256)
+        return _checked(self.path, Pin(size=self.size, sha256=self.sha256))
 
 
-@dataclass(frozen=True)
-class PlacedCard(Generic[CardT]):
-    """A card with the place it was read from, so that its files come from that very folder.
-
-    Attributes:
-        name: the card's path inside the weights folder.
-        path: where the card lies.
-        sha256: pinned digest of the card.
-        facts: its content.
-    """
-
-    name: str
-    path: Path
-    sha256: str
-    facts: CardT
-
-    def weights(self, key: str) -> Weights:
-        """The file that the card lists under ``key``, with the card's pin and terms."""
-        file = self.facts.files[key]
-        return Weights(
-            name=str(PurePosixPath(self.name).parent / file.name),
-            path=self.path.parent / file.name,
-            size=file.size,
-            sha256=file.sha256,
-            licence=self.facts.licence,
-            origin=self.facts.origin,
-            use=self.facts.use,
-        )
-
-
-class WeightStore:
-    """Finds weight files by name.
+class PinnedModel(Generic[CardT]):
+    """A model's card, read and checked, and through it the model's weight files.
 
     Args:
-        folder: folder with files of one's own and a ``manifest.json`` that pins them; by default the one that the
-            environment variable ``FACEAUTH_WEIGHTS`` names, and without it only the built-in files.
+        name: of the model, which is that of its folder: ``"spoofnet"``.
+        kind: what the card is read as.
+        folder: folder of weights of one's own; None for the built-in ones alone.
+
+    Attributes:
+        card: what the card says.
 
     Raises:
-        WeightsMissing: the folder has no manifest.
-        WeightsMismatch: its manifest is not valid.
+        WeightsMissing: the folder has no manifest, no manifest names the model, or its card is not there.
+        WeightsMismatch: a manifest or card is not the pinned one or not valid; or the folder of one's own holds
+            something that its manifest does not name, so that nobody would use it.
     """
 
-    def __init__(self, folder: Path | str | None = None) -> None:
-        named = folder if folder is not None else os.environ.get(FOLDER_VARIABLE) or None
-        self._manifests = [(BUILT_IN, _read_manifest(BUILT_IN))]
-        if named is not None:
-            own = _read_manifest(Path(named))
-            self._manifests = [(Path(named), own), (BUILT_IN, _without(self._manifests[0][1], own))]
+    def __init__(self, name: str, kind: type[CardT], folder: Path | str | None = None) -> None:
+        places = _places(folder)
+        if name not in places:
+            raise WeightsMissing(f"No model {name!r} is pinned; there are: {', '.join(places)}.", path=Path(name))
+        self._place, pin = places[name]
+        path = self._place / CARD
+        self.card = _parsed(kind, _checked(path, pin), path)
+        self._name = name
+        self._sha256 = pin.sha256
 
-    def find(self, name: str) -> Weights:
-        """The file of that name, for example ``"yunet_2023mar.onnx"`` or ``"spoofnet/spoofnet.onnx"``.
+    def weights(self, variant: str) -> Weights:
+        """The file that the card lists as ``variant``, with the card's pin and terms."""
+        file = self.card.files[variant]
+        return Weights(
+            name=f"{self._name}/{file.name}",
+            path=self._place / file.name,
+            size=file.size,
+            sha256=file.sha256,
+            licence=self.card.licence,
+            origin=self.card.origin,
+            use=self.card.use,
+        )
 
-        Raises:
-            WeightsMissing: nothing of that name is pinned, or its card is not there.
-            WeightsMismatch: the file lies in the folder of one's own, but nothing pins it; or a card is not valid.
-        """
-        for place, manifest in self._manifests:
-            for weights in _pinned(place, manifest):
-                if weights.name == name:
-                    return weights
-            self._refuse_unpinned(place / name)
-        raise WeightsMissing(f"No weight file {name!r} is pinned; `faceauth models list` shows them.", path=Path(name))
-
-    def card(self, kind: type[CardT], name: str) -> PlacedCard[CardT]:
-        """A card, for example ``"spoofnet/card.json"``, read as ``kind``.
-
-        Raises:
-            WeightsMissing: no manifest names that card, or it is not there.
-            WeightsMismatch: the card is not the pinned one or not valid, or it lies in the folder of one's own without
-                being named there, or that folder pins a file of the built-in card but no card of its own: nobody would
-                use that file.
-        """
-        passed: set[str] = set()
-        for place, manifest in self._manifests:
-            if name in manifest.cards:
-                card = _read_card(kind, place, name, manifest.cards[name])
-                _refuse_unused(card, passed)
-                return card
-            self._refuse_unpinned(place / name)
-            passed |= manifest.files.keys()
-        raise WeightsMissing(f"No manifest names the card {name!r}.", path=Path(name))
-
-    def every_file(self) -> Iterator[Weights]:
-        """Every file in use, those of one's own folder first; what they replace is not listed."""
-        for place, manifest in self._manifests:
-            yield from _pinned(place, manifest)
-
-    @staticmethod
-    def _refuse_unpinned(path: Path) -> None:
-        if path.exists():
-            raise WeightsMismatch(
-                f"{path} is there, but no digest pins it, so it is not used. Add its size and sha256 to "
-                f"{MANIFEST} in the weights folder, or remove it.",
-                path=path,
-                found="no pinned digest",
-                expected="an entry in the manifest or in a card",
-            )
+    def digests(self, variant: str) -> dict[str, str]:
+        """File name -> digest of all that a backend takes from here: a changed card changes who is let in, too."""
+        weights = self.weights(variant)
+        return {weights.name: weights.sha256, f"{self._name}/{CARD}": self._sha256}
 
 
-def _refuse_unused(card: PlacedCard[CardT], pinned: set[str]) -> None:
-    """A file of one's own, ``pinned``, where the built-in card has its own would be passed over in silence."""
-    for key in card.facts.files:
-        name = card.weights(key).name
-        if name in pinned:
-            raise WeightsMismatch(
-                f"The {MANIFEST} of your own pins {name}, but the built-in card {card.name} does not use it: put a "
-                "card of your own beside the file and name it in the manifest.",
-                path=Path(name),
-                found="a pinned file without a card",
-                expected=f"{card.name} in the folder that {FOLDER_VARIABLE} names",
-            )
+def pinned_weights(folder: Path | str | None = None) -> Iterator[Weights]:
+    """Every weight file in use, those of ``folder`` first; what they replace is not listed.
+
+    Raises:
+        WeightsMissing, WeightsMismatch: as :class:`PinnedModel`.
+    """
+    for name in _places(folder):
+        model = PinnedModel(name, ModelCard, folder)
+        yield from (model.weights(variant) for variant in model.card.files)
 
 
-def _without(manifest: Manifest, replaced_by: Manifest) -> Manifest:
-    files = {name: entry for name, entry in manifest.files.items() if name not in replaced_by.files}
-    return Manifest(
-        files=files, cards={name: pin for name, pin in manifest.cards.items() if name not in replaced_by.cards}
-    )
+def _places(folder: Path | str | None) -> dict[str, tuple[Path, Pin]]:
+    """Model -> its folder and the pin of its card; those of one's own folder first."""
+    places: dict[str, tuple[Path, Pin]] = {}
+    if folder is not None:
+        places |= _own_places(Path(folder))
+    for name, pin in _read_manifest(BUILT_IN).cards.items():
+        places.setdefault(name, (BUILT_IN / name, pin))
+    return places
 
 
-def _pinned(place: Path, manifest: Manifest) -> Iterator[Weights]:
-    for name, entry in manifest.files.items():
-        yield Weights(name=name, path=place / name, **entry.model_dump())
-    for name, pin in manifest.cards.items():
-        card = _read_card(Card, place, name, pin)
-        yield from (card.weights(key) for key in card.facts.files)
-
-
-def _read_card(kind: type[CardT], place: Path, name: str, pin: Pin) -> PlacedCard[CardT]:
-    path = place / name
-    return PlacedCard(name, path, pin.sha256, _parsed(kind, _checked(path, pin.size, pin.sha256), path))
+def _own_places(folder: Path) -> dict[str, tuple[Path, Pin]]:
+    manifest = _read_manifest(folder)
+    if (changeable := changeable_by_others(folder / MANIFEST)) is not None:
+        raise WeightsMismatch(
+            f"With root's rights no weights are read from {folder}: others may change {changeable}. Give it to root "
+            "alone (chown root, chmod go-w).",
+            path=folder,
+            found="a folder that others may change",
+            expected="a folder that only root may change",
+        )
+    built_in = _read_manifest(BUILT_IN).cards
+    unnamed = [folder / name for name in built_in if name not in manifest.cards and (folder / name).exists()]
+    for path in (*unnamed, *sorted(folder.glob("*.onnx"))):
+        raise WeightsMismatch(
+            f"{path} is there, but nothing pins it, so it would not be used. Put a file into the folder of its model, "
+            f"pin it in the {CARD} there, and pin that card in {folder / MANIFEST}; or remove it.",
+            path=path,
+            found="no pinned digest",
+            expected=f"a {CARD} that {MANIFEST} names",
+        )
+    return {name: (folder / name, pin) for name, pin in manifest.cards.items()}
 
 
 def _read_manifest(place: Path) -> Manifest:
     path = place / MANIFEST
     try:
-        content = path.read_bytes()
+        with open_regular(path) as file:
+            content = file.read(LARGEST_MANIFEST)
     except OSError as error:
         raise WeightsMissing(
-            f"{path} cannot be read ({error}). A folder of weights needs a {MANIFEST} that pins every file in it.",
+            f"{path} cannot be read ({error.strerror}). A folder of weights needs a {MANIFEST} that pins the "
+            f"{CARD} of every model in it.",
             path=path,
         ) from None
     return _parsed(Manifest, content, path)
 
 
-def _checked(path: Path, size: int, sha256: str) -> bytes:
+def _checked(path: Path, pin: Pin) -> bytes:
     """The content of a file, read once and compared with its pin."""
     try:
-        with path.open("rb") as file:
-            content = file.read(size + 1)
+        with open_regular(path) as file:
+            content = file.read(pin.size + 1)
     except OSError as error:
         raise WeightsMissing(
-            f"The weight file {path} cannot be read ({error.strerror}). Reinstall faceauth, or correct "
-            f"{FOLDER_VARIABLE} if it points there.",
+            f"The weight file {path} cannot be read ({error.strerror}). Reinstall faceauth, or correct the folder of "
+            "weights if it lies there.",
             path=path,
         ) from None
     found = hashlib.sha256(content).hexdigest()
-    if len(content) == size and found == sha256:
+    if len(content) == pin.size and found == pin.sha256:
         return content
-    if len(content) != size:
-        found = f"{path.stat().st_size} bytes"
+    if len(content) != pin.size:
+        found = f"{'more than ' if len(content) > pin.size else ''}{min(len(content), pin.size)} bytes"
     raise WeightsMismatch(
-        f"{path} is not the pinned file: found {found}, expected {size} bytes with sha256 {sha256}. "
-        f"Reinstall faceauth; to use a file of your own, pin its digest in the {MANIFEST} of a folder that "
-        f"{FOLDER_VARIABLE} names.",
+        f"{path} is not the pinned file: found {found}, expected {pin.size} bytes with sha256 {pin.sha256}. Reinstall "
+        f"faceauth; to use a file of your own, make a folder of weights in which {CARD} pins it and {MANIFEST} pins "
+        f"{CARD}.",
         path=path,
         found=found,
-        expected=sha256,
+        expected=pin.sha256,
     )
 
 

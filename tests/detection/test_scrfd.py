@@ -47,7 +47,7 @@ def test_it_finds_the_face_where_it_is(scrfd: Scrfd, astronaut: Image) -> None:
     np.testing.assert_allclose(face.box_xyxy, FACE_XYXY, atol=25)
 
 
-def test_box_is_in_pixels_of_the_picture_whatever_its_size(scrfd: Scrfd, astronaut: Image) -> None:
+def test_box_is_in_pixels_of_the_image_whatever_its_size(scrfd: Scrfd, astronaut: Image) -> None:
     doubled = astronaut.repeat(2, axis=0).repeat(2, axis=1)
     (face,), (large,) = scrfd.detect(astronaut), scrfd.detect(doubled)
     np.testing.assert_allclose(np.divide(large.box_xyxy, 2), face.box_xyxy, atol=5)

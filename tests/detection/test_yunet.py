@@ -1,4 +1,4 @@
-"""YuNet finds faces of every size, in pixels of the picture it was given."""
+"""YuNet finds faces of every size, in pixels of the image it was given."""
 
 from pathlib import Path
 from typing import Any
@@ -58,14 +58,14 @@ def test_the_one_face_is_found_with_its_points_in_order(yunet: YuNet, astronaut:
 
 
 @pytest.mark.parametrize("zoom", [0.25, 0.5, 1.3, 2.5, 8.0])
-def test_size_of_the_picture_does_not_matter(yunet: YuNet, astronaut: Image, zoom: float) -> None:
+def test_size_of_the_image_does_not_matter(yunet: YuNet, astronaut: Image, zoom: float) -> None:
     face = only(yunet.detect(zoomed(astronaut, zoom)))
     assert overlap(tuple(value / zoom for value in face.box_xyxy), ASTRONAUT_XYXY) > 0.7
 
 
 @pytest.mark.parametrize("side", [150, 320, 640, 1280, 3000])
 @pytest.mark.parametrize("context", [1.0, 1.2, 1.6])
-def test_face_that_fills_the_picture_is_found(yunet: YuNet, astronaut: Image, side: int, context: float) -> None:
+def test_face_that_fills_the_image_is_found(yunet: YuNet, astronaut: Image, side: int, context: float) -> None:
     x, y, half = 223, 119, round(57 * context)
     zoom = side / (2 * half)
     face = only(yunet.detect(zoomed(astronaut[y - half : y + half, x - half : x + half], zoom)))
@@ -77,15 +77,15 @@ def test_face_that_fills_the_picture_is_found(yunet: YuNet, astronaut: Image, si
 def test_large_face_and_small_face_are_both_found(yunet: YuNet, astronaut: Image) -> None:
     large = zoomed(astronaut[0:240, 100:340], 4)  # the face is 460 px high: more than the first look finds at 640
     small = zoomed(astronaut[20:240, 110:330], 0.5)
-    picture = np.full((960, 1100, 3), 127, np.uint8)
-    picture[:, :960] = large
-    picture[10 : 10 + small.shape[0], 970 : 970 + small.shape[1]] = small
-    faces = yunet.detect(picture)
+    image = np.full((960, 1100, 3), 127, np.uint8)
+    image[:, :960] = large
+    image[10 : 10 + small.shape[0], 970 : 970 + small.shape[1]] = small
+    faces = yunet.detect(image)
     assert sorted(round(face.box_xyxy.height / 113.8, 1) for face in faces) == pytest.approx([0.5, 4.0], rel=0.15)
 
 
 @pytest.mark.parametrize("shift_xy", [(1, 0), (7, 13), (31, 32)])
-def test_padding_moves_the_face_with_the_picture(yunet: YuNet, astronaut: Image, shift_xy: tuple[int, int]) -> None:
+def test_padding_moves_the_face_with_the_image(yunet: YuNet, astronaut: Image, shift_xy: tuple[int, int]) -> None:
     x, y = shift_xy
     part = astronaut[:256, :256]  # not resized, so that only the shift differs
     moved = cv2.copyMakeBorder(part, y, 0, x, 0, cv2.BORDER_CONSTANT)
@@ -105,7 +105,7 @@ def test_faces_come_best_first_and_none_twice(yunet: YuNet, astronaut: Image) ->
 
 @pytest.mark.parametrize("size_wh", [(1, 1), (2, 900), (900, 2), (31, 33), (640, 480), (1000, 700)])
 @pytest.mark.parametrize("value", [0, 127, 255])
-def test_picture_without_a_face_gives_none(yunet: YuNet, size_wh: tuple[int, int], value: int) -> None:
+def test_image_without_a_face_gives_none(yunet: YuNet, size_wh: tuple[int, int], value: int) -> None:
     assert yunet.detect(np.full((size_wh[1], size_wh[0], 3), value, np.uint8)) == []
 
 
@@ -115,7 +115,7 @@ def test_threshold_is_obeyed(astronaut: Image) -> None:
     assert YuNet(score_threshold=score + 1e-4).detect(astronaut) == []
 
 
-def test_picture_is_not_written_to(yunet: YuNet, astronaut: Image) -> None:
+def test_image_is_not_written_to(yunet: YuNet, astronaut: Image) -> None:
     before = astronaut.copy()
     yunet.detect(astronaut)
     np.testing.assert_array_equal(astronaut, before)
