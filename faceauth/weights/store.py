@@ -5,8 +5,8 @@ the bytes that are returned: nobody opens the path a second time.
 
 Each model has a folder of its name with a ``card.json``, which pins the weight files beside it; ``manifest.json`` of
 the folder above pins the cards. So whoever replaces a file, a card or the manifest without the others is refused. A
-folder of one's own is made alike: a model that its manifest names takes the place of the built-in one of that name, card
-and files together, and all others stay built in.
+folder of one's own is made alike: a model that its manifest names takes the place of the built-in one of that name,
+card and files together, and all others stay built in.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
-from faceauth.regular_files import changeable_by_others, open_regular
+from faceauth.permissions import refuse_writable_by_others
+from faceauth.regular_files import open_regular
 from faceauth.weights.cards import FileName, ModelCard, Pin
 
 BUILT_IN = Path(__file__).parent
@@ -84,6 +85,7 @@ class PinnedModel(Generic[CardT]):
         WeightsMissing: the folder has no manifest, no manifest names the model, or its card is not there.
         WeightsMismatch: a manifest or card is not the pinned one or not valid; or the folder of one's own holds
             something that its manifest does not name, so that nobody would use it.
+        UsageError: with root's rights, for a folder of one's own that others may change.
     """
 
     def __init__(self, name: str, kind: type[CardT], folder: Path | str | None = None) -> None:
@@ -119,7 +121,7 @@ def pinned_weights(folder: Path | str | None = None) -> Iterator[Weights]:
     """Every weight file in use, those of ``folder`` first; what they replace is not listed.
 
     Raises:
-        WeightsMissing, WeightsMismatch: as :class:`PinnedModel`.
+        WeightsMissing, WeightsMismatch, UsageError: as :class:`PinnedModel`.
     """
     for name in _places(folder):
         model = PinnedModel(name, ModelCard, folder)
@@ -137,15 +139,8 @@ def _places(folder: Path | str | None) -> dict[str, tuple[Path, Pin]]:
 
 
 def _own_places(folder: Path) -> dict[str, tuple[Path, Pin]]:
+    refuse_writable_by_others(folder / MANIFEST, called="manifest of weights")
     manifest = _read_manifest(folder)
-    if (changeable := changeable_by_others(folder / MANIFEST)) is not None:
-        raise WeightsMismatch(
-            f"With root's rights no weights are read from {folder}: others may change {changeable}. Give it to root "
-            "alone (chown root, chmod go-w).",
-            path=folder,
-            found="a folder that others may change",
-            expected="a folder that only root may change",
-        )
     built_in = _read_manifest(BUILT_IN).cards
     unnamed = [folder / name for name in built_in if name not in manifest.cards and (folder / name).exists()]
     for path in (*unnamed, *sorted(folder.glob("*.onnx"))):

@@ -1,0 +1,62 @@
+"""Only regular files are opened, and nothing else is waited for."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from faceauth.regular_files import open_regular
+
+
+def test_a_regular_file_is_read_byte_for_byte(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"a\r\nb\x1ac")
+    with open_regular(tmp_path / "file") as file:
+        assert file.read() == b"a\r\nb\x1ac"
+
+
+def test_a_link_to_a_regular_file_is_one(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    with open_regular(tmp_path / "link") as file:
+        assert file.read() == b"content"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is a pipe, not a regular file"):
+        open_regular(tmp_path / "pipe")
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs devices")
+def test_a_device_and_a_link_to_one_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/dev/zero")
+    for path in ("/dev/zero", tmp_path / "link"):
+        with pytest.raises(OSError, match="it is a device"):
+            open_regular(path)
+
+
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OSError):
+        open_regular(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs sockets with a path")
+def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the path of a socket is short
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind("server")
+        with pytest.raises(OSError):
+            open_regular("server")
+
+
+def test_nothing_stays_open_after_a_refusal(tmp_path: Path) -> None:
+    before = os.dup(0)
+    os.close(before)
+    for _ in range(3):
+        with pytest.raises(OSError):
+            open_regular("/dev/null" if Path("/dev/null").exists() else tmp_path)
+    after = os.dup(0)
+    os.close(after)
+    assert after == before
