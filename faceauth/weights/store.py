@@ -18,7 +18,6 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
-from faceauth.permissions import refuse_writable_by_others
 from faceauth.regular_files import open_regular
 from faceauth.weights.cards import FileName, ModelCard, Pin
 
@@ -85,7 +84,6 @@ class PinnedModel(Generic[CardT]):
         WeightsMissing: the folder has no manifest, no manifest names the model, or its card is not there.
         WeightsMismatch: a manifest or card is not the pinned one or not valid; or the folder of one's own holds
             something that its manifest does not name, so that nobody would use it.
-        UsageError: with root's rights, for a folder of one's own that others may change.
     """
 
     def __init__(self, name: str, kind: type[CardT], folder: Path | str | None = None) -> None:
@@ -121,7 +119,7 @@ def pinned_weights(folder: Path | str | None = None) -> Iterator[Weights]:
     """Every weight file in use, those of ``folder`` first; what they replace is not listed.
 
     Raises:
-        WeightsMissing, WeightsMismatch, UsageError: as :class:`PinnedModel`.
+        WeightsMissing, WeightsMismatch: as :class:`PinnedModel`.
     """
     for name in _places(folder):
         model = PinnedModel(name, ModelCard, folder)
@@ -139,7 +137,6 @@ def _places(folder: Path | str | None) -> dict[str, tuple[Path, Pin]]:
 
 
 def _own_places(folder: Path) -> dict[str, tuple[Path, Pin]]:
-    refuse_writable_by_others(folder / MANIFEST, called="manifest of weights")
     manifest = _read_manifest(folder)
     built_in = _read_manifest(BUILT_IN).cards
     unnamed = [folder / name for name in built_in if name not in manifest.cards and (folder / name).exists()]

@@ -7,7 +7,8 @@ from faceauth.backends.registry import list_backends
 from faceauth.cli.selftest import FACE, SIDE_PX, portrait
 from faceauth.cli.selftest import run as self_test
 from faceauth.config import load_config
-from faceauth.weights.store import WeightStore
+from faceauth.weights.cards import ModelCard
+from faceauth.weights.store import PinnedModel
 
 from .conftest import Run
 
@@ -52,7 +53,7 @@ def test_drawing_is_the_same_every_time() -> None:
 def test_built_in_detector_finds_the_drawn_face_where_it_is_said_to_be() -> None:
     from faceauth.detection.yunet import YuNet
 
-    if not WeightStore().find("yunet_2023mar.onnx").path.exists():
+    if not PinnedModel("yunet", ModelCard).weights("network").path.exists():
         pytest.skip("the package was not built: pip install -e .")
     (face,) = YuNet().detect(portrait())
     assert np.abs(np.subtract(face.box_xyxy, FACE.box_xyxy)).max() < 6

@@ -13,39 +13,45 @@ CONTENT = b"a network"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A weights folder of one's own with one pinned file."""
-    pin = {
-        "size": len(CONTENT), "sha256": hashlib.sha256(CONTENT).hexdigest(),
+    """A weights folder of one's own with one model."""
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "net.onnx").write_bytes(CONTENT)
+    card = {
         "licence": "MIT", "origin": "made here", "use": "tests and nothing else",
+        "files": {"network": {"name": "net.onnx", **pin(CONTENT)}},
     }  # fmt: skip
-    (tmp_path / "manifest.json").write_text(json.dumps({"files": {"own.onnx": pin}}))
-    (tmp_path / "own.onnx").write_bytes(CONTENT)
+    (tmp_path / "own" / "card.json").write_text(json.dumps(card))
+    (tmp_path / "manifest.json").write_text(json.dumps({"cards": {"own": pin(json.dumps(card).encode())}}))
     return tmp_path
+
+
+def pin(content: bytes) -> dict[str, object]:
+    return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
 def test_list_shows_size_digest_licence_and_use_of_every_file(run: Run, folder: Path) -> None:
     said = run("models", "list", FACEAUTH_WEIGHTS=str(folder)).stdout
-    for fact in ("own.onnx", "9 bytes", hashlib.sha256(CONTENT).hexdigest(), "MIT", "tests and nothing else"):
+    for fact in ("own/net.onnx", "9 bytes", hashlib.sha256(CONTENT).hexdigest(), "MIT", "tests and nothing else"):
         assert fact in said
     assert "yunet_2023mar.onnx" in said and "sface_2021dec.onnx" in said
 
 
 def test_verify_passes_the_pinned_file(run: Run, folder: Path) -> None:
-    ran = run("models", "verify", "own.onnx", FACEAUTH_WEIGHTS=str(folder))
-    assert ran.exit_code == 0 and ran.stdout.startswith("ok      own.onnx  9 bytes")
+    ran = run("models", "verify", "own/net.onnx", FACEAUTH_WEIGHTS=str(folder))
+    assert ran.exit_code == 0 and ran.stdout.startswith("ok      own/net.onnx  9 bytes")
 
 
 @pytest.mark.parametrize("content", [b"a netw0rk", b"", None], ids=["swapped", "empty", "missing"])
 def test_verify_of_another_file_is_a_broken_installation(run: Run, folder: Path, content: bytes | None) -> None:
-    (folder / "own.onnx").unlink() if content is None else (folder / "own.onnx").write_bytes(content)
-    ran = run("models", "verify", "own.onnx", FACEAUTH_WEIGHTS=str(folder))
-    assert ran.exit_code == 4 and ran.stdout.startswith("broken  own.onnx") and "own.onnx" in ran.stderr
+    (folder / "own" / "net.onnx").unlink() if content is None else (folder / "own" / "net.onnx").write_bytes(content)
+    ran = run("models", "verify", "own/net.onnx", FACEAUTH_WEIGHTS=str(folder))
+    assert ran.exit_code == 4 and ran.stdout.startswith("broken  own/net.onnx") and "own/net.onnx" in ran.stderr
 
 
 def test_verify_reads_every_file_even_after_a_broken_one(run: Run, folder: Path) -> None:
-    (folder / "own.onnx").write_bytes(b"swapped!!")
+    (folder / "own" / "net.onnx").write_bytes(b"swapped!!")
     said = run("models", "verify", FACEAUTH_WEIGHTS=str(folder)).stdout
-    assert said.startswith("broken  own.onnx") and "sface_2021dec.onnx" in said
+    assert said.startswith("broken  own/net.onnx") and "sface_2021dec.onnx" in said
 
 
 def test_verify_of_an_unknown_name_never_passes(run: Run, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Scrfd through the insightface package, for real where the package and a model file are there."""
 
 import hashlib
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import onnx
 import pytest
 
 from faceauth.detection.scrfd import Scrfd
@@ -70,22 +72,39 @@ def test_digest_asked_for_is_obeyed(path: Path) -> None:
         Scrfd(model=str(path), sha256="0" * 64)
 
 
-def test_a_file_that_changes_while_insightface_opens_it_is_refused(
+def test_the_bytes_that_were_checked_are_the_bytes_that_insightface_opens(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The file is swapped between the check and insightface's opening; without a copy the other model would run."""
     from insightface import model_zoo
 
     shutil.copy(path, tmp_path)
     swapped, honest = tmp_path / path.name, model_zoo.get_model
+    opened: list[bytes] = []
 
-    def swap(*arguments: object, **options: object) -> object:
-        model = honest(*arguments, **options)
-        swapped.write_bytes(swapped.read_bytes() + b"x")
-        return model
+    def swap(name: str, **options: object) -> object:
+        swapped.write_bytes(b"another model")
+        opened.append(Path(name).read_bytes())
+        return honest(name, **options)
 
     monkeypatch.setattr(model_zoo, "get_model", swap)
-    with pytest.raises(WeightsMismatch, match="as before insightface opened it"):
-        Scrfd(model=str(swapped))
+    scrfd = Scrfd(model=str(swapped))
+    assert [hashlib.sha256(content).hexdigest() for content in opened] == list(scrfd.weights_sha256.values())
+
+
+def test_a_model_with_tensors_in_other_files_is_refused(path: Path, tmp_path: Path) -> None:
+    model = onnx.load(path)
+    onnx.save_model(model, tmp_path / path.name, save_as_external_data=True, location="tensors", size_threshold=0)
+    with pytest.raises(WeightsMismatch, match="keeps tensors in other files"):
+        Scrfd(model=str(tmp_path / path.name))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_place_of_a_model_is_refused_at_once(tmp_path: Path) -> None:
+    pytest.importorskip("insightface")
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(WeightsMissing, match="it is a pipe"):
+        Scrfd(model=str(tmp_path / "pipe.onnx"))
 
 
 def test_pack_is_read_from_the_store(path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -124,9 +143,9 @@ def test_model_file_that_is_not_there_is_missing() -> None:
         Scrfd(model="nowhere.onnx")
 
 
-def test_file_that_is_no_network_is_broken(path: Path, tmp_path: Path) -> None:
+def test_file_that_is_no_network_is_refused(path: Path, tmp_path: Path) -> None:
     (tmp_path / "text.onnx").write_text("no network")
-    with pytest.raises(BackendBroken, match=r"text\.onnx"):
+    with pytest.raises(WeightsMismatch, match=r"text\.onnx does not read as an ONNX network"):
         Scrfd(model=str(tmp_path / "text.onnx"))
 
 

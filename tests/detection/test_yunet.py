@@ -137,15 +137,16 @@ def test_provider_that_is_absent_is_refused() -> None:
         YuNet(providers=("NoneExecutionProvider",))
 
 
-def test_weights_in_use_are_named() -> None:
-    assert YuNet().weights_sha256 == {
-        "yunet_2023mar.onnx": "569c0eefdfdfcceeabc75222dbb67f8538c2510df803106671dfe0208bbb59c4"
-    }
+def test_weights_in_use_are_named_with_their_card() -> None:
+    digests = YuNet().weights_sha256
+    assert list(digests) == ["yunet/yunet_2023mar.onnx", "yunet/card.json"]
+    assert digests["yunet/yunet_2023mar.onnx"] == "569c0eefdfdfcceeabc75222dbb67f8538c2510df803106671dfe0208bbb59c4"
 
 
 def test_unpinned_weights_in_ones_own_folder_are_refused(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text("{}")
-    (tmp_path / "yunet_2023mar.onnx").write_bytes(b"anything")
+    (tmp_path / "yunet").mkdir()
+    (tmp_path / "yunet" / "yunet_2023mar.onnx").write_bytes(b"anything")
     with pytest.raises(WeightsMismatch):
         YuNet(weights_folder=tmp_path)
 

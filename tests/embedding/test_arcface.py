@@ -62,7 +62,7 @@ def test_model_id_is_that_of_the_file(arcface: ArcFace, path: Path) -> None:
 
 
 def test_it_needs_an_explicit_match_threshold(arcface: ArcFace) -> None:
-    assert arcface.match_threshold is None
+    assert arcface.match_points is None
 
 
 def test_digest_asked_for_is_obeyed(path: Path) -> None:

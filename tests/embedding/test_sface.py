@@ -1,4 +1,4 @@
-"""SFace maps a person's pictures close together, and its threshold is the measured one."""
+"""SFace maps a person's images close together, and its match points are the measured ones."""
 
 import hashlib
 import json
@@ -8,13 +8,15 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from pydantic import ValidationError
 
-from faceauth.cropping.five_point import FivePointAligner
+from faceauth.cropping.crops import crop_face
 from faceauth.detection.yunet import YuNet
-from faceauth.embedding.sface import MATCH_THRESHOLD, MEASURED_SHA256, SFace
+from faceauth.embedding.sface import SFace
 from faceauth.stages import Crops, Image
 from faceauth.testing import EmbedderConformance
-from faceauth.weights.store import WeightStore
+from faceauth.weights.cards import ModelCard, SFaceCard
+from faceauth.weights.store import PinnedModel, Weights
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "lfw_match.json"
 
@@ -30,9 +32,13 @@ def sface() -> SFace:
     return SFace()
 
 
+def network() -> Weights:
+    return PinnedModel("sface", ModelCard).weights("network")
+
+
 def crops_of(*images: Image) -> Crops:
-    detector, aligner = YuNet(), FivePointAligner()
-    return np.stack([aligner.align(image, detector.detect(image)[0], SFace.crop).pixels for image in images])
+    detector = YuNet()
+    return np.stack([crop_face(image, detector.detect(image)[0], SFace.crop).pixels for image in images])
 
 
 def test_a_batch_gives_what_single_crops_give(sface: SFace, astronaut: Image) -> None:
@@ -42,7 +48,7 @@ def test_a_batch_gives_what_single_crops_give(sface: SFace, astronaut: Image) ->
     np.testing.assert_allclose(sface.embed(crops), single, atol=1e-6)
 
 
-def test_picture_of_the_same_person_matches_after_recompression_and_a_change_of_light(
+def test_image_of_the_same_person_matches_after_recompression_and_a_change_of_light(
     sface: SFace, astronaut: Image
 ) -> None:
     _, jpeg = cv2.imencode(".jpg", astronaut, [cv2.IMWRITE_JPEG_QUALITY, 40])
@@ -62,27 +68,48 @@ def test_colour_order_matters_and_is_rgb(sface: SFace, astronaut: Image) -> None
 
 def test_opencv_computes_the_same_embedding(sface: SFace, astronaut: Image) -> None:
     crop = crops_of(astronaut)[0]
-    peer = cv2.FaceRecognizerSF.create(str(WeightStore().find("sface_2021dec.onnx").path), "")
+    peer = cv2.FaceRecognizerSF.create(str(network().path), "")
     theirs = peer.feature(np.ascontiguousarray(crop[..., ::-1]))[0]
     np.testing.assert_allclose(sface.embed(crop[None])[0], theirs / np.linalg.norm(theirs), atol=1e-4)
 
 
-def test_default_threshold_is_the_one_that_was_measured() -> None:
+def test_match_points_are_the_ones_that_were_measured_with_these_weights(sface: SFace) -> None:
     measured = json.loads(RESULTS.read_text())
-    assert measured["default"]["threshold"] == MATCH_THRESHOLD
-    assert measured["weights_sha256"]["sface_2021dec.onnx"] == MEASURED_SHA256
-    assert SFace().match_threshold == MATCH_THRESHOLD
+    assert sface.match_points is not None
+    assert sface.match_points.model_dump() == measured["named"]
+    assert measured["weights_sha256"].items() >= {(network().name, network().sha256)}
 
 
-def test_other_weights_have_another_id_and_no_threshold(tmp_path: Path) -> None:
-    model = onnx.load_from_string(WeightStore().find("sface_2021dec.onnx").read())
+def test_match_points_are_the_chosen_ones_and_balanced_keeps_nists_limit(sface: SFace) -> None:
+    points = sface.match_points
+    assert points is not None
+    assert (points.convenience.threshold, points.balanced.threshold, points.strict.threshold) == (0.37, 0.43, 0.46)
+    assert points.balanced.fmr.value <= 1e-4
+    assert points.balanced.fmr.n > 800_000
+    assert points.balanced.fmr.low < points.balanced.fmr.value < points.balanced.fmr.high
+    assert points.balanced.fmr.interval.startswith("identity bootstrap 95 %")
+
+
+def test_other_weights_have_another_id_and_no_points(tmp_path: Path) -> None:
+    model = onnx.load_from_string(network().read())
     model.doc_string = "retrained"
     content = model.SerializeToString()
     pin = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    terms = {"licence": "MIT", "origin": "a test", "use": "testing"}
-    (tmp_path / "sface_2021dec.onnx").write_bytes(content)
-    (tmp_path / "manifest.json").write_text(json.dumps({"files": {"sface_2021dec.onnx": pin | terms}}))
+    card = {"licence": "MIT", "origin": "a test", "use": "testing", "files": {"network": {"name": "own.onnx", **pin}}}
+    written = json.dumps(card).encode()
+    (tmp_path / "sface").mkdir()
+    (tmp_path / "sface" / "own.onnx").write_bytes(content)
+    (tmp_path / "sface" / "card.json").write_bytes(written)
+    card_pin = {"size": len(written), "sha256": hashlib.sha256(written).hexdigest()}
+    (tmp_path / "manifest.json").write_text(json.dumps({"cards": {"sface": card_pin}}))
     other = SFace(weights_folder=tmp_path)
     assert other.model_id != SFace().model_id
-    assert other.match_threshold is None
-    assert other.weights_sha256 == {"sface_2021dec.onnx": pin["sha256"]}
+    assert other.match_points is None
+    assert other.weights_sha256 == {"sface/own.onnx": pin["sha256"], "sface/card.json": card_pin["sha256"]}
+
+
+def test_card_refuses_points_out_of_order() -> None:
+    content = json.loads(PinnedModel("sface", SFaceCard).card.model_dump_json())
+    content["match_points"]["strict"]["threshold"] = 0.4
+    with pytest.raises(ValidationError, match="thresholds must ascend"):
+        SFaceCard.model_validate(content)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from onnx import ModelProto, TensorProto, helper, numpy_helper
 
 from faceauth.errors import ProviderUnavailable, UsageError, WeightsMismatch
-from faceauth.weights.onnx_session import Signature, open_session
+from faceauth.weights.onnx_session import CPU, Signature, open_session, session_options
 from faceauth.weights.store import Weights
 
 SIGNATURE = Signature(inputs={"x": ("float", (None, 3))}, outputs={"y": ("float", (None, 3))})
@@ -57,7 +58,7 @@ def test_swapped_file_is_refused_before_it_is_parsed(network: Network) -> None:
 
 def test_pinned_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     weights = weights_of(tmp_path / "net.onnx", b"no network at all")
-    with pytest.raises(WeightsMismatch, match="does not load"):
+    with pytest.raises(WeightsMismatch, match="does not read as an ONNX network"):
         open_session(weights, signature=SIGNATURE)
 
 
@@ -102,24 +103,66 @@ def test_provider_that_is_listed_but_does_not_start_is_an_error(
         open_session(network(), signature=SIGNATURE, providers=listed)
 
 
-@pytest.mark.parametrize("options", [{"threads": 0}, {"threads": -1}, {"providers": ()}])
-def test_no_thread_and_no_provider_are_refused(network: Network, options: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="at least one thread and one provider"):
-        open_session(network(), signature=SIGNATURE, **options)
+@pytest.mark.parametrize("threads", [0, -1, 65, 100_000, True, 2.0, "2", None])
+def test_a_number_of_threads_out_of_range_is_refused(network: Network, threads: Any) -> None:
+    with pytest.raises(UsageError, match="expected a whole number from 1 to 64"):
+        open_session(network(), signature=SIGNATURE, threads=threads)
+
+
+def test_no_provider_is_refused(network: Network) -> None:
+    with pytest.raises(UsageError, match="No execution provider is named"):
+        open_session(network(), signature=SIGNATURE, providers=())
 
 
 @pytest.mark.parametrize(("threads", "spinning"), [(1, ""), (2, "0")])
-def test_threads_are_one_by_default_and_do_not_spin_when_more(network: Network, threads: int, spinning: str) -> None:
-    session: Any = open_session(network(), signature=SIGNATURE, threads=threads)
-    options = session.get_session_options()
+def test_threads_are_one_by_default_and_do_not_spin_when_more(threads: int, spinning: str) -> None:
+    options = session_options(threads, CPU)
     assert options.intra_op_num_threads == threads
     assert entry(options, "session.intra_op.allow_spinning") == spinning
 
 
 @pytest.mark.parametrize(("weight_only", "unpacked"), [(True, "1"), (False, "")])
-def test_only_weight_only_files_are_unpacked_to_float(network: Network, weight_only: bool, unpacked: str) -> None:
-    session: Any = open_session(network(), signature=SIGNATURE, weight_only=weight_only)
-    assert entry(session.get_session_options(), "session.disable_quant_qdq") == unpacked
+def test_only_weight_only_files_are_unpacked_to_float(
+    network: Network, monkeypatch: pytest.MonkeyPatch, weight_only: bool, unpacked: str
+) -> None:
+    opened, honest = [], onnxruntime.InferenceSession
+
+    def keep(*arguments: Any, **options: Any) -> Any:
+        opened.append(honest(*arguments, **options))
+        return opened[-1]
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", keep)
+    open_session(network(), signature=SIGNATURE, weight_only=weight_only)
+    assert entry(opened[0].get_session_options(), "session.disable_quant_qdq") == unpacked
+
+
+def test_the_bytes_that_were_checked_are_the_bytes_that_are_loaded(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file is swapped as soon as its digest was taken: a second look at the path would load the other network."""
+    weights, honest = network(), hashlib.sha256
+
+    def swap(content: bytes) -> Any:
+        taken = honest(content)
+        weights.path.write_bytes(b"no network at all")
+        return taken
+
+    monkeypatch.setattr("faceauth.weights.store.hashlib.sha256", swap)
+    (y,) = open_session(weights, signature=SIGNATURE).run(["y"], {"x": np.ones((1, 3), np.float32)})
+    np.testing.assert_array_equal(y, np.ones((1, 3), np.float32))
+
+
+def test_a_network_with_tensors_in_another_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stub is pinned and unchanged; onnxruntime would take the tensors from the folder that the process runs in."""
+    monkeypatch.chdir(tmp_path)
+    value = numpy_helper.from_array(np.ones((3, 3), np.float32), "w")
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n", 3)) for name in "xy")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [value])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
+    onnx.save_model(model, "net.onnx", save_as_external_data=True, location="net.bin", size_threshold=0)
+    weights = weights_of(tmp_path / "pinned.onnx", Path("net.onnx").read_bytes())
+    with pytest.raises(WeightsMismatch, match="keeps tensors in other files"):
+        open_session(weights, signature=SIGNATURE)
 
 
 def test_int8_sums_do_not_overflow_on_any_processor(tmp_path: Path) -> None:
