@@ -1,7 +1,7 @@
 """A tensor in another file is found wherever a model can hold one."""
 
-from pathlib import Path
 import contextlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
