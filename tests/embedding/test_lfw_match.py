@@ -13,9 +13,10 @@ PEOPLE, IMAGES, THRESHOLD = 8, 3, 0.7
 
 @pytest.fixture(scope="module")
 def vectors() -> dict[str, np.ndarray]:
-    """Three images of each of eight people, spread so that some of all pairs err; people's names have underscores."""
+    """Three images of each of eight people; half of the people look the same in all of theirs, half do not."""
     generator = np.random.default_rng(1)
-    angles = generator.uniform(0, 2 * np.pi, (PEOPLE, 1)) + generator.normal(0, 0.5, (PEOPLE, IMAGES))
+    spread = np.repeat([0.0, 2.0], PEOPLE // 2)[:, None]
+    angles = generator.uniform(0, 2 * np.pi, (PEOPLE, 1)) + spread * generator.normal(0, 1, (PEOPLE, IMAGES))
     return {
         f"Person_{person}_{image:04d}.jpg": np.array([np.cos(angle), np.sin(angle)], np.float32)
         for person, row in enumerate(angles)
