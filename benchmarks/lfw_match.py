@@ -10,7 +10,6 @@ drawn together) and are never narrower than Wilson's. ``--card`` writes the name
 
 import argparse
 import csv
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,8 +25,8 @@ from faceauth.gate import GatePolicy, check
 from faceauth.imaging.decoding import load_image
 from faceauth.metrics.intervals import wilson
 from faceauth.thresholds import MatchPoint, MatchPoints, MeasuredRate
-from faceauth.weights.cards import Pin, SFaceCard
-from faceauth.weights.store import BUILT_IN, CARD, MANIFEST, Manifest, PinnedModel, pinned_weights
+from faceauth.weights.cards import SFaceCard
+from faceauth.weights.store import BUILT_IN, PinnedModel, pinned_weights, write_card
 
 NAMED = {"convenience": 0.37, "balanced": 0.43, "strict": 0.46}
 """Chosen for an FMR of at most 1e-3, of at most 1e-4 (what NIST SP 800-63B-4 asks for), and of about 1e-5."""
@@ -137,17 +136,6 @@ def table(points: list[MatchPoint]) -> str:
     return "\n".join(lines)
 
 
-def write_card(points: MatchPoints) -> None:
-    """Put the points into SFace's card, and the card's digest into the manifest that pins it."""
-    place, manifest = BUILT_IN / "sface" / CARD, BUILT_IN / MANIFEST
-    card = PinnedModel("sface", SFaceCard).card.model_copy(update={"match_points": points})
-    content = (card.model_dump_json(indent=2) + "\n").encode()
-    pin = Pin(size=len(content), sha256=hashlib.sha256(content).hexdigest())
-    cards = {**Manifest.model_validate_json(manifest.read_bytes()).cards, "sface": pin}
-    place.write_bytes(content)
-    manifest.write_bytes((Manifest(cards=cards).model_dump_json(indent=2) + "\n").encode())
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, required=True, help="folder that holds data/lfw")
@@ -176,7 +164,8 @@ def main() -> None:
     RESULTS.joinpath("lfw_match.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     RESULTS.joinpath("lfw_match.md").write_text(table(points) + "\n", encoding="utf-8")
     if arguments.card:
-        write_card(named)
+        card = PinnedModel("sface", SFaceCard).card
+        write_card(BUILT_IN, "sface", card.model_copy(update={"match_points": named}))
     print(table(points))
 
 

@@ -126,6 +126,15 @@ def pinned_weights(folder: Path | str | None = None) -> Iterator[Weights]:
         yield from (model.weights(variant) for variant in model.card.files)
 
 
+def write_card(folder: Path, name: str, card: ModelCard) -> None:
+    """Write the card of a model, and its pin into the manifest of ``folder``, which is made where there is none."""
+    content = (card.model_dump_json(indent=2) + "\n").encode()
+    (folder / name / CARD).write_bytes(content)
+    known = _read_manifest(folder).cards if (folder / MANIFEST).exists() else {}
+    manifest = Manifest(cards={**known, name: Pin(size=len(content), sha256=hashlib.sha256(content).hexdigest())})
+    (folder / MANIFEST).write_bytes((manifest.model_dump_json(indent=2) + "\n").encode())
+
+
 def _places(folder: Path | str | None) -> dict[str, tuple[Path, Pin]]:
     """Model -> its folder and the pin of its card; those of one's own folder first."""
     places: dict[str, tuple[Path, Pin]] = {}

@@ -10,7 +10,7 @@ import pytest
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
 from faceauth.weights.cards import ModelCard, SpoofNetCard
-from faceauth.weights.store import BUILT_IN, PinnedModel, Weights, pinned_weights
+from faceauth.weights.store import BUILT_IN, PinnedModel, Weights, pinned_weights, write_card
 
 TERMS = {"licence": "MIT", "origin": "a test", "use": "testing"}
 CONTENT = b"weights"
@@ -20,7 +20,7 @@ def pin(content: bytes = CONTENT) -> dict[str, Any]:
     return {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
 
 
-def write_card(folder: Path, model: str, **changes: object) -> bytes:
+def make_card(folder: Path, model: str, **changes: object) -> bytes:
     """A card of one's own with one file, whose content it writes too."""
     card = {**TERMS, "files": {"network": {"name": "own.onnx", **pin()}}, "other": "facts", **changes}
     (folder / model).mkdir(exist_ok=True)
@@ -36,7 +36,7 @@ def write_manifest(folder: Path, **cards: dict[str, Any]) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A folder of one's own with one model."""
-    write_manifest(tmp_path, mine=pin(write_card(tmp_path, "mine")))
+    write_manifest(tmp_path, mine=pin(make_card(tmp_path, "mine")))
     return tmp_path
 
 
@@ -95,7 +95,7 @@ def test_a_changed_card_is_refused(folder: Path) -> None:
 
 
 def test_a_file_and_its_card_are_not_replaced_without_the_manifest(folder: Path) -> None:
-    write_card(folder, "mine", files={"network": {"name": "own.onnx", **pin(b"WEIGHTS")}})
+    make_card(folder, "mine", files={"network": {"name": "own.onnx", **pin(b"WEIGHTS")}})
     (folder / "mine" / "own.onnx").write_bytes(b"WEIGHTS")
     with pytest.raises(WeightsMismatch, match=r"card\.json is not the pinned file"):
         mine(folder)
@@ -173,7 +173,7 @@ def test_neither_manifest_nor_card_can_point_out_of_its_folder(tmp_path: Path, n
     write_manifest(tmp_path, **{name: pin()})
     with pytest.raises(WeightsMismatch, match="not a valid Manifest"):
         mine(tmp_path)
-    write_manifest(tmp_path, mine=pin(write_card(tmp_path, "mine", files={"network": {"name": name, **pin()}})))
+    write_manifest(tmp_path, mine=pin(make_card(tmp_path, "mine", files={"network": {"name": name, **pin()}})))
     with pytest.raises(WeightsMismatch, match="not a valid ModelCard"):
         mine(tmp_path)
 
@@ -186,7 +186,7 @@ def test_a_bad_card_names_the_field(folder: Path) -> None:
 
 
 def test_a_model_of_ones_own_takes_the_place_of_the_built_in_one_with_all_its_files(tmp_path: Path) -> None:
-    write_manifest(tmp_path, spoofnet=pin(write_card(tmp_path, "spoofnet")))
+    write_manifest(tmp_path, spoofnet=pin(make_card(tmp_path, "spoofnet")))
     assert [file.name for file in pinned_weights(tmp_path)] == [
         "spoofnet/own.onnx",
         "yunet/yunet_2023mar.onnx",
@@ -195,7 +195,7 @@ def test_a_model_of_ones_own_takes_the_place_of_the_built_in_one_with_all_its_fi
 
 
 def test_a_card_has_to_be_one_of_its_model(tmp_path: Path) -> None:
-    write_manifest(tmp_path, spoofnet=pin(write_card(tmp_path, "spoofnet")))
+    write_manifest(tmp_path, spoofnet=pin(make_card(tmp_path, "spoofnet")))
     with pytest.raises(WeightsMismatch, match="not a valid SpoofNetCard"):
         PinnedModel("spoofnet", SpoofNetCard, tmp_path)
 
@@ -219,3 +219,20 @@ def test_digests_hold_the_file_and_the_card(folder: Path) -> None:
 def test_weights_carry_the_terms_of_their_card(folder: Path) -> None:
     path = folder / "mine" / "own.onnx"
     assert mine(folder).weights("network") == Weights("mine/own.onnx", path, **pin(), **TERMS)
+
+
+def test_a_card_that_was_written_is_pinned_beside_the_others(folder: Path) -> None:
+    card = mine(folder).card.model_copy(update={"use": "something else"})
+    (folder / "new").mkdir()
+    for name in ("mine", "new"):
+        write_card(folder, name, card)
+        assert PinnedModel(name, ModelCard, folder).card == card
+
+
+def test_the_first_card_that_is_written_brings_its_manifest(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    empty = tmp_path_factory.mktemp("empty")
+    (empty / "mine").mkdir()
+    write_card(empty, "mine", mine(folder).card)
+    assert mine(empty).card == mine(folder).card
