@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError, model_validator
 from faceauth.errors import UsageError
 from faceauth.settings.config_file import read_config_file
 from faceauth.settings.fields import Settings, shown
-from faceauth.settings.permissions import refuse_writable_by_others
 
 Layer = dict[str, Any]
 SettingsT = TypeVar("SettingsT", bound=Settings)
@@ -89,12 +88,7 @@ def load_config(
     for origin, layer in ((f"{path}", file), ("the environment", environment), ("the arguments", given)):
         _refuse_orphaned_threshold(merged, layer, origin)
         merged = _merged(merged, layer)
-    config = _validated(PipelineConfig, merged, "")
-    manifest = config.weights and config.weights / "manifest.json"  # pins what lies beside it
-    for called, file_path in (("manifest", manifest), ("points", config.points), ("profile", config.camera_profile)):
-        if file_path is not None:
-            refuse_writable_by_others(file_path, called=called)
-    return config
+    return _validated(PipelineConfig, merged, "")
 
 
 def with_settings(config: PipelineConfig, changes: Mapping[str, Any]) -> PipelineConfig:

@@ -380,18 +380,14 @@ class TestFile:
     def test_a_fifo_a_device_and_a_folder_are_refused_at_once(self, tmp_path: Path) -> None:
         os.mkfifo(tmp_path / "fifo")
         for path in (tmp_path / "fifo", Path("/dev/zero"), tmp_path):
-            with pytest.raises(UsageError, match="is no regular file"):
+            with pytest.raises(UsageError, match="not a regular file"):
                 load_config(path, environ={})
 
     @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX")
-    @pytest.mark.parametrize("setting", ["", "weights", "points", "camera_profile"])
-    def test_root_refuses_what_others_may_write(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
-    ) -> None:
-        path, other = tmp_path / "faceauth.toml", tmp_path / "other"
-        path.write_text(f'{setting} = "{other}"' if setting else "")
-        other.mkdir()
-        (other if setting else path).chmod(0o777)
+    def test_root_refuses_what_others_may_write(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "faceauth.toml"
+        path.write_text("")
+        path.chmod(0o777)
         monkeypatch.setattr(os, "geteuid", lambda: 0)
         with pytest.raises(UsageError, match="decides who gets in, but others than root may change"):
             load_config(path, environ={})

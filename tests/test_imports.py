@@ -37,7 +37,7 @@ OUTER_TO_INNER = (
     "results",
     "thresholds",
     "errors",
-    "regular_files",
+    "trusted_files",
 )
 """The rooms and root modules of the library. Each imports only what stands after it."""
 

@@ -17,6 +17,7 @@ from faceauth.calibration.logits import logit, sigmoid
 from faceauth.calibration.points_file import LARGEST_FILE, same_weights
 from faceauth.errors import UsageError
 from faceauth.thresholds import Frozen, LivenessThreshold
+from faceauth.trusted_files import read_trusted
 
 MARGIN = 2.5
 """How far below the mean logit of a camera's live people the threshold lies. ``python -m benchmarks.camera_profile`` on
@@ -109,8 +110,7 @@ def read_profile(path: Path, weights_sha256: Mapping[str, Mapping[str, str]]) ->
         UsageError: it cannot be read, is no camera profile, or was made for other weights.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = read_trusted(path, called="camera profile", limit=LARGEST_FILE)
         parsed = CameraProfile.model_validate_json(content)
     except OSError as error:
         raise UsageError(

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from faceauth.calibration.logits import logit, sigmoid
 from faceauth.errors import UsageError
 from faceauth.thresholds import Frozen, OperatingPoints
+from faceauth.trusted_files import read_trusted
 
 SHIPPED = Path(__file__).parent / "points"
 
@@ -76,8 +77,7 @@ def read_points(path: Path) -> LoadedPoints:
         UsageError: it cannot be read, or is no points file.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(LARGEST_FILE + 1)
+        content = read_trusted(path, called="points file", limit=LARGEST_FILE)
     except OSError as error:
         raise UsageError(
             f"The points file {path} cannot be read ({error.strerror}). Check the setting `points`."

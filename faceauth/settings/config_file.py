@@ -2,17 +2,18 @@
 
 import json
 import os
-import stat
 import tomllib
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from faceauth.errors import UsageError
 from faceauth.settings.fields import Settings
-from faceauth.settings.permissions import refuse_writable_by_others
+from faceauth.trusted_files import read_trusted
+
+LARGEST_FILE = 2**20
+"""Bytes; chosen: a configuration has a few thousand."""
 
 
 def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -22,10 +23,8 @@ def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
         UsageError: it cannot be read, is no regular file or no TOML, or this is root and others may change it.
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a FIFO without a writer would wait for one
-            raise UsageError(f"The configuration {path} is no regular file: name a TOML file.")
-        refuse_writable_by_others(Path(path), called="configuration")
-        return tomllib.loads(Path(path).read_bytes().decode("utf-8-sig"))  # Windows editors write a byte order mark
+        content = read_trusted(path, called="configuration", limit=LARGEST_FILE)
+        return tomllib.loads(content.decode("utf-8-sig"))  # Windows editors write a byte order mark
     except OSError as error:
         raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 from faceauth.errors import BackendBroken, UsageError, WeightsMismatch, WeightsMissing
-from faceauth.regular_files import open_regular
+from faceauth.trusted_files import open_regular
 from faceauth.weights.interruptible import InterruptibleSession
 from faceauth.weights.onnx_session import CPU, refuse_absent, refuse_external_data, session_options
 

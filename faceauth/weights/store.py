@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
-from faceauth.regular_files import open_regular
+from faceauth.trusted_files import open_regular, refuse_writable_by_others
 from faceauth.weights.cards import FileName, ModelCard, Pin
 
 BUILT_IN = Path(__file__).parent
@@ -147,6 +147,7 @@ def _places(folder: Path | str | None) -> dict[str, tuple[Path, Pin]]:
 
 def _own_places(folder: Path) -> dict[str, tuple[Path, Pin]]:
     manifest = _read_manifest(folder)
+    refuse_writable_by_others(folder / MANIFEST, called="manifest of weights")
     built_in = _read_manifest(BUILT_IN).cards
     unnamed = [folder / name for name in built_in if name not in manifest.cards and (folder / name).exists()]
     for path in (*unnamed, *sorted(folder.glob("*.onnx"))):

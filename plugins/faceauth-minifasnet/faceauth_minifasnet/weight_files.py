@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
-from faceauth.settings.permissions import refuse_writable_by_others
+from faceauth.trusted_files import refuse_writable_by_others
 from faceauth.weights.store import Weights
 
 V2, V1SE = "MiniFASNetV2_2.7_80.onnx", "MiniFASNetV1SE_4.0_80.onnx"

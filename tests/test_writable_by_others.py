@@ -1,12 +1,16 @@
 """With root's rights, what others may write is refused; asked of made-up owners, so that no test needs root."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from faceauth.calibration.camera_profile import read_profile
+from faceauth.calibration.points_file import read_points
 from faceauth.errors import UsageError
-from faceauth.settings.permissions import refuse_writable_by_others, writable_by_others
+from faceauth.trusted_files import refuse_writable_by_others, writable_by_others
+from faceauth.weights.store import pinned_weights
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="needs POSIX")
 
@@ -97,3 +101,23 @@ def test_only_root_is_refused(path: Path, owners: dict[str, int], monkeypatch: p
     monkeypatch.setattr(os, "geteuid", lambda: ROOT)
     with pytest.raises(UsageError, match=rf"configuration {path} decides .* may change {path.parent}\. As root"):
         refuse_writable_by_others(path, called="configuration")
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda folder: read_points(folder / "file"),
+        lambda folder: read_profile(folder / "file", {}),
+        lambda folder: list(pinned_weights(folder)),
+    ],
+    ids=["points", "camera profile", "weights"],
+)
+def test_every_file_that_decides_who_gets_in_is_asked_about(
+    read: Callable[[Path], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("file", "manifest.json"):
+        (tmp_path / name).write_text("{}")
+        (tmp_path / name).chmod(0o666)
+    monkeypatch.setattr(os, "geteuid", lambda: ROOT)
+    with pytest.raises(UsageError, match="decides who gets in"):
+        read(tmp_path)

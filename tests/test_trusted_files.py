@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faceauth.regular_files import open_regular
+from faceauth.trusted_files import open_regular
 
 
 def test_a_regular_file_is_read_byte_for_byte(tmp_path: Path) -> None:
