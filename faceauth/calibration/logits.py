@@ -16,5 +16,5 @@ def logit(p_live: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 
 def sigmoid(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The inverse of :func:`logit`, without overflow; NaN stays NaN."""
-    return np.asarray(0.5 * (1.0 + np.tanh(0.5 * np.asarray(logits, np.float64))), np.float64)
+    """The inverse of :func:`logit`, without overflow and exact near 0; NaN stays NaN."""
+    return np.asarray(np.exp(-np.logaddexp(0.0, -np.asarray(logits, np.float64))), np.float64)

@@ -1,11 +1,12 @@
-"""Calibration of P(live): logits and labels in, a temperature and a calibration error out.
+"""Temperature scaling of logits, and how far from the truth a P(live) is.
 
-Knows no network and no threshold. Logit means logit of live minus logit of spoof; a liveness card stores the line.
+A logit is the logit of live minus the logit of spoof; a liveness card stores the slope.
 """
 
 import numpy as np
 import numpy.typing as npt
 
+from faceauth.errors import UsageError
 from faceauth.metrics.error_rates import LIVE, SPOOF, checked_labels, checked_scores
 from faceauth.metrics.intervals import Floats, Strings
 
@@ -30,8 +31,7 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, domains: Strin
     them; a few domains that it has not seen say well how sure it may be, and badly where to cut: moving the boundary by
     them made it worse on others (measured in training/ABLATIONS.md).
 
-    Targets are smoothed as in Platt (1999), so separable data do not push ``T`` to 0; the search is a grid over all
-    sensible slopes, then a golden section.
+    Targets are smoothed as in Platt (1999), so separable data do not push ``T`` to 0.
 
     Args:
         logits: float, N, or N x V where P(live) is the mean over V views of a face; finite.
@@ -40,6 +40,7 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, domains: Strin
 
     Raises:
         ValueError: a logit is not finite, a class is missing, or the logits rank spoof above live.
+        UsageError: scipy is not installed.
     """
     x = np.asarray(logits, np.float64)
     if x.ndim not in (1, 2) or not np.isfinite(x).all():
@@ -79,21 +80,23 @@ def expected_calibration_error(
 
 
 def _best_slope(views: Floats, target: Floats, weights: Floats) -> float:
-    """Slope through the origin of the lowest weighted cross-entropy of the mean over ``views``, N x V."""
+    """Slope through the origin of the lowest weighted cross-entropy of the mean over ``views``, N x V.
+
+    Raises:
+        UsageError: scipy is not installed.
+    """
+    try:
+        from scipy.optimize import minimize_scalar
+    except ImportError as error:
+        raise UsageError("Calibration needs scipy: `pip install 'faceauth[evaluation]'`.") from error
     scale = float(np.abs(views).max())  # the search works on logits in [-1, 1], whatever their size
 
     def loss(log_slope: float) -> float:
-        p = np.clip(_sigmoid(np.exp(log_slope) * views / scale).mean(axis=1), 1e-15, 1 - 1e-15)
-        return float(-weights @ (target * np.log(p) + (1 - target) * np.log1p(-p)))
+        z = np.exp(log_slope) * views / scale
+        # Logarithms of the mean over the views of P(live) and of 1 - P(live): in the tails their slope stays.
+        live, spoof = (np.logaddexp.reduce(-np.logaddexp(0, side), axis=1) - np.log(z.shape[1]) for side in (-z, z))
+        return float(-weights @ (target * live + (1 - target) * spoof))
 
-    grid = np.linspace(np.log(1e-4), np.log(1e4), 100)
-    step, middle = grid[1] - grid[0], min(grid, key=loss)
-    low, high, golden = middle - step, middle + step, (5**0.5 - 1) / 2
-    while high - low > 1e-9:
-        left, right = high - golden * (high - low), low + golden * (high - low)
-        low, high = (low, right) if loss(left) < loss(right) else (left, high)
-    return float(np.exp((low + high) / 2)) / scale
-
-
-def _sigmoid(z: Floats) -> Floats:
-    return np.exp(-np.logaddexp(0, -z))
+    limits = (float(np.log(1e-4)), float(np.log(1e4)))
+    found = minimize_scalar(loss, bounds=limits, method="bounded", options={"xatol": 1e-9})
+    return float(np.exp(found.x)) / scale

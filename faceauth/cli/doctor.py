@@ -13,6 +13,7 @@ import click
 from faceauth.cli import output
 from faceauth.cli.exit_codes import Exit
 from faceauth.config import load_config
+from faceauth.metrics.formatting import readable
 from faceauth.settings.environment import PREFIX
 
 PACKAGES = ("faceauth", "numpy", "opencv-python", "onnxruntime", "pydantic", "click", "rich")
@@ -123,5 +124,5 @@ def _report(name: str, value: str, *, works: bool | None = None) -> None:
     table.add_column(width=6)
     table.add_column(min_width=14)
     table.add_column(overflow="fold")
-    table.add_row(Text(mark, style=style), Text(output.readable(name), style="dim"), output.readable(value))
+    table.add_row(Text(mark, style=style), Text(readable(name), style="dim"), readable(value))
     output.show(Padding(table, (0, 0, 0, 1)))

@@ -6,6 +6,7 @@ Decides nothing and opens no file.
 import cv2
 import numpy as np
 
+from faceauth.metrics.formatting import score
 from faceauth.results import Face, Verdict, Verification
 from faceauth.stages import Image
 
@@ -42,9 +43,9 @@ def caption(result: Verification) -> str:
     """``REJECT attack suspected, P(live) 0.031``."""
     words = [f"{result.verdict.upper()} {result.reason.replace('_', ' ')}"]
     if result.liveness is not None:
-        words.append(f"P(live) {result.liveness.p_live:.3f}")
+        words.append(f"P(live) {score(result.liveness.p_live)}")
     if result.match is not None:
-        words.append(f"similarity {result.match.similarity:.3f}")
+        words.append(f"similarity {score(result.match.similarity)}")
     return ", ".join(words)
 
 

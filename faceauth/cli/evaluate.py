@@ -145,9 +145,8 @@ def _pipeline(rows: "list[Record]", config: PipelineConfig) -> "tuple[list[Score
 
 def _plot(report: "EvaluationReport", scored: "list[Scored]", folder: Path) -> None:
     from faceauth.evaluation import plots
-    from faceauth.evaluation.page import figures
 
     with output.writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name, figure in figures(report, scored).items():
+        for name, figure in plots.report_figures(report, scored).items():
             plots.save(figure, folder / f"{name}.svg")

@@ -6,6 +6,7 @@ import click
 
 from faceauth.cli import output
 from faceauth.errors import UsageError, WeightsError
+from faceauth.metrics.formatting import readable
 from faceauth.weights.store import Weights, pinned_weights
 
 FOLDER_VARIABLE = "FACEAUTH_WEIGHTS"
@@ -26,7 +27,7 @@ def list_models() -> None:
 
     weights, trouble = every_file()
     for file in weights:
-        output.show_line(Text(output.readable(file.name), style="bold"))
+        output.show_line(Text(readable(file.name), style="bold"))
         rows = [
             ("  size", f"{file.size:,} bytes"),
             ("  sha256", file.sha256),
@@ -35,7 +36,7 @@ def list_models() -> None:
             ("  origin", file.origin),
             ("  path", str(file.path)),
         ]
-        output.show(facts([(name, output.readable(value)) for name, value in rows]))
+        output.show(facts([(name, readable(value)) for name, value in rows]))
     output.note(
         f"Files of your own: name a folder with a manifest in {FOLDER_VARIABLE}. Models that a plugin or insightface "
         "reads are not listed here; `faceauth plugins check NAME` shows their digests and terms."
@@ -79,8 +80,8 @@ def _verify(file: Weights) -> WeightsError | None:
     try:
         file.read()
     except WeightsError as error:
-        output.show_line(Text.assemble(("broken  ", "bold red"), output.readable(file.name)))
+        output.show_line(Text.assemble(("broken  ", "bold red"), readable(file.name)))
         return error
-    facts = f"{output.readable(file.name)}  {file.size:,} bytes  sha256 {file.sha256}"
+    facts = f"{readable(file.name)}  {file.size:,} bytes  sha256 {file.sha256}"
     output.show_line(Text.assemble(("ok      ", "green"), facts))
     return None

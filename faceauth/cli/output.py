@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from faceauth.errors import UsageError
+from faceauth.metrics.formatting import readable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -104,11 +105,6 @@ def writing(path: Path) -> Iterator[None]:
         yield
     except OSError as failed:
         raise UsageError(f"{path} cannot be written ({failed.strerror}): name another place.") from failed
-
-
-def readable(text: str) -> str:
-    """``text`` without what could steer a terminal: file names and error messages may hold anything."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def show_library_warnings() -> None:

@@ -12,6 +12,7 @@ from faceauth.cli.exit_codes import Exit
 from faceauth.cli.options import INSIGHTFACE, settings
 from faceauth.config import load_config
 from faceauth.errors import BackendNotFound
+from faceauth.metrics.formatting import readable
 
 if TYPE_CHECKING:
     from faceauth.backends.conformance import Finding
@@ -35,7 +36,7 @@ def list_plugins() -> None:
     for entry in entries:
         name = entry.name + (" (registered twice)" if times[entry.stage, entry.name] > 1 else "")
         origin = f"{entry.distribution} {entry.version}"
-        table.add_row(entry.stage, *map(output.readable, (name, origin, entry.value)))
+        table.add_row(entry.stage, *map(readable, (name, origin, entry.value)))
     output.show(table)
     output.note(f"scrfd and arcface: {INSIGHTFACE} A model of your own has your own terms.")
     if not all(entry.builtin for entry in entries):
@@ -94,13 +95,13 @@ def _show(loaded: LoadedBackend[Any], findings: "list[Finding]") -> None:
 
     origin = loaded.provenance
     title = f"{origin.stage} backend {origin.name} of {origin.distribution} {origin.version}"
-    output.show_line(Text(output.readable(title), style="bold"))
+    output.show_line(Text(readable(title), style="bold"))
     for file, digest in origin.weights_sha256.items():
-        output.show_line(Text(f"  {output.readable(file)}  sha256 {digest}", style="dim"))
+        output.show_line(Text(f"  {readable(file)}  sha256 {digest}", style="dim"))
     for finding in findings:
         mark = ("  ok      ", "green") if finding.passed else ("  broken  ", "bold red")
-        detail = f": {output.readable(finding.detail)}" if finding.detail else ""
+        detail = f": {readable(finding.detail)}" if finding.detail else ""
         output.show_line(Text.assemble(mark, finding.rule, detail))
     notice = getattr(loaded.backend, "licence_notice", None)
     if isinstance(notice, str):
-        output.note(output.readable(notice))
+        output.note(readable(notice))

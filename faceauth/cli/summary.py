@@ -8,9 +8,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from faceauth.cli.output import readable
+from faceauth.metrics.formatting import rate, readable, score
 from faceauth.results import Provenance, Reason, Verdict, Verification
-from faceauth.thresholds import LivenessThreshold, MeasuredRate, Thresholds
+from faceauth.thresholds import LivenessThreshold, Thresholds
 
 STYLE = {Verdict.ACCEPT: "bold green", Verdict.REJECT: "bold red", Verdict.UNCERTAIN: "bold yellow"}
 _VERDICT_WIDTH = max(map(len, Verdict))
@@ -56,7 +56,7 @@ def details(result: Verification) -> Table:
 
 def one_line(result: Verification) -> Text:
     """One of many results: verdict, P(live), reason, photo."""
-    p_live = f"{result.liveness.p_live:.4f}" if result.liveness is not None else "-"
+    p_live = score(None if result.liveness is None else result.liveness.p_live)
     return Text.assemble(
         (f"{result.verdict.upper():<{_VERDICT_WIDTH}}", STYLE[result.verdict]),
         f"  {p_live:>6}  {result.reason:<{_REASON_WIDTH}}  {readable(result.source or '')}",
@@ -83,10 +83,10 @@ def totals(tally: Tally) -> Table:
     limits = tally.thresholds
     if limits is not None:
         for one in limits.liveness:
-            rows.append(("threshold", f"{one.backend}: live from P(live) {one.live:.4f} on, {_origin(one)}"))
+            rows.append(("threshold", f"{one.backend}: live from P(live) {score(one.live)} on, {_origin(one)}"))
         rows += _measured(limits)
     if limits is not None and limits.match is not None:
-        rows.append(("match", f"the same person from similarity {limits.match.similarity:.3f} on"))
+        rows.append(("match", f"the same person from similarity {score(limits.match.similarity)} on"))
     if tally.stages:
         rows.append(("backends", _backends(tuple(tally.stages.values()))))
     rows.append(("time", f"{tally.elapsed_ms / 1000:.1f} s, {tally.elapsed_ms / n:.0f} ms a photo"))
@@ -101,11 +101,6 @@ def facts(rows: Sequence[tuple[str, Text | str]]) -> Table:
     for name, value in rows:
         table.add_row(name, value)
     return table
-
-
-def percent(rate: MeasuredRate) -> str:
-    """``2.0 % [1.3, 3.1], 18 of 900``: value, 95 % interval, counts."""
-    return f"{100 * rate.value:.1f} % [{100 * rate.low:.1f}, {100 * rate.high:.1f}], {rate.errors:,} of {rate.n:,}"
 
 
 def _liveness(result: Verification) -> list[tuple[str, Text | str]]:
@@ -126,11 +121,11 @@ def _against(p_live: float | None, threshold: LivenessThreshold) -> str:
     if p_live is None:
         return "not needed: another backend refused"
     if p_live >= live:
-        text = f"{p_live:.4f}, at or above {live:.4f}"
+        text = f"{score(p_live)}, at or above {score(live)}"
     elif p_live < attack:
-        text = f"{p_live:.4f}, below {attack:.4f}" + (f" (live from {live:.4f} on)" if attack < live else "")
+        text = f"{score(p_live)}, below {score(attack)}" + (f" (live from {score(live)} on)" if attack < live else "")
     else:
-        text = f"{p_live:.4f}, between {attack:.4f} (attack below) and {live:.4f} (live from there)"
+        text = f"{score(p_live)}, between {score(attack)} (attack below) and {score(live)} (live from there)"
     return f"{text}, {_origin(threshold)}"
 
 
@@ -142,9 +137,9 @@ def _measured(limits: Thresholds | None) -> list[tuple[str, Text | str]]:
             rows.append(("measured", "Error rates at this threshold have not been measured."))
             continue
         if point.apcer:
-            species, rate = max(point.apcer.items(), key=lambda item: item[1].value)
-            rows.append(("APCER", f"{percent(rate)} attacks accepted, worst species: {readable(species)}"))
-        rows.append(("BPCER", f"{percent(point.bpcer)} live people refused"))
+            species, worst = max(point.apcer.items(), key=lambda item: item[1].value)
+            rows.append(("APCER", f"{rate(worst)} attacks accepted, worst species: {readable(species)}"))
+        rows.append(("BPCER", f"{rate(point.bpcer)} live people refused"))
         rows.append(("measured", f"on {readable(point.measured_on)}"))
     return rows
 
@@ -156,7 +151,7 @@ def _match(result: Verification) -> list[tuple[str, Text | str]]:
     if result.match is None:
         return [("similarity", result.skipped.get("match", "unknown"))]
     side = "at or above" if result.match.similarity >= limits.match.similarity else "below"
-    return [("similarity", f"{result.match.similarity:.4f}, {side} {limits.match.similarity:.4f}")]
+    return [("similarity", f"{score(result.match.similarity)}, {side} {score(limits.match.similarity)}")]
 
 
 def _face(result: Verification) -> list[tuple[str, Text | str]]:

@@ -5,13 +5,20 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from faceauth.cli.output import readable
-from faceauth.cli.summary import facts, percent
-from faceauth.evaluation.report import Estimate, EvaluationReport, FullSystem, ReferenceReport, Summary
-from faceauth.thresholds import MeasuredRate
-
-ABSENT = "-"
-"""Of a figure that the data cannot give."""
+from faceauth.cli.summary import facts
+from faceauth.evaluation.report import EvaluationReport, FullSystem, ReferenceReport, Summary
+from faceauth.metrics.formatting import (
+    ABSENT,
+    bare_percent_interval,
+    count,
+    number,
+    number_interval,
+    percent,
+    percent_interval,
+    rate,
+    readable,
+    score,
+)
 
 
 def all_tables(report: EvaluationReport) -> Iterator[Table | Text]:
@@ -20,7 +27,7 @@ def all_tables(report: EvaluationReport) -> Iterator[Table | Text]:
     yield _title("All domains")
     yield facts(_headline(report))
     yield _title("Species of attack: share accepted as live (APCER)")
-    yield facts([(readable(name), percent(rate)) for name, rate in report.overall.apcer.items()] or [("none", ABSENT)])
+    yield facts([(readable(name), rate(found)) for name, found in report.overall.apcer.items()] or [("none", ABSENT)])
     yield _title("Domains, rates in % with 95 % intervals")
     yield _domains(report)
     if report.no_response.reasons:
@@ -30,24 +37,24 @@ def all_tables(report: EvaluationReport) -> Iterator[Table | Text]:
         yield _title("Liveness and match together, where there is a reference; no response counts as refused")
         yield facts(_full_system(report.full_system))
     if report.reference is not None:
-        yield _title(f"As a classifier: accuracy {100 * report.reference.accuracy:.1f} %")
+        yield _title(f"As a classifier: accuracy {percent(report.reference.accuracy)}")
         yield _reference(report.reference)
     if report.robustness is not None:
-        yield _title("Worse pictures, rates in % with 95 % intervals")
+        yield _title("Worse images, rates in % with 95 % intervals")
         yield _robustness(report)
 
 
 def _header(report: EvaluationReport) -> Table:
     overall = report.overall
-    judged = {"network": "the network alone, on the manifest's face boxes", "pipeline": "the whole pipeline"}
+    judged = {"network": "the liveness network alone", "pipeline": "the whole pipeline"}
+    presentations = f"{count(overall.n_live)} live and {count(overall.n_spoof)} attack presentations"
     return facts(
         [
             ("backend", f"{report.backend}, {judged[report.mode]}"),
-            ("data", f"{readable(report.data)}: {overall.n_live:,} live and {overall.n_spoof:,} attack presentations "
-                     f"of {overall.n_domains} domains"),
-            ("threshold", f"live from P(live) {report.threshold:.4f} on, {readable(report.threshold_origin)}"),
+            ("data", f"{readable(report.data)}: {presentations} of {overall.n_domains} domains"),
+            ("threshold", f"live from P(live) {score(report.threshold)} on, {readable(report.threshold_origin)}"),
         ]
-    )  # fmt: skip
+    )
 
 
 def _headline(report: EvaluationReport) -> list[tuple[str, Text | str]]:
@@ -56,24 +63,24 @@ def _headline(report: EvaluationReport) -> list[tuple[str, Text | str]]:
     worst = overall.worst_species
     rows: list[tuple[str, Text | str]] = [
         ("APCER", _worst(overall, worst)),
-        ("APCER, pooled", _rate(overall.apcer_pooled)),
-        ("BPCER", _rate(overall.bpcer)),
-        ("ACER", ABSENT if overall.acer is None else f"{100 * overall.acer:.1f} %"),
-        ("macro AUC", _number(overall.macro_auc) + lowest),
-        ("macro HTER", _percent(overall.macro_hter)),
+        ("APCER, pooled", rate(overall.apcer_pooled)),
+        ("BPCER", rate(overall.bpcer)),
+        ("ACER", percent(overall.acer)),
+        ("macro AUC", number_interval(overall.macro_auc) + lowest),
+        ("macro HTER", percent_interval(overall.macro_hter)),
     ]
     if ranking is not None:
         rows += [
-            ("AUC", _number(ranking.auc)),
-            ("EER", _percent(ranking.eer)),
-            ("BPCER10", f"{_percent(ranking.bpcer10)} where the worst APCER is 10 %"),
-            ("BPCER20", f"{_percent(ranking.bpcer20)} where it is 5 %"),
-            ("BPCER100", f"{_percent(ranking.bpcer100)} where it is 1 %"),
+            ("AUC", number_interval(ranking.auc)),
+            ("EER", percent_interval(ranking.eer)),
+            ("BPCER10", f"{percent_interval(ranking.bpcer10)} where the worst APCER is 10 %"),
+            ("BPCER20", f"{percent_interval(ranking.bpcer20)} where it is 5 %"),
+            ("BPCER100", f"{percent_interval(ranking.bpcer100)} where it is 1 %"),
         ]
     for name, part in (("tight crops", report.tight), ("whole frames", report.whole_frames)):
         if part is not None and report.tight is not None and report.whole_frames is not None:
-            rates = f"APCER, pooled {_rate(part.apcer_pooled)}; BPCER {_rate(part.bpcer)}"
-            rows.append((name, f"macro AUC {_number(part.macro_auc)}; {rates}"))
+            rates = f"APCER, pooled {rate(part.apcer_pooled)}; BPCER {rate(part.bpcer)}"
+            rows.append((name, f"macro AUC {number_interval(part.macro_auc)}; {rates}"))
     return rows
 
 
@@ -87,49 +94,47 @@ def _domains(report: EvaluationReport) -> Table:
     table.add_column("APCER by species", overflow="fold")
     table.add_column("BPCER", overflow="fold")
     for one in report.domains:
-        species = "\n".join(f"{readable(name)} {_short(rate)}" for name, rate in one.apcer.items())
+        species = "\n".join(f"{readable(name)} {bare_percent_interval(found)}" for name, found in one.apcer.items())
         table.add_row(
             readable(one.domain),
-            f"{one.n_live:,}",
-            f"{one.n_spoof:,}",
-            _number(one.auc),
-            _percent(one.hter),
+            count(one.n_live),
+            count(one.n_spoof),
+            number_interval(one.auc),
+            percent_interval(one.hter),
             species or ABSENT,
-            _short(one.bpcer),
+            bare_percent_interval(one.bpcer),
         )
     return table
 
 
 def _no_response(report: EvaluationReport) -> Sequence[tuple[str, Text | str]]:
     answer = report.no_response
-    rows: list[tuple[str, Text | str]] = [("BPNRR", _rate(answer.bpnrr))]
-    rows += [(f"APNRR {readable(name)}", percent(rate)) for name, rate in answer.apnrr.items()]
-    reasons = ", ".join(f"{count:,} {readable(reason)}" for reason, count in answer.reasons.items())
+    rows: list[tuple[str, Text | str]] = [("BPNRR", rate(answer.bpnrr))]
+    rows += [(f"APNRR {readable(name)}", rate(found)) for name, found in answer.apnrr.items()]
+    reasons = ", ".join(f"{count(n)} {readable(reason)}" for reason, n in answer.reasons.items())
     return [*rows, ("reasons", reasons)]
 
 
-def _full_system(found: FullSystem) -> Sequence[tuple[str, Text | str]]:
+def _full_system(system: FullSystem) -> Sequence[tuple[str, Text | str]]:
     rows: list[tuple[str, Text | str]] = [
-        (f"IAPAR {readable(name)}", percent(rate)) for name, rate in found.iapar.items()
+        (f"IAPAR {readable(name)}", rate(found)) for name, found in system.iapar.items()
     ]
-    riapar = ABSENT if found.riapar is None else f"{100 * found.riapar:.1f} %, IAPAR of the worst species + FRR"
-    rows += [("FRR", _rate(found.frr)), ("RIAPAR", riapar)]
-    if found.match_threshold is not None:
-        rows.append(("match", f"the same person from similarity {found.match_threshold:.3f} on"))
+    rows += [("FRR", rate(system.frr)), ("RIAPAR", f"{percent(system.riapar)}, IAPAR of the worst species + FRR")]
+    if system.match_threshold is not None:
+        rows.append(("match", f"the same person from similarity {score(system.match_threshold)} on"))
     return rows
 
 
 def _reference(found: ReferenceReport) -> Table:
     """Classification report, confusion matrix and mean confidence, a row a true class."""
-    head = ("class", "precision", "recall", "F1", "mean confidence", "called live", "called spoof", "pictures")
+    head = ("class", "precision", "recall", "F1", "mean confidence", "called live", "called spoof", "images")
     table = Table(*head, box=None, header_style="bold", padding=(0, 1, 0, 0))
     for column in table.columns[1:]:
         column.justify = "right"
     for name, one in found.classes.items():
         figures = (one.precision, one.recall, one.f1, one.mean_confidence)
         counts = (found.confusion[name]["live"], found.confusion[name]["spoof"], one.support)
-        shown = [ABSENT if figure is None else f"{figure:.3f}" for figure in figures]
-        table.add_row(name, *shown, *(f"{count:,}" for count in counts))
+        table.add_row(name, *map(number, figures), *map(count, counts))
     return table
 
 
@@ -137,7 +142,8 @@ def _robustness(report: EvaluationReport) -> Table:
     table = Table("change", "level", "APCER, pooled", "BPCER", box=None, header_style="bold", padding=(0, 1, 0, 0))
     for name, points in (report.robustness or {}).items():
         for point in points:
-            table.add_row(name, f"{point.level:g}", _short(point.apcer_pooled), _short(point.bpcer))
+            rates = (point.apcer_pooled, point.bpcer)
+            table.add_row(name, f"{point.level:g}", *map(bare_percent_interval, rates))
     return table
 
 
@@ -146,26 +152,4 @@ def _title(text: str) -> Text:
 
 
 def _worst(overall: Summary, worst: str | None) -> str:
-    return ABSENT if worst is None else f"{percent(overall.apcer[worst])}, worst species: {readable(worst)}"
-
-
-def _rate(rate: MeasuredRate | None) -> str:
-    return ABSENT if rate is None else percent(rate)
-
-
-def _short(rate: MeasuredRate | None) -> str:
-    return ABSENT if rate is None else f"{100 * rate.value:.1f} [{100 * rate.low:.1f}, {100 * rate.high:.1f}]"
-
-
-def _percent(estimate: Estimate | None) -> str:
-    return ABSENT if estimate is None else f"{100 * estimate.value:.1f} %{_interval(estimate, 100, 1)}"
-
-
-def _number(estimate: Estimate | None) -> str:
-    return ABSENT if estimate is None else f"{estimate.value:.3f}{_interval(estimate, 1, 3)}"
-
-
-def _interval(estimate: Estimate, scale: int, digits: int) -> str:
-    if estimate.low is None or estimate.high is None:
-        return ""
-    return f" [{scale * estimate.low:.{digits}f}, {scale * estimate.high:.{digits}f}]"
+    return ABSENT if worst is None else f"{rate(overall.apcer[worst])}, worst species: {readable(worst)}"

@@ -1,20 +1,27 @@
-"""Curves and scores in, matplotlib figures and picture files out: DET, ROC, score histograms, robustness.
+"""DET and ROC curves, score histograms and robustness as matplotlib figures, SVG or PNG.
 
-Computes no rate. matplotlib is imported when the first figure is drawn, without its global state and without a display.
+matplotlib is imported when the first figure is drawn. Nothing here needs a display, and nobody's settings (a
+matplotlibrc, a style, ``MPLBACKEND``) change a plot.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from statistics import NormalDist
+from types import ModuleType
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from faceauth.errors import UsageError
-from faceauth.evaluation.report import RobustnessPoint
-from faceauth.metrics.error_rates import LIVE, SPOOF, ErrorCurve, auc, checked_labels, checked_scores
+from faceauth.evaluation.report import DOCUMENT, EvaluationReport, RobustnessPoint
+from faceauth.evaluation.scoring import Scored
+from faceauth.metrics.error_rates import LIVE, SPOOF, ErrorCurve, auc, checked_labels, checked_scores, error_curve
+from faceauth.metrics.formatting import count, number, readable, score
 from faceauth.metrics.intervals import Floats
 
 if TYPE_CHECKING:
@@ -30,7 +37,65 @@ Corner = Literal["upper right", "upper center", "lower right"]
 DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.99)
 DET_RANGE = (0.0005, 0.995)
 
+LABEL_LENGTH = 60
+"""Characters of a legend's label: a longer one would leave no room for the curves."""
 
+
+@contextmanager
+def default_style() -> Iterator[None]:
+    """Matplotlib's own defaults while the block runs, whatever the settings of the user or the program.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
+    try:
+        matplotlib = _imported()
+    except ImportError as error:
+        raise UsageError("Plots need matplotlib: `pip install 'faceauth[evaluation]'`.") from error
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams["svg.hashsalt"] = "faceauth"  # fixed ids: the same figure gives the same text
+        yield
+
+
+def _imported() -> ModuleType:
+    """matplotlib; Jupyter names its backend to every process it starts, which refuses to import without that one."""
+    try:
+        import matplotlib
+    except ValueError:
+        backend = os.environ.pop("MPLBACKEND", None)
+        try:
+            import matplotlib
+        finally:
+            if backend is not None:
+                os.environ["MPLBACKEND"] = backend
+    module: ModuleType = matplotlib
+    return module
+
+
+def report_figures(report: EvaluationReport, scored: Sequence[Scored]) -> "dict[str, Figure]":
+    """``det`` and ``roc`` of all attacks and of each species, where both classes are there, and ``scores``.
+
+    Raises:
+        UsageError: matplotlib is not installed.
+    """
+    responded = [one for one in scored if one.p_live is not None]
+    p_live, labels = np.array([one.p_live for one in responded]), np.array([one.record.label for one in responded])
+    histogram = histogram_figure(p_live, labels, report.threshold)
+    if report.ranking is None:
+        return {"scores": histogram}
+    species = np.array([one.record.species for one in responded])
+    chosen = {"all attacks": np.ones(len(labels), bool)}
+    if len(report.overall.apcer) > 1:
+        chosen |= {name: (labels == LIVE) | (species == name) for name in report.overall.apcer}
+    curves: dict[str, ErrorCurve] = {
+        named(name, p_live[rows], labels[rows]): error_curve(p_live[rows], labels[rows])
+        for name, rows in chosen.items()
+    }
+    return {"det": det_figure(curves), "roc": roc_figure(curves), "scores": histogram}
+
+
+@default_style()
 def det_figure(curves: Mapping[str, ErrorCurve]) -> "Figure":
     """BPCER over APCER on normal-deviate axes (Martin et al., 1997); name -> curve.
 
@@ -52,6 +117,7 @@ def det_figure(curves: Mapping[str, ErrorCurve]) -> "Figure":
     return figure
 
 
+@default_style()
 def roc_figure(curves: Mapping[str, ErrorCurve]) -> "Figure":
     """Live people accepted over attacks accepted; name -> curve."""
     figure, axes = _canvas((5.2, 5.0))
@@ -64,6 +130,7 @@ def roc_figure(curves: Mapping[str, ErrorCurve]) -> "Figure":
     return figure
 
 
+@default_style()
 def histogram_figure(p_live: npt.ArrayLike, labels: npt.ArrayLike, threshold: float) -> "Figure":
     """Share of live and of spoof presentations over P(live), with the threshold; each class sums to 100 %."""
     scores = checked_scores(p_live)
@@ -74,15 +141,16 @@ def histogram_figure(p_live: npt.ArrayLike, labels: npt.ArrayLike, threshold: fl
         chosen = scores[classes == kind]
         if len(chosen):
             share = 100 * np.histogram(chosen, edges)[0] / len(chosen)
-            label = f"{name}, n = {len(chosen):,}"
+            label = f"{name}, n = {count(len(chosen))}"
             steps = axes.stairs(share, edges, fill=True, linestyle=dash, linewidth=1.2, label=label)
             steps.set(facecolor=(color, 0.3), edgecolor=color)
-    axes.axvline(threshold, color="black", linewidth=1.2, linestyle=":", label=f"threshold {threshold:.3f}")
+    axes.axvline(threshold, color="black", linewidth=1.2, linestyle=":", label=f"threshold {score(threshold)}")
     axes.set(xlim=(0, 1), title="Scores", xlabel="P(live)", ylabel="share of the class, %")
     _legend(axes, 3, "upper center")
     return figure
 
 
+@default_style()
 def robustness_figure(curves: Mapping[str, Sequence[RobustnessPoint]]) -> "Figure":
     """BPCER and pooled APCER over each change, one small plot a change, with intervals as bands."""
     columns = min(3, len(curves))
@@ -107,9 +175,10 @@ def robustness_figure(curves: Mapping[str, Sequence[RobustnessPoint]]) -> "Figur
 
 def named(name: str, p_live: npt.ArrayLike, labels: npt.ArrayLike) -> str:
     """A curve's label: its name with the AUC."""
-    return f"{name} (AUC {auc(p_live, labels):.3f})"
+    return f"{name} (AUC {number(auc(p_live, labels))})"
 
 
+@default_style()
 def save(figure: "Figure", path: Path) -> None:
     """Write the figure as PNG (160 dpi) or SVG, by the suffix of ``path``.
 
@@ -124,6 +193,7 @@ def save(figure: "Figure", path: Path) -> None:
         raise UsageError(f"A plot is written as .png or .svg, not as {path.name!r}.")
 
 
+@default_style()
 def svg(figure: "Figure") -> str:
     """The figure as an ``<svg>`` element, without an XML header, to be put into a page."""
     text = _svg(figure)
@@ -131,20 +201,15 @@ def svg(figure: "Figure") -> str:
 
 
 def _svg(figure: "Figure") -> str:
-    """Without a date and with fixed ids, so that the same figure gives the same text."""
-    from matplotlib import rc_context
-
+    """Without a date, so that the same figure gives the same text, and without comments, which repeat every label."""
     buffer = StringIO()
-    with rc_context({"svg.hashsalt": "faceauth"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return buffer.getvalue()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": DOCUMENT})
+    return re.sub("<!--.*?-->", "", buffer.getvalue(), flags=re.DOTALL)
 
 
 def _grid(rows: int, columns: int, size_inch: tuple[float, float]) -> "tuple[Figure, list[Axes]]":
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise UsageError("Plots need matplotlib: `pip install faceauth[plots]`.") from error
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=size_inch, layout="constrained")
     axes = list(np.ravel(figure.subplots(rows, columns, squeeze=False)))
     for one in axes:
@@ -159,9 +224,16 @@ def _canvas(size_inch: tuple[float, float]) -> "tuple[Figure, Axes]":
     return figure, axes[0]
 
 
-def _plain(name: str) -> str:
-    """A name of the data as matplotlib shows it unread: between dollars it would be a formula."""
-    return name.replace("$", r"\$")
+def _plain(label: str) -> str:
+    """A label with a name of the data as matplotlib shows it unread and whole, but for the middle of a long one.
+
+    Between dollars it would be a formula, and after an underscore it would be left out of the legend.
+    """
+    shown = readable(label)
+    if len(shown) > LABEL_LENGTH:
+        shown = f"{shown[: LABEL_LENGTH - 21]}...{shown[-18:]}"
+    shown = shown.replace("$", r"\$")
+    return f" {shown}" if shown.startswith("_") else shown
 
 
 def _styles(n: int) -> list[tuple[str, str]]:

@@ -1,6 +1,6 @@
 """The types of an evaluation's report: frozen, JSON round-trippable, with no behaviour.
 
-A figure that the data cannot give (AUC of a domain with live pictures only) is None, never 0. How the figures are
+A figure that the data cannot give (AUC of a domain with live images only) is None, never 0. How the figures are
 computed is the business of :mod:`faceauth.evaluation.measuring`.
 """
 
@@ -9,6 +9,9 @@ from typing import Literal
 from faceauth.thresholds import Frozen, MeasuredRate
 
 Mode = Literal["network", "pipeline"]
+
+DOCUMENT: Literal["faceauth evaluation report"] = "faceauth evaluation report"
+"""Stands in every file of a report, so that a later run knows what it may overwrite."""
 
 
 class Estimate(Frozen):
@@ -132,7 +135,7 @@ class ReferenceReport(Frozen):
 
 
 class RobustnessPoint(Frozen):
-    """The error rates at one level of one change of the pictures."""
+    """The error rates at one level of one change of the images."""
 
     level: float
     bpcer: MeasuredRate
@@ -143,10 +146,11 @@ class EvaluationReport(Frozen):
     """What was measured, on what, at which threshold.
 
     Attributes:
+        document: says what this is, in JSON too.
         schema_version: of this document.
         backend: name of the liveness backend.
-        data: name of the manifest and its splits.
-        mode: "network" on the manifest's boxes, or the whole "pipeline" with its detector and gate.
+        data: name of the manifest and its splits, or of the two folders.
+        mode: the "network" alone on each record's face box, or the whole "pipeline" with its detector and gate.
         domains: sorted by name.
         tight, whole_frames: presentations whose context is below 1.3, and the others; None where there are none
             or the context is unknown.
@@ -156,6 +160,7 @@ class EvaluationReport(Frozen):
         robustness: kind of change -> the rates at each of its levels; None where it was not asked for.
     """
 
+    document: Literal["faceauth evaluation report"] = DOCUMENT
     schema_version: Literal[1] = 1
     backend: str
     data: str

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
+from faceauth.calibration.logits import sigmoid
 from faceauth.stages import CropSpec
 from faceauth.thresholds import Frozen, MatchPoints, MeasuredRate, OperatingPoints
 
@@ -83,8 +84,7 @@ class Calibration(Frozen):
             float32, N, in [0, 1]; NaN where a logit is not finite: an overflow is no certainty.
         """
         sane = np.where(np.isfinite(logits).all(axis=1, keepdims=True), logits, np.nan).astype(np.float64)
-        margin = self.a * (sane[:, 0] - sane[:, 1]) + self.b
-        return (0.5 * (1.0 + np.tanh(0.5 * margin))).astype(np.float32)  # the sigmoid, without overflow
+        return sigmoid(self.a * (sane[:, 0] - sane[:, 1]) + self.b).astype(np.float32)
 
 
 class DataSource(Frozen):

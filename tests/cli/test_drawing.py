@@ -58,9 +58,9 @@ def test_every_size_keeps_its_width_and_gets_a_strip(size_wh: tuple[int, int]) -
 
 def test_caption_says_the_similarity_of_a_match() -> None:
     matched = rejected().model_copy(update={"match": MatchResult(similarity=0.25, model_id="fake")})
-    assert caption(matched).endswith("P(live) 0.031, similarity 0.250")
+    assert caption(matched).endswith("P(live) 0.0310, similarity 0.2500")
 
 
 def test_caption_says_verdict_reason_and_score() -> None:
-    assert caption(rejected()) == "REJECT attack suspected, P(live) 0.031"
+    assert caption(rejected()) == "REJECT attack suspected, P(live) 0.0310"
     assert caption(unseen()) == "UNCERTAIN no face"

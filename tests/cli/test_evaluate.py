@@ -81,7 +81,7 @@ def test_plots_and_page_are_written(run: Run, manifest: Path, tmp_path: Path) ->
     ran = run("evaluate", manifest, "--plots", tmp_path / "new/plots", "--html", tmp_path / "page.html")
     assert ran.exit_code == 0, ran.stderr
     assert sorted(path.name for path in (tmp_path / "new/plots").iterdir()) == ["det.svg", "roc.svg", "scores.svg"]
-    assert "do not publish" in (tmp_path / "page.html").read_text()
+    assert "publish or commit" in (tmp_path / "page.html").read_text()
 
 
 def test_split_without_rows_is_a_usage_error(run: Run, manifest: Path) -> None:
@@ -109,10 +109,10 @@ def test_page_holds_the_curves_of_worse_pictures_on_demand(run: Run, manifest: P
     pytest.importorskip("matplotlib")
     page = tmp_path / "page.html"
     assert run("evaluate", manifest, "--html", page).exit_code == 0
-    assert "Worse pictures" not in page.read_text()
+    assert "Worse images" not in page.read_text()
     ran = run("evaluate", manifest, "--html", page, "--robustness")
     assert ran.exit_code == 0, ran.stderr
-    assert "Worse pictures" in page.read_text()
+    assert "Worse images" in page.read_text()
 
 
 def test_worse_pictures_are_measured_with_the_network_alone(run: Run, manifest: Path) -> None:

@@ -1,5 +1,7 @@
 """Plots show the numbers they are given, and say what to install when they cannot."""
 
+import os
+import subprocess
 import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
@@ -11,6 +13,7 @@ import pytest
 from faceauth.errors import ScoreError, UsageError
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.metrics.error_rates import error_curve
+from faceauth.metrics.formatting import readable
 from faceauth.metrics.intervals import measured_rate
 
 pytest.importorskip("matplotlib")
@@ -55,16 +58,56 @@ def test_roc_shows_live_accepted_over_attacks_accepted() -> None:
     assert axes.get_legend().get_texts()[0].get_text().startswith("all (AUC 0.")
 
 
-def test_a_name_with_dollars_is_no_formula() -> None:
-    figure = plots.roc_figure({r"$\frac$": CURVES[next(iter(CURVES))]})
-    assert plots.svg(figure).startswith("<svg")
+@pytest.mark.parametrize("name", ["$x^2$", r"$\bad{$", r"\$a\$ $b$", "_hidden", "a\x1b[2Jb", "<b>&"])
+def test_a_name_is_drawn_as_it_is_and_not_read(name: str) -> None:
+    figure = plots.roc_figure({name: CURVES[next(iter(CURVES))]})
+    assert ET.fromstring(plots.svg(figure)) is not None
+    (text,) = figure.axes[0].get_legend().get_texts()
+    shown, is_formula = text._preprocess_math(text.get_text())
+    assert (shown.strip(), is_formula) == (readable(name), False)
+
+
+def test_a_long_name_leaves_room_for_the_curves_and_keeps_its_auc() -> None:
+    figure = plots.roc_figure({f"{'x' * 5000} (AUC 0.875)": CURVES[next(iter(CURVES))]})
+    (text,) = figure.axes[0].get_legend().get_texts()
+    assert len(text.get_text()) == plots.LABEL_LENGTH and text.get_text().endswith("x (AUC 0.875)")
+
+
+SETTINGS_OF_OTHERS = """
+import sys
+from faceauth.evaluation import plots
+from faceauth.metrics.error_rates import error_curve
+print(plots.svg(plots.roc_figure({"all": error_curve([0.9, 0.1, 0.4], [0, 1, 1])})))
+assert "matplotlib.pyplot" not in sys.modules
+"""
+
+
+def test_settings_of_others_change_nothing_in_a_plot(tmp_path: Path) -> None:
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 9\nsvg.fonttype: none\n")
+    plain = {key: value for key, value in os.environ.items() if not key.startswith("MPL")}
+    drawn = [
+        subprocess.run([sys.executable, "-c", SETTINGS_OF_OTHERS], env=plain | extra, capture_output=True, text=True)
+        for extra in ({}, {"MATPLOTLIBRC": str(tmp_path)}, {"MPLBACKEND": "module://no_such_backend"})
+    ]
+    assert [one.stderr for one in drawn] == ["", "", ""]
+    assert drawn[0].stdout.startswith("<svg") and {one.stdout for one in drawn} == {drawn[0].stdout}
+
+
+def test_drawing_leaves_the_settings_of_the_program_as_they_were() -> None:
+    import matplotlib
+
+    with matplotlib.rc_context({"lines.linewidth": 7.0, "svg.hashsalt": "mine"}):
+        before = dict(matplotlib.rcParams)
+        (axes,) = plots.roc_figure(CURVES).axes
+        assert axes.lines[0].get_linewidth() == 1.5
+        assert dict(matplotlib.rcParams) == before
 
 
 def test_histograms_sum_to_one_hundred_percent_in_each_class() -> None:
     (axes,) = plots.histogram_figure(P_LIVE, LABELS, 0.4).axes
     assert [step.get_data().values.sum() for step in axes.patches] == pytest.approx([100, 100])
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert texts == [f"live, n = {(LABELS == 0).sum()}", f"spoof, n = {(LABELS == 1).sum()}", "threshold 0.400"]
+    assert texts == [f"live, n = {(LABELS == 0).sum()}", f"spoof, n = {(LABELS == 1).sum()}", "threshold 0.4000"]
 
 
 def test_a_histogram_of_one_class_shows_that_class() -> None:
@@ -107,6 +150,6 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
 
 
 def test_without_matplotlib_the_message_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(UsageError, match=r"pip install faceauth\[plots\]"):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(UsageError, match=r"pip install 'faceauth\[evaluation\]'"):
         plots.det_figure(CURVES)
