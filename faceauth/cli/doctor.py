@@ -17,7 +17,7 @@ from faceauth.metrics.formatting import readable
 from faceauth.settings.environment import PREFIX
 
 PACKAGES = ("faceauth", "numpy", "opencv-python", "onnxruntime", "pydantic", "click", "rich")
-OPTIONAL_PACKAGES = ("insightface", "matplotlib")
+OPTIONAL_PACKAGES = ("insightface", "jinja2", "matplotlib", "scipy")
 OTHER_OPENCVS = ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 """They write into the same folder as opencv-python: what the last one installed wins, and removing one breaks both."""
 

@@ -1,7 +1,4 @@
-"""A manifest of labelled pictures in, error rates with intervals out: a table, and JSON, plots and a page on demand.
-
-Computes no rate: :mod:`faceauth.evaluation.scoring` scores and :mod:`faceauth.evaluation.measuring` counts.
-"""
+"""``faceauth evaluate``: error rates with intervals on labelled images, as a table, JSON, plots and a page."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +15,7 @@ from faceauth.pipeline import Pipeline
 
 if TYPE_CHECKING:
     from faceauth.evaluation.records import Record
-    from faceauth.evaluation.report import EvaluationReport, RobustnessPoint
+    from faceauth.evaluation.report import RobustnessPoint
     from faceauth.evaluation.scoring import Scored, Threshold
 
     Curves = dict[str, tuple[RobustnessPoint, ...]]
@@ -27,21 +24,27 @@ File = click.Path(dir_okay=False, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command(short_help="Measure error rates on labelled pictures.")
-@click.argument("manifest", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.command(short_help="Measure error rates on labelled images.")
+@click.argument("manifest", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--live", metavar="DIR", type=Folder, help="Folder of images of live people, in place of MANIFEST.")
+@click.option(
+    "--attacks",
+    metavar="DIR",
+    type=Folder,
+    help="Folder of attacks, in place of MANIFEST; its subfolders are named after the species (print, replay, ...).",
+)
 @click.option(
     "--split",
     "splits",
     metavar="NAME",
     multiple=True,
-    help="Only this split, such as test; may be repeated. [default: all]",
+    help="Only this split of MANIFEST, such as test; may be repeated. [default: all]",
 )
 @click.option(
     "--mode",
     type=click.Choice(("network", "pipeline")),
-    default="network",
-    show_default=True,
-    help="Judge the liveness network alone on the manifest's face boxes, or the whole pipeline with detector and gate.",
+    help="Judge the liveness network alone, on the face boxes of MANIFEST or else of the detector, or the whole "
+    "pipeline with its gate. [default: network for MANIFEST, pipeline for folders]",
 )
 @click.option("--json", "json_file", metavar="OUT", type=File, help="Write the whole report as JSON.")
 @click.option("--plots", "plot_folder", metavar="DIR", type=Folder, help="Write DET, ROC and score histograms as SVG.")
@@ -50,103 +53,142 @@ Folder = click.Path(file_okay=False, path_type=Path)
     "html_file",
     metavar="OUT",
     type=File,
-    help="Write a page with tables, curves and the worst errors. It holds pictures of people: keep it to yourself.",
+    help="Write a page with tables, curves and the worst errors. It holds images of people: keep it to yourself.",
 )
 @click.option(
     "--robustness",
     "with_robustness",
     is_flag=True,
-    help="Add the network's rates under worse pictures; scores about 30 times: give a small manifest.",
+    help="Add the network's rates under worse images; scores about 30 times: give a small manifest.",
 )
 @pipeline_options
 def evaluate(
-    manifest: Path,
+    manifest: Path | None,
     *,
+    live: Path | None,
+    attacks: Path | None,
     splits: tuple[str, ...],
-    mode: str,
+    mode: str | None,
     json_file: Path | None,
     plot_folder: Path | None,
     html_file: Path | None,
     with_robustness: bool,
 ) -> None:
-    """Measure a liveness backend on the labelled pictures of MANIFEST, by domain and by attack species.
+    """Measure a liveness backend on the labelled images of MANIFEST, or of two folders, by domain and attack species.
 
     MANIFEST is a CSV file with the columns path (relative to it), label (live or spoof), attack (none or a species),
     domain and split; box_x, box_y, box_w, box_h for the network mode; recording where intervals should count videos;
-    reference for the pipeline mode, another picture (its path) of the person who is there or whom the attack shows: it
+    reference for the pipeline mode, another image (its path) of the person who is there or whom the attack shows: it
     then matches too, and IAPAR (attacks let in by liveness and match together), FRR and RIAPAR are reported.
     """
     from faceauth.cli import tables
+    from faceauth.evaluation import page, plots
     from faceauth.evaluation.measuring import measure
-    from faceauth.evaluation.records import read_manifest
+    from faceauth.evaluation.report import DOCUMENT
 
-    if with_robustness and mode != "network":
+    mark = DOCUMENT.encode()
+    plot_files = {} if plot_folder is None else {name: plot_folder / f"{name}.svg" for name in plots.NAMES}
+    _check_outputs([file for file in (json_file, html_file, *plot_files.values()) if file is not None], mark)
+    if plot_files or html_file is not None:
+        page.check_installed()
+    records, data = _records(manifest, live, attacks, splits)
+    network = mode == "network" or (mode is None and manifest is not None)
+    if with_robustness and not network:
         raise UsageError("--robustness measures the network alone: give it with --mode network.")
-    if mode == "network":
-        refuse_given("detector", "embedder", why="--mode network looks at the liveness network alone")
-    if manifest.resolve() in {file.resolve() for file in (json_file, html_file) if file is not None}:
-        raise UsageError(f"The report would overwrite the manifest {manifest}: name another file.")
     config = chosen_config()
-    rows = read_manifest(manifest, splits=splits or None)
-    if mode == "network":
-        scored, threshold, curves = _network(rows, config, with_robustness=with_robustness)
+    if network:
+        scored, threshold, curves = _network(records, config, with_robustness=with_robustness)
     else:
-        (scored, threshold), curves = _pipeline(rows, config), None
+        (scored, threshold), curves = _pipeline(records, config), None
     report = measure(
         scored,
         threshold,
         backend=", ".join(config.liveness),
-        data=" ".join((manifest.name, *splits)),
-        mode="network" if mode == "network" else "pipeline",
+        data=data,
+        mode="network" if network else "pipeline",
         robustness=curves,
     )
     for table in tables.all_tables(report):
         output.show(table)
     if json_file is not None:
-        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n")
-    if plot_folder is not None:
-        _plot(report, scored, plot_folder)
+        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n", mark=mark)
+    if plot_files:
+        for name, figure in plots.report_figures(report, scored).items():
+            output.write(plot_files[name], plots.svg(figure).encode(), mark=mark)
     if html_file is not None:
-        from faceauth.evaluation.page import html_page
+        output.write(html_file, page.html_page(report, scored, limits=config.limits).encode(), mark=mark)
 
-        output.write(html_file, html_page(report, scored, limits=config.limits).encode())
+
+def _check_outputs(files: list[Path], mark: bytes) -> None:
+    """Everything that will be written can be, and to a place of its own."""
+    for file in files:
+        output.check_writable(file, mark)
+    if len({file.resolve() for file in files}) < len(files):
+        raise UsageError("Two parts of the report would be written to the same file: name a file for each.")
+
+
+def _records(
+    manifest: Path | None, live: Path | None, attacks: Path | None, splits: tuple[str, ...]
+) -> "tuple[list[Record], str]":
+    """The records, and the name of the data in the report."""
+    from faceauth.evaluation.records import read_manifest, records_of_folders
+
+    folders = [folder for folder in (live, attacks) if folder is not None]
+    if (manifest is None) == (not folders):
+        raise UsageError("Name either a manifest, or a folder with --live, with --attacks or with both.")
+    if manifest is not None:
+        return read_manifest(manifest, splits=splits or None), " ".join((manifest.name, *splits))
+    if splits:
+        raise UsageError("--split chooses from a manifest: folders have no splits.")
+    return records_of_folders(live, attacks), " and ".join(folder.resolve().name for folder in folders)
 
 
 def _network(
-    rows: "list[Record]", config: PipelineConfig, *, with_robustness: bool
+    records: "list[Record]", config: PipelineConfig, *, with_robustness: bool
 ) -> "tuple[list[Scored], Threshold, Curves | None]":
     from faceauth.evaluation.robustness import CHANGES, measure_robustness
-    from faceauth.evaluation.scoring import backend_threshold, score_records
+    from faceauth.evaluation.scoring import backend_threshold, score_records, without_face
 
     if len(config.liveness) > 1:
         raise UsageError("--mode network measures one liveness backend. Use --mode pipeline for several.")
+    if config.camera_profile is not None:
+        raise UsageError("--mode network knows no camera profile. Use --mode pipeline.")
+    refuse_given("embedder", why="--mode network matches nobody")
     (name,) = config.liveness
-    options = options_of(config, name)
-    loaded = load_backend("liveness", name, allowed=config.allowed_plugins, options=options)
-    backend = loaded.backend
-    threshold = backend_threshold(name, loaded.facts, config.threshold)
-    with output.progress("Scoring", len(rows)) as advance:
-        scored = score_records(rows, backend, config=config, progress=lambda done, _: advance(done))
+    loaded = load_backend("liveness", name, allowed=config.allowed_plugins, options=options_of(config, name))
+    threshold = backend_threshold(name, loaded.facts, config.threshold, config.points)
+    records = _boxed(records, config)
+    boxed = [record for record in records if record.box_xyxy is not None]
+    with output.progress("Scoring", len(boxed)) as advance:
+        scored = score_records(boxed, loaded.backend, config=config, progress=lambda done, _: advance(done))
+    scored += [without_face(record) for record in records if record.box_xyxy is None]
     if not with_robustness:
         return scored, threshold, None
-    with output.progress("Scoring worse pictures", sum(len(levels) for _, levels in CHANGES.values())) as advance:
+    with output.progress("Scoring worse images", sum(len(levels) for _, levels in CHANGES.values())) as advance:
         curves = measure_robustness(
-            rows, backend, threshold.value, config=config, progress=lambda done, _: advance(done)
+            boxed, loaded.backend, threshold.value, config=config, progress=lambda done, _: advance(done)
         )
     return scored, threshold, curves
 
 
-def _pipeline(rows: "list[Record]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
+def _boxed(records: "list[Record]", config: PipelineConfig) -> "list[Record]":
+    """The records with the boxes that the detector finds where they bring none."""
+    from faceauth.evaluation.scoring import with_detected_boxes
+
+    if all(record.box_xyxy is not None for record in records):
+        refuse_given("detector", why="every record brings its face box")
+        return records
+    options = options_of(config, config.detector)
+    detector = load_backend("detection", config.detector, allowed=config.allowed_plugins, options=options).backend
+    with output.progress("Finding faces", len(records)) as advance:
+        boxed = with_detected_boxes(records, detector, config=config, progress=lambda done, _: advance(done))
+    if all(record.box_xyxy is None for record in boxed):
+        raise UsageError(f"{config.detector} found no face in any of {len(boxed)} images: nothing can be measured.")
+    return boxed
+
+
+def _pipeline(records: "list[Record]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
     from faceauth.evaluation.scoring import verify_records
 
-    with output.progress("Verifying", len(rows)) as advance:
-        return verify_records(rows, Pipeline(config), progress=lambda done, _: advance(done))
-
-
-def _plot(report: "EvaluationReport", scored: "list[Scored]", folder: Path) -> None:
-    from faceauth.evaluation import plots
-
-    with output.writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, figure in plots.report_figures(report, scored).items():
-            plots.save(figure, folder / f"{name}.svg")
+    with output.progress("Verifying", len(records)) as advance:
+        return verify_records(records, Pipeline(config), progress=lambda done, _: advance(done))

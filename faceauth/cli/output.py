@@ -4,8 +4,10 @@ Results go to stdout, everything else to stderr. Knows no command. rich honours 
 is no terminal.
 """
 
+import errno
 import logging
 import os
+import stat
 import sys
 import traceback as python_traceback
 from collections.abc import Callable, Iterator
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 WIDTH_OF_FILES = 120
 """Columns of what is written to a file or a pipe, where no terminal says how wide it is; chosen, not measured."""
+
+MARKED_BYTES = 4096
+"""How much of a file's start and end is searched for the mark of the command that wrote it."""
 
 
 def line(text: str) -> None:
@@ -83,15 +88,58 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: bar.update(task, completed=done)
 
 
-def write(path: Path, content: bytes) -> None:
-    """A file; its folder is made where it is not there.
+def write(path: Path, content: bytes, *, mark: bytes) -> None:
+    """A file, whole or not at all; its folder is made where it is not there.
+
+    Args:
+        path: of the file.
+        content: holds ``mark`` in its first or last 4,096 bytes.
+        mark: by which a later run knows what this command wrote: nothing else that exists is overwritten.
 
     Raises:
-        UsageError: it cannot be written.
+        UsageError: as :func:`check_writable`.
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
+        _refuse_foreign(path, mark)
+        part = path.with_name(f".faceauth-{os.getpid()}.part")
+        try:
+            with part.open("xb") as file:
+                file.write(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def check_writable(path: Path, mark: bytes) -> None:
+    """Refuse what :func:`write` would refuse, before the work starts whose result is to be written.
+
+    Raises:
+        UsageError: ``path`` cannot be written; it is a link or no regular file, which leads nobody knows where; or it
+            is there and an earlier run of the same command did not write it.
+    """
+    with writing(path):
+        _refuse_foreign(path, mark)
+        folder = path.parent
+        while not os.path.lexists(folder):
+            folder = folder.parent
+        if not folder.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+
+def _refuse_foreign(path: Path, mark: bytes) -> None:
+    if not os.path.lexists(path):
+        return
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        raise UsageError(f"{path} is a link, a folder or a device: name a new file.")
+    with path.open("rb") as file:
+        start = file.read(MARKED_BYTES)
+        file.seek(max(found.st_size - MARKED_BYTES, 0))
+        if found.st_size and mark not in start and mark not in file.read():
+            raise UsageError(f"{path} was not written by this command, so it is not overwritten: name another place.")
 
 
 @contextmanager

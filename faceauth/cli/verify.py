@@ -17,6 +17,9 @@ from faceauth.imaging.decoding import ImageLimits, load_image
 from faceauth.pipeline import Pipeline
 from faceauth.results import Verification
 
+DRAWN = b"drawn by faceauth verify"
+"""Stands behind the image in every file that is drawn: decoders read no further than the image."""
+
 
 @click.command(short_help="Is this a live person, and the right one?", epilog=exit_table())
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
@@ -43,6 +46,8 @@ def verify(photos: tuple[str, ...], *, reference: str | None, as_json: bool, dra
     found = find_photos(photos)
     kept = [] if reference is None else [Path(reference)]
     drawn = {} if draw is None else drawn_paths(found, draw, keep=kept)
+    for target in drawn.values():
+        output.check_writable(target, DRAWN)
     pipeline = Pipeline(config)
     results = pipeline.verify_many(found) if reference is None else pipeline.verify_many(found, reference)
     codes = []
@@ -96,4 +101,4 @@ def _draw(photo: Path, target: Path, result: Verification, limits: ImageLimits) 
     except ImageError:  # the result says so already, and there is nothing to draw on
         return
     _, content = cv2.imencode(target.suffix, drawing.draw(image, result))
-    output.write(target, content.tobytes())
+    output.write(target, content.tobytes() + DRAWN, mark=DRAWN)

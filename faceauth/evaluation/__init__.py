@@ -1,1 +1,1 @@
-"""Evaluation: a manifest of labelled pictures in, error rates with intervals, plots and a page out."""
+"""Evaluation: labelled images, error rates with intervals, plots and a page."""

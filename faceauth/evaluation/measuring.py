@@ -1,7 +1,4 @@
-"""Scored presentations in, one ``EvaluationReport`` out: every rate with its counts and interval, ready to be shown.
-
-Opens no picture and knows no model; :mod:`faceauth.evaluation.scoring` makes the scores.
-"""
+"""Counts scored presentations into an ``EvaluationReport``: every rate with counts and interval."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,8 +26,8 @@ from faceauth.metrics.intervals import Bools, Floats, Ints, Strings, bootstrap_g
 from faceauth.thresholds import MeasuredRate
 
 TIGHT_BELOW = 1.3
-"""Context (longer side of picture / of face box) below which a picture is a tight crop; chosen between face
-crops, of which there is at most a little more than the face, and pictures that show what is around it."""
+"""Context (longer side of the image / of the face box) below which an image is a tight crop; chosen between face
+crops, which hold hardly more than the face, and images that show what is around it."""
 
 DRAWS_OF_CURVES = 1000
 """Bootstrap draws for AUC, EER and BPCER@APCER, each of which sorts all scores; chosen, not measured."""

@@ -75,6 +75,13 @@ def html_page(report: EvaluationReport, scored: Sequence[Scored], *, limits: Ima
     )
 
 
+def check_installed() -> None:
+    """Raise ``UsageError`` where a page or a plot could not be made, before work of hours starts."""
+    _environment()
+    with plots.default_style():
+        pass
+
+
 def _environment() -> "Environment":
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined

@@ -1,4 +1,4 @@
-"""DET and ROC curves, score histograms and robustness as matplotlib figures, SVG or PNG.
+"""DET and ROC curves, score histograms and robustness as matplotlib figures, and a figure as SVG.
 
 matplotlib is imported when the first figure is drawn. Nothing here needs a display, and nobody's settings (a
 matplotlibrc, a style, ``MPLBACKEND``) change a plot.
@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import StringIO
-from pathlib import Path
 from statistics import NormalDist
 from types import ModuleType
 from typing import TYPE_CHECKING, Literal
@@ -36,6 +35,9 @@ Corner = Literal["upper right", "upper center", "lower right"]
 
 DET_TICKS = (0.001, 0.01, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.99)
 DET_RANGE = (0.0005, 0.995)
+
+NAMES = ("det", "roc", "scores")
+"""Of the figures of a report."""
 
 LABEL_LENGTH = 60
 """Characters of a legend's label: a longer one would leave no room for the curves."""
@@ -179,32 +181,13 @@ def named(name: str, p_live: npt.ArrayLike, labels: npt.ArrayLike) -> str:
 
 
 @default_style()
-def save(figure: "Figure", path: Path) -> None:
-    """Write the figure as PNG (160 dpi) or SVG, by the suffix of ``path``.
-
-    Raises:
-        UsageError: another suffix.
-    """
-    if path.suffix.lower() == ".svg":
-        path.write_text(_svg(figure), encoding="utf-8")
-    elif path.suffix.lower() == ".png":
-        figure.savefig(path, format="png", dpi=160)
-    else:
-        raise UsageError(f"A plot is written as .png or .svg, not as {path.name!r}.")
-
-
-@default_style()
 def svg(figure: "Figure") -> str:
-    """The figure as an ``<svg>`` element, without an XML header, to be put into a page."""
-    text = _svg(figure)
-    return text[text.index("<svg") :]
-
-
-def _svg(figure: "Figure") -> str:
-    """Without a date, so that the same figure gives the same text, and without comments, which repeat every label."""
+    """The figure as an ``<svg>`` element, for a page or a file of its own; the same figure gives the same text."""
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": DOCUMENT})
-    return re.sub("<!--.*?-->", "", buffer.getvalue(), flags=re.DOTALL)
+    text = buffer.getvalue()
+    # Without the XML header, and without comments, which repeat every label.
+    return re.sub("<!--.*?-->", "", text[text.index("<svg") :], flags=re.DOTALL)
 
 
 def _grid(rows: int, columns: int, size_inch: tuple[float, float]) -> "tuple[Figure, list[Axes]]":

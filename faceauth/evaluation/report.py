@@ -90,7 +90,7 @@ class NonResponse(Frozen):
 
 
 class FullSystem(Frozen):
-    """Liveness and match together, over the presentations whose row names a reference.
+    """Liveness and match together, over the presentations whose record names a reference.
 
     What drew no response counts as refused here: nobody got in. What was refused as an attack was never matched.
 
@@ -156,7 +156,7 @@ class EvaluationReport(Frozen):
             or the context is unknown.
         worst_domain: the domain of the lowest AUC; None where no domain holds both classes.
         ranking, reference: None where only one class drew responses.
-        full_system: None where no row names a reference, or nothing was matched with it.
+        full_system: None where no record names a reference, or nothing was matched with it.
         robustness: kind of change -> the rates at each of its levels; None where it was not asked for.
     """
 

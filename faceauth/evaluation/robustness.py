@@ -1,7 +1,6 @@
-"""Rows and a backend in, error rates under worse pictures out: one curve for each kind of change.
+"""Error rates of a liveness network under worse images: one curve for each kind of change.
 
-Knows no file format of its own and chooses no threshold. Each change acts on the picture before the crop is cut, as a
-worse camera or detector would.
+Each change acts on the image before the face is cropped, as a worse camera or detector would.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,7 @@ _DEFAULTS = PipelineConfig()
 
 
 def face_size(side_px: float) -> Change:
-    """Shrinks the picture until the longer side of the face box is ``side_px``; never enlarges it."""
+    """Shrinks the image until the longer side of the face box is ``side_px``; never enlarges it."""
 
     def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
         height, width = image.shape[:2]
@@ -50,7 +49,7 @@ def blur(percent_of_face: float) -> Change:
 
 
 def brightness(gain: float) -> Change:
-    """Multiplies every channel; what passes 255 is lost, as in an over-exposed picture."""
+    """Multiplies every channel; what passes 255 is lost, as in an over-exposed image."""
 
     def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
         return np.asarray(cv2.convertScaleAbs(image, alpha=gain), np.uint8), box_xyxy
@@ -59,7 +58,7 @@ def brightness(gain: float) -> Change:
 
 
 def jpeg_quality(quality: float) -> Change:
-    """Compresses the whole picture once more at this quality, 1 to 100."""
+    """Compresses the whole image once more at this quality, 1 to 100."""
 
     def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
         _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, int(quality)))
@@ -81,9 +80,9 @@ def crop_margin(factor: float) -> Change:
 
 
 def context(box_sides: float) -> Change:
-    """Cuts the picture to a square of so many times the longer side of the face box, as far as it reaches.
+    """Crops the image to a square of so many times the longer side of the face box, as far as it reaches.
 
-    Many public collections were cut so by who made them; a caller that cuts out the face itself does the same.
+    Many public collections were cropped so by who made them; a caller that crops the face itself does the same.
     """
 
     def change(image: Image, box_xyxy: Box) -> tuple[Image, Box]:
@@ -105,14 +104,14 @@ CHANGES: Mapping[str, tuple[Callable[[float], Change], tuple[float, ...]]] = Map
         "brightness, x": (brightness, (0.25, 0.5, 0.75, 1, 1.5, 2)),
         "JPEG quality": (jpeg_quality, (10, 20, 40, 60, 80, 95)),
         "crop margin, x": (crop_margin, (0.8, 0.9, 1, 1.1, 1.25)),
-        "picture, box sides": (context, (1, 1.2, 1.5, 2, 2.7)),
+        "image, box sides": (context, (1, 1.2, 1.5, 2, 2.7)),
     }
 )
 """Name with unit -> the change and its levels; chosen, not measured."""
 
 
 def measure_robustness(
-    rows: Sequence[Record],
+    records: Sequence[Record],
     backend: LivenessBackend,
     threshold: float,
     *,
@@ -121,11 +120,11 @@ def measure_robustness(
 ) -> dict[str, tuple[RobustnessPoint, ...]]:
     """Kind of change -> BPCER and pooled APCER at each of its levels, at one fixed threshold.
 
-    Scores all rows about 30 times: give a sample of a large manifest.
+    Scores all records about 30 times: give a sample of a large manifest.
 
     Args:
-        rows: live and spoof, each with a face box.
-        backend: any that looks at context crops.
+        records: live and spoof, each with a face box.
+        backend: any that needs no landmarks.
         threshold: on P(live).
         config: as in :func:`faceauth.evaluation.scoring.score_records`.
         progress: told after each level, with the number of all levels.
@@ -134,13 +133,13 @@ def measure_robustness(
         UsageError: live or spoof is missing.
         UsageError, ImageError, ScoreError: as :func:`faceauth.evaluation.scoring.score_records`.
     """
-    live = np.array([row.is_live for row in rows])
+    live = np.array([record.is_live for record in records])
     if live.all() or not live.any():
-        raise UsageError("Robustness is measured on live and spoof pictures; one of them is missing.")
+        raise UsageError("Robustness is measured on live and spoof images; one of them is missing.")
     plan = [(name, change, level) for name, (change, levels) in CHANGES.items() for level in levels]
     curves: dict[str, tuple[RobustnessPoint, ...]] = {}
-    for number, (name, change, level) in enumerate(plan):
-        scored = score_records(rows, backend, config=config, change=change(level))
+    for done, (name, change, level) in enumerate(plan, start=1):
+        scored = score_records(records, backend, config=config, change=change(level))
         took = accepted([s.p_live for s in scored if s.p_live is not None], threshold)
         point = RobustnessPoint(
             level=level,
@@ -149,7 +148,7 @@ def measure_robustness(
         )
         curves[name] = (*curves.get(name, ()), point)
         if progress is not None:
-            progress(number + 1, len(plan))
+            progress(done, len(plan))
     return curves
 
 

@@ -45,7 +45,7 @@ class Detector(FakeDetector):
 
 class Liveness(FakeLiveness):
     def __init__(self, *, measured: bool = True):
-        answer = lambda crops: crops.mean(axis=(1, 2, 3), dtype="float32") / 255
+        answer = lambda crops: crops[0].mean(axis=(1, 2, 3), dtype="float32") / 255
         super().__init__(answer, operating_points=POINTS if measured else None)
 
 
@@ -53,7 +53,7 @@ class Silent(FakeLiveness):
     """Breaks its promises."""
 
     def __init__(self):
-        super().__init__(lambda crops: crops.mean(axis=(1, 2, 3)), operating_points=POINTS)
+        super().__init__(lambda crops: crops[0].mean(axis=(1, 2, 3)), operating_points=POINTS)
 
 
 class Exiting(FakeLiveness):

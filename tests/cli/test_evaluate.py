@@ -1,7 +1,9 @@
 """``faceauth evaluate``: the figures of a toy manifest, and the files it writes."""
 
 import csv
+import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,7 @@ COLUMNS = ("path", "label", "attack", "domain", "split", "box_x", "box_y", "box_
 
 @pytest.fixture
 def manifest(photo: Photo, tmp_path: Path) -> Path:
-    """Two domains of two live pictures and two attacks; one bright replay passes for live."""
+    """Two domains of two live images and two attacks; one bright replay passes for live."""
     rows = []
     for domain in ("cam1", "cam2"):
         for number, (species, brightness) in enumerate(
@@ -65,7 +67,7 @@ def test_without_a_split_every_row_counts(run: Run, manifest: Path) -> None:
 
 def test_threshold_and_operating_point_are_obeyed(run: Run, manifest: Path) -> None:
     assert figures(run, manifest, "--threshold", "0.1").overall.apcer["print"].errors == 2
-    assert figures(run, manifest, "--operating-point", "strict").threshold == 0.9
+    assert figures(run, manifest, "--threshold", "strict").threshold == 0.9
 
 
 def test_pipeline_mode_reports_what_drew_no_response(run: Run, manifest: Path, photo: Photo) -> None:
@@ -115,7 +117,7 @@ def test_page_holds_the_curves_of_worse_pictures_on_demand(run: Run, manifest: P
     assert "Worse images" in page.read_text()
 
 
-def test_worse_pictures_are_measured_with_the_network_alone(run: Run, manifest: Path) -> None:
+def test_worse_images_are_measured_with_the_network_alone(run: Run, manifest: Path) -> None:
     ran = run("evaluate", manifest, "--robustness", "--mode", "pipeline")
     assert ran.exit_code == 2 and "--mode network" in ran.stderr
 
@@ -127,11 +129,11 @@ def test_an_option_that_network_mode_could_not_use_is_refused(option: str, run: 
     assert run("evaluate", manifest, option, "fake", "--mode", "pipeline").exit_code == 0
 
 
-def test_worse_pictures_are_in_the_table_and_in_the_json(run: Run, manifest: Path) -> None:
+def test_worse_images_are_in_the_table_and_in_the_json(run: Run, manifest: Path) -> None:
     report = figures(run, manifest, "--robustness")
     assert report.robustness is not None
     assert [name.split(",")[0] for name in report.robustness] == [
-        "face size", "blur", "brightness", "JPEG quality", "crop margin", "picture",
+        "face size", "blur", "brightness", "JPEG quality", "crop margin", "image",
     ]  # fmt: skip
     lines = run("evaluate", manifest, "--robustness").stdout.splitlines()
     assert sum(line.startswith("JPEG quality") for line in lines) == len(report.robustness["JPEG quality"])
@@ -164,15 +166,104 @@ def claiming(photo: Photo, tmp_path: Path) -> Path:
 
 
 def test_references_bring_the_rates_of_liveness_and_match_together(run: Run, claiming: Path) -> None:
-    report = figures(run, claiming, "--mode", "pipeline")
+    report = figures(run, claiming, "--mode", "pipeline", "--match-threshold", "0.5")
     system = report.full_system
     assert system is not None and system.frr is not None and system.match_threshold == 0.5
     assert {name: (rate.errors, rate.n) for name, rate in system.iapar.items()} == {"print": (0, 1), "replay": (1, 2)}
     assert (system.frr.errors, system.frr.n, system.riapar) == (0, 1, 0.5), "the row without a reference is not in it"
     assert report.overall.apcer["print"].errors == 1, "the match changes nothing in the rates of liveness"
-    said = run("evaluate", claiming, "--mode", "pipeline").stdout
+    said = run("evaluate", claiming, "--mode", "pipeline", "--match-threshold", "0.5").stdout
     assert "IAPAR replay  50.0 % [" in said and "RIAPAR        50.0 %, IAPAR of the worst species + FRR" in said
 
 
 def test_without_references_nothing_is_matched(run: Run, manifest: Path) -> None:
     assert figures(run, manifest, "--mode", "pipeline", "--embedder", "falling").full_system is None
+
+
+@pytest.fixture
+def folders(photo: Photo, tmp_path: Path) -> tuple[Path, Path]:
+    """Two live images, of which one shows nobody, a print that passes, and an attack in no subfolder."""
+    photo("mine/live/a.png", seed=1)
+    photo("mine/live/b.png", size_wh=(100, 200), seed=2)
+    photo("mine/attacks/print/c.png", LIVE, seed=3)
+    photo("mine/attacks/d.png", ATTACK, seed=4)
+    return tmp_path / "mine/live", tmp_path / "mine/attacks"
+
+
+@pytest.mark.parametrize("mode", ["network", "pipeline", None])
+def test_two_folders_are_measured_like_a_manifest(
+    run: Run, folders: tuple[Path, Path], tmp_path: Path, mode: str | None
+) -> None:
+    out = tmp_path / "report.json"
+    chosen = () if mode is None else ("--mode", mode)
+    ran = run("evaluate", "--live", folders[0], "--attacks", folders[1], "--json", out, *chosen)
+    assert ran.exit_code == 0, ran.stderr
+    report = EvaluationReport.model_validate_json(out.read_text())
+    assert (report.mode, report.data) == (mode or "pipeline", "live and attacks")
+    counted = {name: (rate.errors, rate.n) for name, rate in report.overall.apcer.items()}
+    assert counted == {"print": (1, 1), "unknown": (0, 1)}
+    assert report.overall.n_live == 1 and report.no_response.reasons == {"no_face": 1}
+    assert str(tmp_path) not in out.read_text()
+
+
+def test_one_folder_alone_gives_the_rates_of_its_class(run: Run, folders: tuple[Path, Path]) -> None:
+    live = run("evaluate", "--live", folders[0])
+    assert live.exit_code == 0 and re.search(r"^macro AUC +-$", live.stdout, re.MULTILINE)
+    attacks = run("evaluate", "--attacks", folders[1])
+    assert attacks.exit_code == 0 and re.search(r"^BPCER +-$", attacks.stdout, re.MULTILINE)
+
+
+def test_a_manifest_and_folders_exclude_each_other(run: Run, manifest: Path, folders: tuple[Path, Path]) -> None:
+    for arguments in ((), (manifest, "--live", folders[0])):
+        ran = run("evaluate", *arguments)
+        assert ran.exit_code == 2 and "either a manifest, or a folder" in ran.stderr
+    ran = run("evaluate", "--live", folders[0], "--split", "test")
+    assert ran.exit_code == 2 and "no splits" in ran.stderr
+
+
+def test_folders_without_a_face_are_said_so(run: Run, photo: Photo, tmp_path: Path) -> None:
+    photo("empty/a.png", size_wh=(100, 200))
+    ran = run("evaluate", "--live", tmp_path / "empty", "--mode", "network")
+    assert ran.exit_code == 2 and "found no face in any of 1 images" in ran.stderr
+
+
+def test_nothing_is_overwritten_but_what_an_earlier_run_wrote(run: Run, manifest: Path, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    outputs = ("--json", tmp_path / "r.json", "--plots", tmp_path / "plots", "--html", tmp_path / "p.html")
+    assert run("evaluate", manifest, *outputs).exit_code == 0
+    assert run("evaluate", manifest, *outputs).exit_code == 0, "its own files are written again"
+    for option, path in (
+        ("--json", tmp_path / "cam1/0.png"),
+        ("--html", manifest),
+        ("--plots", tmp_path / "other"),
+        ("--json", tmp_path / "foreign.json"),
+    ):
+        victim = path / "roc.svg" if option == "--plots" else path
+        victim.parent.mkdir(exist_ok=True)
+        if not victim.exists():
+            victim.write_text("<svg>precious</svg>")
+        before = victim.read_bytes()
+        ran = run("evaluate", manifest, option, path)
+        assert (ran.exit_code, ran.stdout) == (2, ""), "refused before anything is scored"
+        assert "not overwritten" in ran.stderr and victim.read_bytes() == before
+
+
+def test_two_parts_of_a_report_never_go_to_one_file(run: Run, manifest: Path, tmp_path: Path) -> None:
+    ran = run("evaluate", manifest, "--json", tmp_path / "same", "--html", tmp_path / "." / "same")
+    assert (ran.exit_code, ran.stdout) == (2, "") and "same file" in ran.stderr
+    assert not (tmp_path / "same").exists()
+
+
+def test_a_missing_extra_is_said_before_anything_is_scored(
+    run: Run, manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    ran = run("evaluate", manifest, "--html", tmp_path / "page.html")
+    assert (ran.exit_code, ran.stdout) == (2, "") and "pip install 'faceauth[evaluation]'" in ran.stderr
+    assert run("evaluate", manifest, "--json", tmp_path / "r.json").exit_code == 0, "a report needs no extra"
+
+
+def test_a_detector_is_only_taken_where_boxes_are_missing(run: Run, manifest: Path, folders: tuple[Path, Path]) -> None:
+    ran = run("evaluate", manifest, "--detector", "fake", "--mode", "network")
+    assert ran.exit_code == 2 and "every record brings its face box" in ran.stderr
+    assert run("evaluate", "--live", folders[0], "--mode", "network", "--detector", "fake").exit_code == 0

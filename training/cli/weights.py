@@ -146,6 +146,7 @@ def evaluate(
     from faceauth.cli import output, tables
     from faceauth.evaluation.page import html_page
     from faceauth.evaluation.records import read_manifest
+    from faceauth.evaluation.report import DOCUMENT
     from training.evaluate import epoch_table, evaluate_network, load, shown_to
 
     if not scales or size is None:
@@ -170,9 +171,9 @@ def evaluate(
     for table in (*([epoch_table(epochs)] if epochs.exists() else []), *tables.all_tables(report)):
         output.show(table)
     if json_file is not None:
-        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n")
+        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n", mark=DOCUMENT.encode())
     if html_file is not None:
-        output.write(html_file, html_page(report, scored).encode())
+        output.write(html_file, html_page(report, scored).encode(), mark=DOCUMENT.encode())
 
 
 @click.command()
