@@ -17,4 +17,5 @@ def logit(p_live: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def sigmoid(logits: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """The inverse of :func:`logit`, without overflow and exact near 0; NaN stays NaN."""
-    return np.asarray(np.exp(-np.logaddexp(0.0, -np.asarray(logits, np.float64))), np.float64)
+    with np.errstate(invalid="ignore", under="ignore"):
+        return np.asarray(np.exp(-np.logaddexp(0.0, -np.asarray(logits, np.float64))), np.float64)

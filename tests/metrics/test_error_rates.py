@@ -1,5 +1,7 @@
 """The rates of ISO/IEC 30107-3: hand-worked cases, edges, and scikit-learn as the second opinion."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -188,3 +190,50 @@ def test_macro_counts_domains_not_images() -> None:
 def test_macro_of_no_domain_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least one domain"):
         error_rates.macro({})
+
+
+FIGURES_OF_BOTH_CLASSES = (
+    error_rates.auc,
+    error_rates.eer,
+    error_rates.error_curve,
+    lambda p_live, labels: error_rates.hter(p_live, labels, 0.5),
+    lambda p_live, labels: error_rates.bpcer_at_apcer(p_live, labels, np.full(len(labels), "any"), 0.1),
+)
+
+
+@pytest.mark.parametrize("figure", FIGURES_OF_BOTH_CLASSES)
+@pytest.mark.parametrize("labels", [[], [0, 0], [1, 1]])
+def test_a_figure_of_two_classes_refuses_one_or_none(figure: Callable[..., object], labels: list[int]) -> None:
+    with pytest.raises(ValueError, match=f"found {labels.count(0)} and {labels.count(1)}"):
+        figure(np.linspace(0, 1, len(labels)), np.array(labels, int))
+
+
+def test_empty_arrays_are_accepted_nowhere_and_refused_nowhere() -> None:
+    assert error_rates.accepted(np.empty(0), 0.5).shape == (0,)
+    assert error_rates.apcer_by_species(np.empty(0), np.empty(0, "U1"), 0.5) == {}
+    assert error_rates.auc_by_domain(np.empty(0), np.empty(0, int), np.empty(0, "U1")) == {}
+    assert error_rates.hter_by_domain(np.empty(0), np.empty(0, int), np.empty(0, "U1"), 0.5) == {}
+
+
+def test_a_tie_with_the_threshold_is_accepted_in_every_rate() -> None:
+    p_live, labels = [0.5, 0.4, 0.5, 0.4], [0, 0, 1, 1]
+    assert error_rates.bpcer([0.5, 0.4], 0.5) == Rate(1, 2)
+    assert error_rates.apcer_by_species([0.5, 0.4], np.array(["print"] * 2), 0.5) == {"print": Rate(1, 2)}
+    assert error_rates.hter(p_live, labels, 0.5) == 0.5
+    assert error_rates.hter(p_live, labels, np.nextafter(0.5, 1)) == 0.5
+    assert error_rates.hter([0.5, 0.5, 0.4], [0, 0, 1], 0.5) == 0.0, "live at the threshold comes in"
+    assert error_rates.hter([0.5, 0.6, 0.5], [1, 1, 0], np.nextafter(0.5, 1)) == 0.75
+
+
+def test_a_tie_between_live_and_attack_counts_half_in_the_auc() -> None:
+    assert error_rates.auc([0.5, 0.5], [0, 1]) == 0.5
+    assert error_rates.auc([0.5, 0.5, 0.7, 0.1], [0, 1, 0, 1]) == pytest.approx((0.5 + 1 + 1 + 1) / 4)
+
+
+def test_a_live_person_who_ties_with_an_attack_that_must_be_refused_is_refused_too() -> None:
+    p_live, labels = np.array([0.7, 0.6, 0.6]), np.array([0, 0, 1])
+    assert error_rates.bpcer_at_apcer(p_live, labels, np.full(3, "print"), 0.05) == Rate(1, 2)
+
+
+def test_worst_is_the_first_by_name_among_equals() -> None:
+    assert error_rates.worst({"replay": Rate(1, 2), "print": Rate(2, 4)})[0] == "print"
