@@ -61,23 +61,26 @@ def test_wilson_holds_the_true_rate_in_95_of_100_samples(n: int) -> None:
 def test_the_bootstrap_holds_the_true_mean_in_nearly_95_of_100_samples() -> None:
     """A percentile bootstrap is known to be a little too narrow; of 80 groups, by one percent."""
     rng = np.random.default_rng(7)
-    drawn = [bootstrap_mean(rng.random(80), unit="domain", draws=1000, seed=seed) for seed in range(600)]
-    assert 0.925 < np.mean([one.low <= 0.5 <= one.high for one in drawn]) < 0.965
+    drawn = [bootstrap_mean(rng.random(80), unit="domain", draws=1000, seed=seed) for seed in range(300)]
+    assert 0.92 < np.mean([one.low <= 0.5 <= one.high for one in drawn]) < 0.97
 
 
 def test_the_ends_of_a_bootstrap_are_the_2_5_and_97_5_percent_quantiles_of_all_draws() -> None:
-    """Of five groups all 3,125 draws can be listed; 100,000 random ones come close to these quantiles."""
+    """Of five groups all 3,125 draws can be listed; 20,000 random ones come close to these quantiles."""
     values = np.array([0.0, 0.137, 0.331, 0.614, 1.0])
     every = np.array([np.mean(draw) for draw in product(values, repeat=5)])
-    interval = bootstrap_mean(values, unit="domain", draws=100_000)
-    for end, share in ((interval.low, 0.025), (interval.high, 0.975)):
-        assert (every < end - 1e-9).mean() < share + 0.002 and (every < end + 1e-9).mean() > share - 0.002
-    ratio = bootstrap_ratio(np.array([0, 137, 331, 614, 1000]), np.full(5, 1000), unit="domain", draws=100_000)
-    assert (ratio.low, ratio.high) == pytest.approx((interval.low, interval.high)), "equal groups: a ratio is a mean"
-    (figure,) = bootstrap_groups(
+    (of_groups,) = bootstrap_groups(
         np.array(list("abcde")), lambda rows: np.array([values[rows].mean()]), unit="domain", draws=20_000
     )
-    assert (figure.low, figure.high) == pytest.approx((interval.low, interval.high), abs=0.01)
+    counts = np.full(5, 1000)
+    found = (
+        bootstrap_mean(values, unit="domain", draws=20_000),
+        bootstrap_ratio((values * counts).astype(np.int64), counts, unit="domain", draws=20_000),
+        of_groups,
+    )
+    for interval in found:
+        for end, share in ((interval.low, 0.025), (interval.high, 0.975)):
+            assert (every < end - 1e-9).mean() < share + 0.004 and (every < end + 1e-9).mean() > share - 0.004
 
 
 def test_a_ratio_weighs_groups_by_their_presentations() -> None:
