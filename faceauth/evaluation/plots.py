@@ -6,8 +6,9 @@ matplotlibrc, a style, ``MPLBACKEND``) change a plot.
 
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import StringIO
 from statistics import NormalDist
 from types import ModuleType
@@ -61,16 +62,21 @@ def default_style() -> Iterator[None]:
 
 
 def _imported() -> ModuleType:
-    """matplotlib; Jupyter names its backend to every process it starts, which refuses to import without that one."""
-    try:
+    """matplotlib, which does not import where ``MPLBACKEND`` names a backend that is not installed.
+
+    Jupyter names its own to every process that it starts. Plots need none, so the variable is hidden meanwhile, and
+    obeyed afterwards where it can be.
+    """
+    backend = os.environ.pop("MPLBACKEND", None) if "matplotlib" not in sys.modules else None
+    if backend is None:
         import matplotlib
-    except ValueError:
-        backend = os.environ.pop("MPLBACKEND", None)
+    else:
         try:
             import matplotlib
         finally:
-            if backend is not None:
-                os.environ["MPLBACKEND"] = backend
+            os.environ["MPLBACKEND"] = backend
+        with suppress(ValueError):
+            matplotlib.rcParams["backend"] = backend
     module: ModuleType = matplotlib
     return module
 
