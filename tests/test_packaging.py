@@ -68,6 +68,10 @@ def test_clone_of_git_for_windows_keeps_every_pinned_byte(tmp_path: Path) -> Non
                 assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"], path
 
 
+def test_wheel_holds_the_template_of_the_page(wheel: zipfile.ZipFile) -> None:
+    assert b"<!doctype html>" in wheel.read("faceauth/evaluation/page.html")
+
+
 def test_wheel_pulls_in_one_opencv_no_torch_and_no_model_package(wheel: zipfile.ZipFile) -> None:
     metadata = Parser().parsestr(wheel.read(f"faceauth-{PROJECT['version']}.dist-info/METADATA").decode())
     always = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]

@@ -103,7 +103,7 @@ def evaluate(
     report = measure(
         scored,
         threshold,
-        backend=", ".join(config.liveness),
+        backend=_backend_of(config),
         data=data,
         mode="network" if network else "pipeline",
         robustness=curves,
@@ -143,6 +143,12 @@ def _records(
     return records_of_folders(live, attacks), " and ".join(folder.resolve().name for folder in folders)
 
 
+def _backend_of(config: PipelineConfig) -> str:
+    """The backend's name, or ``mean(spoofnet, minifasnet)``."""
+    names = ", ".join(config.liveness)
+    return names if config.combine is None else f"{config.combine}({names})"
+
+
 def _network(
     records: "list[Record]", config: PipelineConfig, *, with_robustness: bool
 ) -> "tuple[list[Scored], Threshold, Curves | None]":
@@ -151,12 +157,12 @@ def _network(
 
     if len(config.liveness) > 1:
         raise UsageError("--mode network measures one liveness backend. Use --mode pipeline for several.")
-    if config.camera_profile is not None:
-        raise UsageError("--mode network knows no camera profile. Use --mode pipeline.")
     refuse_given("embedder", why="--mode network matches nobody")
     (name,) = config.liveness
     loaded = load_backend("liveness", name, allowed=config.allowed_plugins, options=options_of(config, name))
-    threshold = backend_threshold(name, loaded.facts, config.threshold, config.points)
+    threshold = backend_threshold(
+        name, loaded.facts, config.threshold, points=config.points, camera_profile=config.camera_profile
+    )
     records = _boxed(records, config)
     boxed = [record for record in records if record.box_xyxy is not None]
     with output.progress("Scoring", len(boxed)) as advance:

@@ -15,6 +15,7 @@ from faceauth.backends.answers import check_faces, check_p_live
 from faceauth.backends.attributes import Facts
 from faceauth.backends.combination import combine
 from faceauth.backends.time_limit import Guard
+from faceauth.calibration.camera_profile import read_profile
 from faceauth.calibration.points_file import find_points
 from faceauth.config import PipelineConfig
 from faceauth.cropping.crops import crop_box
@@ -82,7 +83,14 @@ class Scored:
     accepted: bool | None = None
 
 
-def backend_threshold(name: str, facts: Facts, threshold: PointName | float, points: Path | None = None) -> Threshold:
+def backend_threshold(
+    name: str,
+    facts: Facts,
+    threshold: PointName | float,
+    *,
+    points: Path | None = None,
+    camera_profile: Path | None = None,
+) -> Threshold:
     """The threshold of a single backend: a number, or one of its named operating points.
 
     Args:
@@ -90,14 +98,16 @@ def backend_threshold(name: str, facts: Facts, threshold: PointName | float, poi
         facts: what it says of itself.
         threshold: as in the configuration.
         points: file of operating points that replace the backend's own.
+        camera_profile: file of a camera profile that moves the threshold.
 
     Raises:
-        UsageError: the point was not measured for this backend, or ``points`` is of another.
+        UsageError: the point was not measured for this backend, or a file is of another.
     """
     weights = {name: facts.weights_sha256}
     found = find_points(points, weights)
+    profile = None if camera_profile is None else read_profile(camera_profile, weights)
     combination = combine(None, weights, found, None)
-    (limits,) = liveness_thresholds(combination, threshold, {name: facts.operating_points}, found)
+    (limits,) = liveness_thresholds(combination, threshold, {name: facts.operating_points}, found, profile)
     return _threshold(limits, None)
 
 

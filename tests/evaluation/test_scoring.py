@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from faceauth import PipelineConfig
-from faceauth.calibration.operating_points import operating_points
+from faceauth.calibration.operating_points import choose_points
 from faceauth.errors import ImageTooLarge, ImageUnreadable, ScoreError, StageTimeout, UsageError
 from faceauth.evaluation.records import Record
 from faceauth.evaluation.scoring import (
@@ -200,7 +200,7 @@ def test_the_limits_of_the_configuration_hold(tmp_path: Path) -> None:
         score_records(records, late, config=PipelineConfig(stage_timeout_s=0.02))
 
 
-POINTS = operating_points(
+POINTS = choose_points(
     [0.9, 0.8, 0.3, 0.1], [0, 0, 1, 1], np.full(4, "print"), np.full(4, "cam"), measured_on="toy, val"
 )
 
@@ -221,9 +221,11 @@ def test_without_operating_points_a_threshold_must_be_given() -> None:
         backend_threshold("toy", FakeLiveness(), "balanced")
 
 
-def test_a_points_file_of_another_backend_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="points"):
-        backend_threshold("toy", FakeLiveness(), 0.5, tmp_path / "absent.json")
+        backend_threshold("toy", FakeLiveness(), 0.5, points=tmp_path / "absent.json")
+    with pytest.raises(UsageError, match="profile"):
+        backend_threshold("toy", FakeLiveness(), 0.5, camera_profile=tmp_path / "absent.json")
 
 
 def test_a_record_without_a_box_gets_that_of_its_largest_face(tmp_path: Path) -> None:
