@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from faceauth.cli import output
+from faceauth.cli import calibrate, output
 from faceauth.cli.doctor import doctor
 from faceauth.cli.evaluate import evaluate
 from faceauth.cli.exit_codes import Exit, exit_of_error, exit_table
@@ -94,7 +94,7 @@ def program() -> None:
     """
 
 
-for _command in (verify, evaluate, plugins, models, doctor):
+for _command in (verify, evaluate, calibrate.command, plugins, models, doctor):
     program.add_command(_command)
 
 

@@ -8,6 +8,7 @@ import click
 from faceauth.backends.loading import options_of
 from faceauth.backends.registry import load_backend
 from faceauth.cli import output
+from faceauth.cli.labelled_images import LabelledImages, boxed_records, labelled_images_options
 from faceauth.cli.options import chosen_config, pipeline_options, refuse_given
 from faceauth.config import PipelineConfig
 from faceauth.errors import UsageError
@@ -25,21 +26,7 @@ Folder = click.Path(file_okay=False, path_type=Path)
 
 
 @click.command(short_help="Measure error rates on labelled images.")
-@click.argument("manifest", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--live", metavar="DIR", type=Folder, help="Folder of images of live people, in place of MANIFEST.")
-@click.option(
-    "--attacks",
-    metavar="DIR",
-    type=Folder,
-    help="Folder of attacks, in place of MANIFEST; its subfolders are named after the species (print, replay, ...).",
-)
-@click.option(
-    "--split",
-    "splits",
-    metavar="NAME",
-    multiple=True,
-    help="Only this split of MANIFEST, such as test; may be repeated. [default: all]",
-)
+@labelled_images_options
 @click.option(
     "--mode",
     type=click.Choice(("network", "pipeline")),
@@ -91,7 +78,8 @@ def evaluate(
     _check_outputs([file for file in (json_file, html_file, *plot_files.values()) if file is not None], mark)
     if plot_files or html_file is not None:
         page.check_installed()
-    records, data = _records(manifest, live, attacks, splits)
+    images = LabelledImages(manifest, live, attacks, splits)
+    records = images.records()
     network = mode == "network" or (mode is None and manifest is not None)
     if with_robustness and not network:
         raise UsageError("--robustness measures the network alone: give it with --mode network.")
@@ -104,7 +92,7 @@ def evaluate(
         scored,
         threshold,
         backend=_backend_of(config),
-        data=data,
+        data=images.name(),
         mode="network" if network else "pipeline",
         robustness=curves,
     )
@@ -127,22 +115,6 @@ def _check_outputs(files: list[Path], mark: bytes) -> None:
         raise UsageError("Two parts of the report would be written to the same file: name a file for each.")
 
 
-def _records(
-    manifest: Path | None, live: Path | None, attacks: Path | None, splits: tuple[str, ...]
-) -> "tuple[list[Record], str]":
-    """The records, and the name of the data in the report."""
-    from faceauth.evaluation.records import read_manifest, records_of_folders
-
-    folders = [folder for folder in (live, attacks) if folder is not None]
-    if (manifest is None) == (not folders):
-        raise UsageError("Name either a manifest, or a folder with --live, with --attacks or with both.")
-    if manifest is not None:
-        return read_manifest(manifest, splits=splits or None), " ".join((manifest.name, *splits))
-    if splits:
-        raise UsageError("--split chooses from a manifest: folders have no splits.")
-    return records_of_folders(live, attacks), " and ".join(folder.resolve().name for folder in folders)
-
-
 def _backend_of(config: PipelineConfig) -> str:
     """The backend's name, or ``mean(spoofnet, minifasnet)``."""
     names = ", ".join(config.liveness)
@@ -163,7 +135,7 @@ def _network(
     threshold = backend_threshold(
         name, loaded.facts, config.threshold, points=config.points, camera_profile=config.camera_profile
     )
-    records = _boxed(records, config)
+    records = boxed_records(records, config)
     boxed = [record for record in records if record.box_xyxy is not None]
     with output.progress("Scoring", len(boxed)) as advance:
         scored = score_records(boxed, loaded.backend, config=config, progress=lambda done, _: advance(done))
@@ -175,22 +147,6 @@ def _network(
             boxed, loaded.backend, threshold.value, config=config, progress=lambda done, _: advance(done)
         )
     return scored, threshold, curves
-
-
-def _boxed(records: "list[Record]", config: PipelineConfig) -> "list[Record]":
-    """The records with the boxes that the detector finds where they bring none."""
-    from faceauth.evaluation.scoring import with_detected_boxes
-
-    if all(record.box_xyxy is not None for record in records):
-        refuse_given("detector", why="every record brings its face box")
-        return records
-    options = options_of(config, config.detector)
-    detector = load_backend("detection", config.detector, allowed=config.allowed_plugins, options=options).backend
-    with output.progress("Finding faces", len(records)) as advance:
-        boxed = with_detected_boxes(records, detector, config=config, progress=lambda done, _: advance(done))
-    if all(record.box_xyxy is None for record in boxed):
-        raise UsageError(f"{config.detector} found no face in any of {len(boxed)} images: nothing can be measured.")
-    return boxed
 
 
 def _pipeline(records: "list[Record]", config: PipelineConfig) -> "tuple[list[Scored], Threshold]":
