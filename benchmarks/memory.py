@@ -1,14 +1,19 @@
-"""Peak memory of a process that verifies, step by step, as one line of JSON: ``python -m benchmarks.memory``.
+"""Peak memory as one line of JSON: of a process that verifies, step by step, or of decoding one image of each kind.
 
-A process of its own, because a peak never falls: whatever ran before would be part of it.
+``python -m benchmarks.memory`` says the first in MiB, ``... benchmarks.memory decoding`` the second in bytes a pixel.
+Each figure comes from a process of its own, because a peak never falls: whatever ran before would be part of it.
 """
 
 import json
 import resource
+import subprocess
 import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 REPEATS = 50
+DECODED_WH = (3000, 2000)
 
 
 def peak_mib() -> float:
@@ -41,11 +46,45 @@ def steps() -> dict[str, float]:
     for _ in range(REPEATS):
         pipeline.verify(photo)
     peaks[f"{REPEATS} more"] = peak_mib()
-    for _ in pipeline.verify_many([photo] * 16, batch_size=8):
+    for _ in pipeline.verify_many([photo] * 16):
         pass
-    peaks["verify_many of 16 in batches of 8"] = peak_mib()
+    peaks["verify_many of 16"] = peak_mib()
     return peaks
 
 
+def decoding() -> dict[str, float]:
+    """Kind of file -> bytes a pixel that ``load_image`` adds to the peak, the result's 3 included."""
+    from benchmarks.large_images import large_images
+
+    pixels = DECODED_WH[0] * DECODED_WH[1]
+    return {kind: round(growth_mib(data) * 2**20 / pixels, 1) for kind, data in large_images(DECODED_WH)}
+
+
+def growth_mib(data: bytes, *, threads: int = 1) -> float:
+    """MiB that decoding these bytes in each of so many threads at once adds to the peak of a fresh process."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "image")
+        path.write_bytes(data)
+        command = (sys.executable, "-m", "benchmarks.memory", str(path), str(threads))
+        return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
+def growth_in_this_process(path: str, threads: int) -> float:
+    """As :func:`growth_mib`; a small image before it pays for what is loaded once."""
+    from benchmarks.large_images import png
+    from faceauth.imaging.decoding import load_image
+
+    load_image(png((64, 64)))
+    before = peak_mib()
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(lambda _: load_image(path).shape, range(threads)))
+    return peak_mib() - before
+
+
 if __name__ == "__main__":
-    print(json.dumps(steps()))
+    if len(sys.argv) == 1:
+        print(json.dumps(steps()))
+    elif sys.argv[1] == "decoding":
+        print(json.dumps(decoding()))
+    else:
+        print(growth_in_this_process(sys.argv[1], int(sys.argv[2])))

@@ -10,7 +10,7 @@ from faceauth.backends.registry import list_backends
 from faceauth.config import PipelineConfig, load_config
 from faceauth.errors import FaceAuthError, ImageError, UsageError
 from faceauth.gate import GatePolicy
-from faceauth.imaging.decoding import ImageLimits
+from faceauth.imaging.limits import ImageLimits
 from faceauth.pipeline import Pipeline
 from faceauth.results import Face, Reason, Template, Verdict, Verification
 from faceauth.templates import similarity

@@ -19,7 +19,9 @@ from faceauth.config import PipelineConfig, load_config, with_settings
 from faceauth.cropping.crops import crop_face
 from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.gate import GatePolicy
-from faceauth.imaging.decoding import ImageLimits, ImageSource, load_image
+from faceauth.imaging.decoding import ImageSource, load_image
+from faceauth.imaging.limits import ImageLimits
+from faceauth.imaging.sources import source_name
 from faceauth.policy import Threshold, choose_face, liveness_thresholds, match_threshold
 from faceauth.presentation import Presentation
 from faceauth.results import Face, LivenessResult, LivenessScore, MatchResult, Reason, Template, Verification, decide
@@ -164,7 +166,7 @@ class Pipeline:
                 usable.
         """
         thresholds, enrolled = self._prepare(reference, color)
-        presentation = Presentation(None, source=_source(image))
+        presentation = Presentation(None, source=source_name(image))
         with presentation.timed("decode"):
             presentation.image = self._decode(image, color)
         return self._judge(presentation, enrolled, thresholds)
@@ -214,7 +216,7 @@ class Pipeline:
         presentation = Presentation(None)
         with presentation.timed("decode"):
             try:
-                presentation.source = _source(image)
+                presentation.source = source_name(image)
                 presentation.image = self._decode(image, color)
             except ImageError as error:
                 presentation.close(Reason.IMAGE_UNUSABLE, str(error), at="decode")
@@ -234,7 +236,7 @@ class Pipeline:
         return one.verification(thresholds)
 
     def _decode(self, source: ImageSource, color: Color) -> Image:
-        image = load_image(source, self._config.limits)
+        image = load_image(source, self._config.limits, color=color)
         if isinstance(source, np.ndarray):  # a camera loop fills one array again and again, perhaps while it is judged
             image = image.copy()
         image.flags.writeable = False  # every stage judges the same pixels
@@ -389,10 +391,6 @@ def _is_one_image(images: object) -> bool:
         return images.ndim in (2, 3)  # of more or fewer dimensions it is a row of images or of paths
     named = isinstance(images, str | bytes | bytearray | memoryview | os.PathLike)
     return named or hasattr(images, "read") or not isinstance(images, Iterable)
-
-
-def _source(source: ImageSource) -> str | None:
-    return os.fsdecode(source) if isinstance(source, str | os.PathLike) else None
 
 
 def _listed(liveness: object) -> list[Any]:

@@ -10,7 +10,7 @@ import pytest
 from faceauth.config import PipelineConfig, load_config, with_settings
 from faceauth.errors import UsageError
 from faceauth.gate import GatePolicy
-from faceauth.imaging.decoding import ImageLimits
+from faceauth.imaging.limits import ImageLimits
 
 Write = Callable[[str], Path]
 

@@ -3,6 +3,7 @@
 Training reads every picture dozens of times; a pack keeps them as JPEG bytes in one array, with the facts in columns.
 """
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image as Pil
 
 from faceauth.errors import UsageError
-from faceauth.imaging.headers import read_header
 from faceauth.stages import Image
 from training.files import whole, write_whole
 
@@ -76,7 +77,7 @@ class Pack:
         """Longer side of picture ``index`` over the longer side of its face box; reads the header only."""
         encoded = self.blob[self.offsets[index] : self.offsets[index + 1]].tobytes()
         left, top, right, bottom = self.box(index)
-        return max(read_header(encoded, str(self.key[index])).size_wh) / max(right - left, bottom - top)
+        return max(Pil.open(io.BytesIO(encoded), formats=["JPEG"]).size) / max(right - left, bottom - top)
 
     def box(self, index: int) -> tuple[float, float, float, float]:
         """Face box of picture ``index`` in its pixels."""

@@ -13,7 +13,8 @@ from faceauth.cli.exit_codes import exit_of, exit_of_all, exit_table
 from faceauth.cli.options import chosen_config, pipeline_options
 from faceauth.cli.photos import drawn_paths, find_photos
 from faceauth.errors import ImageError
-from faceauth.imaging.decoding import ImageLimits, load_image
+from faceauth.imaging.decoding import load_image
+from faceauth.imaging.limits import ImageLimits
 from faceauth.pipeline import Pipeline
 from faceauth.results import Verification
 

@@ -16,7 +16,8 @@ from faceauth.errors import UsageError
 from faceauth.evaluation import plots
 from faceauth.evaluation.report import EvaluationReport
 from faceauth.evaluation.scoring import Scored
-from faceauth.imaging.decoding import DEFAULT_LIMITS, ImageLimits, load_image
+from faceauth.imaging.decoding import load_image
+from faceauth.imaging.limits import DEFAULT_LIMITS, ImageLimits
 from faceauth.metrics import formatting
 from faceauth.metrics.error_rates import LIVE, SPOOF, accepted
 

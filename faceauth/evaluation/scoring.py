@@ -21,7 +21,8 @@ from faceauth.config import PipelineConfig
 from faceauth.cropping.crops import crop_box
 from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.evaluation.records import Record
-from faceauth.imaging.decoding import ImageLimits, load_image
+from faceauth.imaging.decoding import load_image
+from faceauth.imaging.limits import ImageLimits
 from faceauth.policy import choose_face, liveness_thresholds
 from faceauth.results import Face, Reason, Template, Verification
 from faceauth.stages import Crop, Crops, CropSpec, Detector, Image, LivenessBackend, Scores

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from faceauth.errors import UsageError
 
-SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png", ".webp")
+SUFFIXES = (".bmp", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".webp")
 """Which files of a folder are taken for images, in any case."""
 
 

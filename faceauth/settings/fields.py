@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from faceauth.gate import GatePolicy
-from faceauth.imaging.decoding import ImageLimits
+from faceauth.imaging.limits import ImageLimits
 from faceauth.thresholds import LENIENT_TO_STRICT, Frozen, PointName
 
 SHOWN_CHARACTERS = 40

@@ -16,7 +16,7 @@ from faceauth.errors import ImageTooLarge, UsageError
 from faceauth.evaluation.measuring import measure
 from faceauth.evaluation.report import RobustnessPoint
 from faceauth.evaluation.scoring import Scored, Threshold
-from faceauth.imaging.decoding import ImageLimits
+from faceauth.imaging.limits import ImageLimits
 from faceauth.metrics.formatting import readable
 from tests.evaluation.test_scoring import grey_records
 

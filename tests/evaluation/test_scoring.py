@@ -22,7 +22,7 @@ from faceauth.evaluation.scoring import (
     with_detected_boxes,
     without_face,
 )
-from faceauth.imaging.decoding import ImageLimits
+from faceauth.imaging.limits import ImageLimits
 from faceauth.pipeline import Pipeline
 from faceauth.results import (
     VERDICT_OF,

@@ -1,6 +1,6 @@
 """Mutated files: each is a valid picture within the limits or exactly one ImageError, whatever the bytes.
 
-``python tests/test_imaging_fuzz.py 1000000 7`` runs more files with another seed.
+``python tests/imaging/test_fuzz.py 1000000 7`` runs more files with another seed.
 """
 
 import io
@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from PIL import Image as Pil
 
 from faceauth.errors import ImageError
-from faceauth.imaging.decoding import ImageLimits, load_image
-from faceauth.imaging.orientation import exif_orientation
+from faceauth.imaging.decoding import load_image
+from faceauth.imaging.limits import ImageLimits
 
 LIMITS = ImageLimits(max_bytes=200_000, max_pixels=1_000_000, min_side_px=8)
 RSS_GROWTH_MIB = 64
-"""1,000,000 pixels decoded and flattened cost 10 MB; the rest is slack for the allocator."""
+"""1,000,000 pixels cost 16 MB while they are decoded; the rest is slack for the allocator."""
 
 
 @cache
@@ -140,10 +140,10 @@ def test_the_files_to_mutate_are_valid_but_for_the_animated() -> None:
     assert Counter(answer(data) for data in valid_files()) == {"picture": 17, "ImageUnreadable": 2}
 
 
-def test_10000_mutated_files_give_a_picture_or_one_error_and_no_crash_in_bounded_memory() -> None:
+def test_2000_mutated_files_give_a_picture_or_one_error_and_no_crash_in_bounded_memory() -> None:
     """In a process of its own, so that a crash of a decoder is a failure here and the memory is that of this test."""
     done = subprocess.run(
-        [sys.executable, __file__, "10000", "1"],
+        [sys.executable, __file__, "2000", "1"],
         capture_output=True,
         text=True,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -153,33 +153,28 @@ def test_10000_mutated_files_give_a_picture_or_one_error_and_no_crash_in_bounded
     answers = json.loads(done.stdout)
     assert answers.pop("grown_mib") < RSS_GROWTH_MIB
     assert set(answers) == {"picture", "ImageUnreadable", "ImageTooLarge"}
-    assert sum(answers.values()) == 10_000
-    assert min(answers["picture"], answers["ImageUnreadable"]) > 1000, "the mutations are too mild or too harsh"
+    assert sum(answers.values()) == 2000
+    assert min(answers["picture"], answers["ImageUnreadable"]) > 200, "the mutations are too mild or too harsh"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32))
 def test_any_mutation_of_a_valid_file_gets_one_answer(seed: int) -> None:
     rng = random.Random(seed)
     answer(mutate(rng.choice(valid_files()), rng))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_any_cut_or_splice_of_two_valid_files_gets_one_answer(data: st.DataObject) -> None:
     first, second = data.draw(st.sampled_from(valid_files())), data.draw(st.sampled_from(valid_files()))
     answer(first[: data.draw(st.integers(0, len(first)))] + second[data.draw(st.integers(0, len(second))) :])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.sampled_from([b"", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"RIFF\xff\0\0\0WEBP", b"BM"]), st.binary())
 def test_arbitrary_bytes_behind_a_magic_number_get_one_answer(magic: bytes, rest: bytes) -> None:
     assert answer(magic + rest) != "picture"
-
-
-@given(st.sampled_from([b"", b"II*\0", b"MM\0*", b"II*\0\x08\0\0\0", b"MM\0*\0\0\0\x08"]), st.binary(max_size=200))
-def test_arbitrary_exif_bytes_give_an_orientation(magic: bytes, rest: bytes) -> None:
-    assert exif_orientation(magic + rest) in range(1, 9)
 
 
 if __name__ == "__main__":
