@@ -69,7 +69,7 @@ def gain(domain: Domain, n: int, margin: float, threshold: float, *, may_lower: 
         if drawn is None:
             return None
         live, judged = drawn
-        own = fit_profile(live, camera="", weights_sha256=[{}], made_by="", margin=margin).threshold
+        own = fit_profile(live, camera="", weights_sha256={"": {}}, made_by="", margin=margin).threshold
         moved = own if may_lower else max(threshold, own)
         p_live, labels = domain.p_live[judged], domain.labels[judged]
         found.append((hter(p_live, labels, threshold), hter(p_live, labels, moved)))

@@ -72,7 +72,7 @@ def combine(
             for name, weight in zip(names, chosen, strict=True)
         ]
     else:
-        members = [points.content.calibration_of(weights_sha256[name]) for name in names]
+        members = [points.content.calibration_of(name, weights_sha256[name]) for name in names]
         if mean_weights is not None and [member.weight for member in members] != list(mean_weights):
             raise UsageError(
                 f"The operating points were measured with the weights {[member.weight for member in members]}, not "

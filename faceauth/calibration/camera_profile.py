@@ -5,7 +5,7 @@ by how much. What attacks score there, they cannot show.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError
 
 from faceauth.calibration.logits import logit, sigmoid
-from faceauth.calibration.points_file import LARGEST_FILE, same_weights
+from faceauth.calibration.points_file import LARGEST_FILE, same_backends
 from faceauth.errors import UsageError
 from faceauth.thresholds import Frozen, LivenessThreshold
 from faceauth.trusted_files import read_trusted
@@ -33,7 +33,7 @@ class CameraProfile(Frozen):
 
     Attributes:
         camera: name, for people.
-        weights_sha256: for each backend, file name -> digest; in any order.
+        weights_sha256: backend -> file name -> digest.
         mean_logit: mean logit of P(live) over the live images.
         n: number of images that drew a score.
         margin: the camera's threshold is ``sigmoid(mean_logit - margin)``.
@@ -43,7 +43,7 @@ class CameraProfile(Frozen):
 
     format: Literal[1] = 1
     camera: str
-    weights_sha256: tuple[dict[str, str], ...] = Field(min_length=1)
+    weights_sha256: dict[str, dict[str, str]] = Field(min_length=1)
     mean_logit: float
     n: int = Field(ge=FEWEST_IMAGES)
     margin: float
@@ -76,7 +76,7 @@ def fit_profile(
     p_live: npt.ArrayLike,
     *,
     camera: str,
-    weights_sha256: Sequence[Mapping[str, str]],
+    weights_sha256: Mapping[str, Mapping[str, str]],
     made_by: str,
     margin: float = MARGIN,
     may_lower: bool = False,
@@ -94,7 +94,7 @@ def fit_profile(
         )
     return CameraProfile(
         camera=camera,
-        weights_sha256=tuple(dict(digests) for digests in weights_sha256),
+        weights_sha256={name: dict(digests) for name, digests in weights_sha256.items()},
         mean_logit=float(np.mean(logits)),
         n=len(logits),
         margin=margin,
@@ -118,7 +118,7 @@ def read_profile(path: Path, weights_sha256: Mapping[str, Mapping[str, str]]) ->
         ) from None
     except ValidationError:
         raise UsageError(f"{path} is not a camera profile. Make one with `faceauth calibrate --live DIR`.") from None
-    if not same_weights(parsed.weights_sha256, list(weights_sha256.values())):
+    if not same_backends(parsed.weights_sha256, weights_sha256):
         raise UsageError(
             f"The camera profile {path} was made with other weights than those of {', '.join(weights_sha256)}. "
             "Make it again with `faceauth calibrate --live DIR`."

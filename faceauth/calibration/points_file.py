@@ -54,13 +54,17 @@ class PointsFile(Frozen):
     operating_points: OperatingPoints
     made_by: str
 
-    def fits(self, weights: Sequence[Mapping[str, str]]) -> bool:
-        """Whether these points were measured with exactly these weights, one mapping for each member, in any order."""
-        return same_weights([member.weights_sha256 for member in self.members], weights)
+    def fits(self, weights_sha256: Mapping[str, Mapping[str, str]]) -> bool:
+        """Whether these points were measured with exactly these backends (name -> file name -> digest)."""
+        return same_backends({member.name: member.weights_sha256 for member in self.members}, weights_sha256)
 
-    def calibration_of(self, weights: Mapping[str, str]) -> MemberCalibration:
-        """The calibration of the member with these weights."""
-        return next(member for member in self.members if set(member.weights_sha256.values()) == set(weights.values()))
+    def calibration_of(self, name: str, weights_sha256: Mapping[str, str]) -> MemberCalibration:
+        """The calibration of the member that is this backend."""
+        return next(
+            member
+            for member in self.members
+            if same_backends({member.name: member.weights_sha256}, {name: weights_sha256})
+        )
 
 
 class LoadedPoints(Frozen):
@@ -105,7 +109,7 @@ def find_points(path: Path | None, weights: Mapping[str, Mapping[str, str]]) -> 
     """
     if path is not None:
         found = read_points(path)
-        if not found.content.fits(list(weights.values())):
+        if not found.content.fits(weights):
             measured = ", ".join(member.name for member in found.content.members)
             raise UsageError(
                 f"The points file {path} was made for {measured} with other weights than those of "
@@ -113,7 +117,7 @@ def find_points(path: Path | None, weights: Mapping[str, Mapping[str, str]]) -> 
             )
         return found
     shipped = (read_points(file) for file in sorted(SHIPPED.glob("*.json")))
-    return next((points for points in shipped if points.content.fits(list(weights.values()))), None)
+    return next((points for points in shipped if points.content.fits(weights)), None)
 
 
 def mean_p_live(members: Sequence[MemberCalibration], p_live: Mapping[str, npt.ArrayLike]) -> npt.NDArray[np.float64]:
@@ -129,7 +133,16 @@ def mean_p_live(members: Sequence[MemberCalibration], p_live: Mapping[str, npt.A
     return sigmoid(np.average(logits, axis=0, weights=[member.weight for member in members]))
 
 
-def same_weights(first: Sequence[Mapping[str, str]], second: Sequence[Mapping[str, str]]) -> bool:
-    """Whether two sets of backends, one mapping of file names to digests for each, have the same weights."""
-    one, other = (sorted(sorted(digests.values()) for digests in weights) for weights in (first, second))
+def same_backends(first: Mapping[str, Mapping[str, str]], second: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether two sets of backends have the same weights, whatever they are called and in whatever order.
+
+    A backend without weights is known by its name alone.
+
+    Args:
+        first: name -> file name -> digest.
+        second: likewise.
+    """
+    one, other = (
+        sorted(sorted(digests.values()) or [name] for name, digests in backends.items()) for backends in (first, second)
+    )
     return one == other

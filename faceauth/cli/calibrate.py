@@ -139,7 +139,7 @@ def _profile(scored: "Mapping[str, list[Scored]]", liveness: Liveness, *, camera
     profile = fit_profile(
         one_score,
         camera=camera,
-        weights_sha256=list(_weights(liveness).values()),
+        weights_sha256=_weights(liveness),
         made_by=MADE_BY,
         may_lower=may_lower,
     )

@@ -19,9 +19,7 @@ POINTS = operating_points(0.3, 0.5, 0.8)
 
 def profile(mean_logit: float, *, may_lower: bool = False) -> CameraProfile:
     p_live = sigmoid(mean_logit + np.array([-1.0, -0.5, 0.0, 0.5, 1.0]))
-    return fit_profile(
-        p_live, camera="door", weights_sha256=list(WEIGHTS.values()), made_by="a test", may_lower=may_lower
-    )
+    return fit_profile(p_live, camera="door", weights_sha256=WEIGHTS, made_by="a test", may_lower=may_lower)
 
 
 def verifier(folder: Path, content: CameraProfile, p_live: float, **settings: object) -> Pipeline:
@@ -40,7 +38,7 @@ def test_the_threshold_lies_a_margin_below_the_mean_logit() -> None:
 
 def test_too_few_images_make_no_profile() -> None:
     with pytest.raises(UsageError, match=rf"needs {FEWEST_IMAGES} or more"):
-        fit_profile([0.9] * (FEWEST_IMAGES - 1), camera="door", weights_sha256=[{}], made_by="a test")
+        fit_profile([0.9] * (FEWEST_IMAGES - 1), camera="door", weights_sha256={"fake": {}}, made_by="a test")
 
 
 def test_a_profile_raises_the_threshold_and_says_so(tmp_path: Path) -> None:
@@ -84,7 +82,7 @@ def test_a_profile_moves_one_threshold_and_not_several(tmp_path: Path) -> None:
 
     first, second = FakeLiveness(0.9, operating_points=POINTS), Other(0.9, operating_points=POINTS)
     first.weights_sha256, second.weights_sha256 = WEIGHTS["FakeLiveness"], {"other.onnx": "b" * 64}
-    both = [first.weights_sha256, second.weights_sha256]
+    both = {"FakeLiveness": first.weights_sha256, "Other": second.weights_sha256}
     path.write_text(fit_profile([0.9] * 5, camera="door", weights_sha256=both, made_by="a test").model_dump_json())
     with pytest.raises(UsageError, match="moves one threshold"):
         Pipeline(detector=FakeDetector(), liveness=[first, second], combine="all", camera_profile=path)

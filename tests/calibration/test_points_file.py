@@ -5,8 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from faceauth.calibration.points_file import MemberCalibration, PointsFile, find_points, read_points
+from faceauth.calibration.points_file import (
+    SHIPPED,
+    MemberCalibration,
+    PointsFile,
+    find_points,
+    read_points,
+    same_backends,
+)
 from faceauth.errors import UsageError
+from faceauth.liveness.spoofnet import SpoofNet
 from faceauth.pipeline import Pipeline
 from faceauth.testing import FakeDetector, FakeLiveness
 from tests.pipelines import noise_image, operating_points
@@ -40,6 +48,11 @@ def test_points_of_other_weights_are_refused(tmp_path: Path, weights: dict[str, 
         find_points(written(tmp_path, "a", "b"), weights)
 
 
+def test_a_backend_without_weights_is_known_by_its_name() -> None:
+    assert same_backends({"a": {}}, {"a": {}}) and not same_backends({"a": {}}, {"b": {}})
+    assert same_backends({"a": WEIGHTS["a"]}, {"renamed": WEIGHTS["a"]})
+
+
 def test_weights_without_shipped_points_have_none() -> None:
     assert find_points(None, WEIGHTS) is None
 
@@ -69,3 +82,15 @@ def test_the_pipeline_uses_a_points_file_and_echoes_its_digest(tmp_path: Path) -
     other.weights_sha256 = WEIGHTS["b"]
     with pytest.raises(UsageError, match="other weights"):
         Pipeline(detector=FakeDetector(), liveness=other, points=path)
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.stem)
+def test_shipped_points_are_valid_and_belong_to_pinned_weights(path: Path) -> None:
+    members = {member.name: member for member in read_points(path).content.members}
+    assert set(members) <= {"spoofnet", "minifasnet"}
+    if "spoofnet" in members:
+        assert members["spoofnet"].weights_sha256 == SpoofNet().weights_sha256, "calibrate the mean again"
+
+
+def test_points_are_shipped_for_minifasnet_and_the_mean() -> None:
+    assert [path.stem for path in sorted(SHIPPED.glob("*.json"))] == ["minifasnet", "spoofnet-minifasnet-mean"]

@@ -49,6 +49,13 @@ class Liveness(FakeLiveness):
         super().__init__(answer, operating_points=POINTS if measured else None)
 
 
+class Bright(FakeLiveness):
+    """Another measure of the same, without points."""
+
+    def __init__(self):
+        super().__init__(lambda crops: crops[0].max(axis=(1, 2, 3)).astype("float32") / 256)
+
+
 class Silent(FakeLiveness):
     """Breaks its promises."""
 
@@ -75,6 +82,7 @@ ENTRY_POINTS = """
 fake = faceauth_fakes:Detector
 [faceauth.liveness]
 fake = faceauth_fakes:Liveness
+bright = faceauth_fakes:Bright
 silent = faceauth_fakes:Silent
 exiting = faceauth_fakes:Exiting
 absent = faceauth_no_such_module:Liveness
