@@ -5,7 +5,7 @@ Backends score and the configuration decides. Whatever fails on the way denies.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
@@ -177,11 +177,19 @@ class Pipeline:
         reference: Reference | Literal[_NotGiven.NOT_GIVEN] = NOT_GIVEN,
         *,
         color: Color = "bgr",
+        on_judged: Callable[[Image, Verification], None] | None = None,
     ) -> Iterator[Verification]:
         """The answers of :meth:`verify`, in order, as the images come. One image is held at a time.
 
         An image that cannot be read is a result with reason ``image_unusable``. What ``images`` itself raises comes
         through after the results of all images before.
+
+        Args:
+            images: as the image of :meth:`verify`.
+            reference: as there.
+            color: as there.
+            on_judged: called with the very pixels that were judged (upright, BGR, read-only) and the result, before
+                the result is handed out; not called for an image that cannot be read.
 
         Raises:
             FaceAuthError: as for :meth:`verify`, for the reference and the settings.
@@ -190,8 +198,15 @@ class Pipeline:
         if _is_one_image(images):
             raise UsageError(f"{type(images).__name__} is one image. Use verify(), or give a list of images.")
         thresholds, enrolled = self._prepare(reference, color)
-        # map goes on after an iterator that raised once; a generator would not
-        return map(lambda image: self._judge(self._opened(image, color), enrolled, thresholds), images)
+
+        def judge(image: ImageSource) -> Verification:
+            presentation = self._opened(image, color)
+            result = self._judge(presentation, enrolled, thresholds)
+            if on_judged is not None and presentation.image is not None:
+                on_judged(presentation.image, result)
+            return result
+
+        return map(judge, images)  # map goes on after an iterator that raised once; a generator would not
 
     def embed(self, image: ImageSource, *, color: Color = "bgr") -> Template:
         """The template of the one face in ``image``, to be kept and passed as ``reference`` later.

@@ -37,7 +37,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
-    assert tops == {"faceauth", f"faceauth-{PROJECT['version']}.dist-info"}
+    assert tops == {"faceauth", "faceauth_command.py", f"faceauth-{PROJECT['version']}.dist-info"}
     assert "faceauth/py.typed" in wheel.namelist()
 
 

@@ -1,12 +1,9 @@
-"""A command line in, one of the commands out, and every error as one line and an exit code.
+"""The command line: a group of commands, and the one place where errors become sentences and exit codes.
 
-Knows no picture and no model: each command parses, calls the library and hands the result to
-:mod:`faceauth.cli.output`. What is heavy (onnxruntime, matplotlib, rich) is imported by the command that needs it, so
-that ``--help`` is quick.
+What is heavy (onnxruntime, matplotlib, rich) is imported by the command that needs it, so that ``--help`` is quick.
 """
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -14,55 +11,53 @@ from typing import Any
 
 import click
 
-from faceauth.cli import calibrate, output
-from faceauth.cli.doctor import doctor
-from faceauth.cli.evaluate import evaluate
+from faceauth.cli import calibrate, doctor, evaluate, models, output, plugins, verify
 from faceauth.cli.exit_codes import Exit, exit_of_error, exit_table
-from faceauth.cli.models import models
-from faceauth.cli.plugins import plugins
-from faceauth.cli.verify import verify
 from faceauth.errors import FaceAuthError
 
-_SHELL_INTERRUPTED = 130
-"""128 + SIGINT, as shells count; click's own 1 would read as a verdict."""
+PROGRAM = "faceauth"
+COMPLETION_VARIABLE = "_FACEAUTH_COMPLETE"
 
 
 class _Program(click.Group):
-    """The group of all commands; the one place where errors become sentences."""
+    """The group of all commands. click's own exit code for most errors is 1, which would read as a verdict."""
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """As click does, with its usage errors on one line."""
-        with _one_line():
+        """As click does, with errors as sentences."""
+        with _sentences():
             return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """As click does, with every expected error on one line."""
-        with _one_line():
-            try:
-                return super().invoke(ctx)
-            except BrokenPipeError:  # who read the results has gone; click's own 1 would read as a verdict
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                ctx.exit(Exit.BROKEN)
-            except KeyboardInterrupt:
-                output.error("Interrupted.")
-                ctx.exit(_SHELL_INTERRUPTED)
+        """As click does, with errors as sentences."""
+        with _sentences():
+            return super().invoke(ctx)
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
+def _sentences() -> Iterator[None]:
+    """Every expected error is one line on stderr and an exit code; bugs pass."""
     try:
         yield
     except FaceAuthError as error:
         output.error(str(error))
         raise click.exceptions.Exit(exit_of_error(error)) from error
-    except click.UsageError as error:
-        if type(error).show is not click.UsageError.show:  # a group without a command: click shows its help
-            raise
-        command = error.ctx.command_path if error.ctx is not None else "faceauth"
+    except click.exceptions.NoArgsIsHelpError as error:
+        output.note(error.format_message())
+        raise click.exceptions.Exit(Exit.USAGE) from error
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else PROGRAM
         output.error(f"{error.format_message()} Try `{command} --help`.")
         raise click.exceptions.Exit(Exit.USAGE) from error
+    except BrokenPipeError as gone:  # whoever read the results has seen enough, as `head` has
+        raise click.exceptions.Exit(Exit.BROKEN) from gone
+    except OSError as error:
+        output.error(f"The system refused: {error.strerror or error}.")
+        raise click.exceptions.Exit(Exit.BROKEN) from error
+    except KeyboardInterrupt as stop:
+        output.error("Interrupted.")
+        raise click.exceptions.Exit(Exit.INTERRUPTED) from stop
 
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
@@ -94,15 +89,21 @@ def program() -> None:
     """
 
 
-for _command in (verify, evaluate, calibrate.command, plugins, models, doctor):
+for _command in (verify.command, evaluate.command, calibrate.command, plugins.group, models.group, doctor.command):
     program.add_command(_command)
 
 
-def main() -> None:
-    """The console script ``faceauth``."""
+def main() -> int:
+    """Run the command line of the process; returns its exit code.
+
+    ``faceauth_command`` calls this, and deals with interruptions, bugs and libraries that cannot be imported.
+    """
     output.show_library_warnings()
     try:
-        program(prog_name="faceauth")
-    except Exception:  # a bug: Python's own exit code is 1, which would say that somebody was judged and rejected
-        output.traceback()
-        raise SystemExit(Exit.BROKEN) from None
+        # Not standalone: a SystemExit would then be click's, and that of a plugin could not be told from it.
+        code: int | None = program.main(prog_name=PROGRAM, complete_var=COMPLETION_VARIABLE, standalone_mode=False)
+    except SystemExit as completed:
+        if COMPLETION_VARIABLE not in os.environ:
+            raise
+        return Exit.ACCEPTED if completed.code == 0 else Exit.USAGE
+    return code or Exit.ACCEPTED

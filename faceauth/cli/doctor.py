@@ -1,11 +1,10 @@
-"""This installation in, what of it works out: versions, providers, weights, and every network run once.
-
-Needs no photo and no network connection.
-"""
+"""``faceauth doctor``: what of this installation works. Needs no photo and no network connection."""
 
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 import click
@@ -16,88 +15,112 @@ from faceauth.config import load_config
 from faceauth.metrics.formatting import readable
 from faceauth.settings.environment import PREFIX
 
-PACKAGES = ("faceauth", "numpy", "opencv-python", "onnxruntime", "pydantic", "click", "rich")
+PACKAGES = ("faceauth", "numpy", "opencv-python", "onnxruntime", "pydantic", "pydantic-settings", "click", "rich")
 OPTIONAL_PACKAGES = ("insightface", "jinja2", "matplotlib", "scipy")
 OTHER_OPENCVS = ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 """They write into the same folder as opencv-python: what the last one installed wins, and removing one breaks both."""
 
 
-@click.command(short_help="Check this installation.")
-def doctor() -> None:
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; ``works`` is None for a plain fact."""
+
+    section: str
+    name: str
+    found: str
+    works: bool | None = None
+
+
+@click.command("doctor", short_help="Check this installation.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per finding, each on a line, and nothing else."
+)
+def command(*, as_json: bool) -> None:
     """Check this installation: versions, providers, weight files, and a run of every network on a drawn face.
 
-    Checks the backends of the configuration in force (the environment's FACEAUTH_... settings included); exit code 4
-    where something does not work.
+    Checks the backends of the configuration in force, which the environment's FACEAUTH_... variables set; exit code 4
+    if something does not work.
     """
-    works = [_versions(), _providers(), _weights(), _self_test()]
-    if not all(works):
+    section, works = "", True
+    for finding in _findings():
+        works = works and finding.works is not False
+        if as_json:
+            output.json_line(asdict(finding))
+            continue
+        if finding.section != section:
+            _show_title(finding.section)
+            section = finding.section
+        _show(finding)
+    if not works:
         output.error("Something does not work: see the lines marked broken.")
         click.get_current_context().exit(Exit.BROKEN)
-    output.line("Everything works.")
+    if not as_json:
+        output.line("Everything works.")
 
 
-def _versions() -> bool:
-    _title("Versions")
-    _report("python", f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}")
-    found = {name: _version(name) for name in (*PACKAGES, *OPTIONAL_PACKAGES, *OTHER_OPENCVS)}
+def _findings() -> Iterator[Finding]:
+    yield from _versions()
+    yield from _environment()
+    yield from _providers()
+    yield from _weights()
+    yield from _self_test()
+
+
+def _versions() -> Iterator[Finding]:
+    section = "Versions"
+    system = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
+    yield Finding(section, "python", system)
     for name in PACKAGES:
-        _report(name, found[name] or "not installed", works=found[name] is not None)
+        found = _version(name)
+        yield Finding(section, name, found or "not installed", works=found is not None)
     for name in OPTIONAL_PACKAGES:
-        _report(name, found[name] or "not installed; optional")
-    others = [name for name in OTHER_OPENCVS if found[name] is not None]
-    for name in others:
-        _report(
-            name,
-            "clashes with opencv-python: uninstall it, then `pip install --force-reinstall opencv-python`",
-            works=False,
-        )
-    variables = [name for name in sorted(os.environ) if name.startswith(PREFIX)]
-    if variables:
-        _report("environment", ", ".join(f"{name}={os.environ[name]}" for name in variables))
-    return not others and all(found[name] is not None for name in PACKAGES)
+        yield Finding(section, name, _version(name) or "not installed; optional")
+    for name in OTHER_OPENCVS:
+        if _version(name) is not None:
+            cure = "uninstall it, then run `pip install --force-reinstall opencv-python`"
+            yield Finding(section, name, f"clashes with opencv-python: {cure}", works=False)
 
 
-def _providers() -> bool:
-    _title("onnxruntime providers")
+def _environment() -> Iterator[Finding]:
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX):
+            yield Finding("Environment", name, os.environ[name])
+
+
+def _providers() -> Iterator[Finding]:
+    section = "onnxruntime providers"
     try:
         import onnxruntime
     except ImportError as error:
-        _report("onnxruntime", f"cannot be imported: {error}", works=False)
-        return False
+        yield Finding(section, "onnxruntime", f"cannot be imported: {error}", works=False)
+        return
     for name in onnxruntime.get_available_providers():
-        _report("", name)
-    return True
+        yield Finding(section, "", name)
 
 
-def _weights() -> bool:
+def _weights() -> Iterator[Finding]:
     from faceauth.cli.models import every_file
     from faceauth.errors import WeightsError
 
-    _title("Weight files")
+    section = "Weight files"
     files, trouble = every_file()
-    works = trouble is None
     for file in files:
         try:
             file.read()
-            _report(
-                file.name, f"{file.size:,} bytes, sha256 {file.sha256[:12]}..., {file.licence}, as pinned", works=True
-            )
         except WeightsError as error:
-            _report(file.name, str(error), works=False)
-            works = False
+            yield Finding(section, file.name, str(error), works=False)
+        else:
+            facts = f"{file.size:,} bytes, sha256 {file.sha256[:12]}..., {file.licence}, as pinned"
+            yield Finding(section, file.name, facts, works=True)
     if trouble is not None:
-        _report(trouble.path.name, str(trouble), works=False)
-    return works
+        yield Finding(section, trouble.path.name, str(trouble), works=False)
 
 
-def _self_test() -> bool:
+def _self_test() -> Iterator[Finding]:
     from faceauth.cli import selftest
 
-    _title("Self-test on a drawn face")
-    outcomes = selftest.run(load_config())
-    for outcome in outcomes:
-        _report(outcome.stage, outcome.said, works=outcome.error is None)
-    return all(outcome.error is None for outcome in outcomes)
+    for outcome in selftest.run(load_config()):
+        yield Finding("Self-test on a drawn face", outcome.stage, outcome.said, works=outcome.error is None)
 
 
 def _version(distribution: str) -> str | None:
@@ -107,22 +130,21 @@ def _version(distribution: str) -> str | None:
         return None
 
 
-def _title(text: str) -> None:
+def _show_title(text: str) -> None:
     from rich.text import Text
 
     output.show(Text(text, style="bold"))
 
 
-def _report(name: str, value: str, *, works: bool | None = None) -> None:
-    """One line of the report; ``works`` is None for a plain fact."""
+def _show(finding: Finding) -> None:
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
 
-    mark, style = {None: ("", ""), True: ("ok", "green"), False: ("broken", "bold red")}[works]
+    mark, style = {None: ("", ""), True: ("ok", "green"), False: ("broken", "bold red")}[finding.works]
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=6)
     table.add_column(min_width=14)
     table.add_column(overflow="fold")
-    table.add_row(Text(mark, style=style), Text(readable(name), style="dim"), readable(value))
+    table.add_row(Text(mark, style=style), Text(readable(finding.name), style="dim"), readable(finding.found))
     output.show(Padding(table, (0, 0, 0, 1)))

@@ -1,11 +1,9 @@
-"""A picture and its ``Verification`` in, a copy with box, landmarks and verdict drawn on it out.
-
-Decides nothing and opens no file.
-"""
+"""Draws a ``Verification`` onto a copy of the image that was judged: faces, landmarks and the verdict."""
 
 import cv2
 import numpy as np
 
+from faceauth.errors import UsageError
 from faceauth.metrics.formatting import score
 from faceauth.results import Face, Verdict, Verification
 from faceauth.stages import Image
@@ -17,16 +15,20 @@ COLORS_BGR: dict[Verdict, Color] = {
     Verdict.REJECT: (43, 43, 200),
     Verdict.UNCERTAIN: (0, 120, 200),
 }
+OTHER_FACE: Color = (160, 160, 160)
+LARGEST_SIDE_PX = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
+"""What libwebp and libjpeg write; the other formats hold more than is ever decoded."""
+
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 WHITE: Color = (255, 255, 255)
 
 
 def draw(image: Image, result: Verification) -> Image:
-    """The picture with the judged face marked, above a strip that states the verdict.
+    """The image with the judged face in the colour of the verdict, all other faces in grey, above the verdict.
 
     Args:
         image: uint8, H x W x 3, BGR, upright; not changed.
-        result: of this very picture.
+        result: of this very image.
 
     Returns:
         uint8, H' x W x 3, BGR, H' > H.
@@ -34,9 +36,26 @@ def draw(image: Image, result: Verification) -> Image:
     color = COLORS_BGR[result.verdict]
     drawn = image.copy()
     line_px = max(1, round(max(image.shape[:2]) / 250))
+    for face in result.faces or ():
+        if face != result.face:
+            _box(drawn, face, OTHER_FACE, line_px)
     if result.face is not None:
-        _mark(drawn, result.face, color, line_px)
+        _box(drawn, result.face, color, line_px)
+        _landmarks(drawn, result.face, color, line_px)
     return np.vstack([drawn, _strip(image.shape[1], caption(result), color)])
+
+
+def encoded(drawn: Image, suffix: str) -> bytes:
+    """The drawn image as a file.
+
+    Raises:
+        UsageError: files of this kind cannot be so large.
+    """
+    height, width = drawn.shape[:2]
+    if max(height, width) > LARGEST_SIDE_PX.get(suffix.lower(), max(height, width)):
+        raise UsageError(f"A {suffix} file cannot hold {width} x {height} pixels: name a .png file with --draw.")
+    _, content = cv2.imencode(suffix, drawn)
+    return content.tobytes()
 
 
 def caption(result: Verification) -> str:
@@ -49,9 +68,12 @@ def caption(result: Verification) -> str:
     return ", ".join(words)
 
 
-def _mark(image: Image, face: Face, color: Color, line_px: int) -> None:
+def _box(image: Image, face: Face, color: Color, line_px: int) -> None:
     left, top, right, bottom = (round(edge) for edge in face.box_xyxy)
     cv2.rectangle(image, (left, top), (right, bottom), color, line_px, cv2.LINE_AA)
+
+
+def _landmarks(image: Image, face: Face, color: Color, line_px: int) -> None:
     for x, y in face.landmarks_px:
         center = (round(x), round(y))
         cv2.circle(image, center, 2 * line_px, WHITE, -1, cv2.LINE_AA)

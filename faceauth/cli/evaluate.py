@@ -25,7 +25,7 @@ File = click.Path(dir_okay=False, path_type=Path)
 Folder = click.Path(file_okay=False, path_type=Path)
 
 
-@click.command(short_help="Measure error rates on labelled images.")
+@click.command("evaluate", short_help="Measure error rates on labelled images.")
 @labelled_images_options
 @click.option(
     "--mode",
@@ -49,7 +49,7 @@ Folder = click.Path(file_okay=False, path_type=Path)
     help="Add the network's rates under worse images; scores about 30 times: give a small manifest.",
 )
 @pipeline_options
-def evaluate(
+def command(
     manifest: Path | None,
     *,
     live: Path | None,

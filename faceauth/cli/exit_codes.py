@@ -1,7 +1,4 @@
-"""Results and errors in, the exit code of the process out. The one table, for the CLI, its help and its docs.
-
-Prints nothing.
-"""
+"""The one table of exit codes, for the command line, its help and its docs."""
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
@@ -27,27 +24,29 @@ class Exit(IntEnum):
     USAGE = 2
     UNCERTAIN = 3
     BROKEN = 4
+    INTERRUPTED = 130
 
 
 MEANING: Mapping[Exit, str] = MappingProxyType(
     {
-        Exit.ACCEPTED: "accepted: every photo; for the other commands, done",
-        Exit.REJECTED: "rejected: judged as an attack, or as another person than the reference",
-        Exit.USAGE: "usage: correct the command, a setting or the reference; no photo was judged after that",
-        Exit.UNCERTAIN: "uncertain: not to be judged (no face, too small, ...), or between live and attack; try again",
-        Exit.BROKEN: "broken: a stage failed, or a backend, a weight file or a provider is not usable",
+        Exit.ACCEPTED: "accepted: every photo; for other commands, done",
+        Exit.REJECTED: "rejected: an attack, or not the person in the reference; nothing else ends with 1",
+        Exit.USAGE: "usage: correct the command, a setting or the reference",
+        Exit.UNCERTAIN: "uncertain: nothing to judge (no face, too small, ...) or in doubt; take another photo",
+        Exit.BROKEN: "broken: a stage, a backend, a weight file or a library failed, or results could not be written",
+        Exit.INTERRUPTED: "interrupted with Ctrl-C",
     }
 )
 
 MOST_SEVERE_FIRST = (Exit.BROKEN, Exit.REJECTED, Exit.UNCERTAIN, Exit.ACCEPTED)
-"""Which of several photos decides. A failed stage stands above a rejection, because it says nothing of the person."""
+"""Which of several photos decides. A failed stage outranks a rejection, because it says nothing about the person."""
 
 _USAGE_ERRORS = (UsageError, ImageError, BackendNotFound, BackendNotAllowed, TemplateMismatch)
 
 
 def exit_table() -> str:
     """The table as a help text, marked so that click does not rewrap it."""
-    rows = "\n".join(f"  {int(code)}  {meaning}" for code, meaning in MEANING.items())
+    rows = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())
     return f"\b\nExit codes; of several photos the most severe decides, in the order 4, 1, 3, 0:\n{rows}"
 
 

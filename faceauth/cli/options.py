@@ -1,6 +1,6 @@
-"""The options that choose backends and policy in, a checked ``PipelineConfig`` out.
+"""The options that choose backends, thresholds and settings, shared by the commands that run a pipeline.
 
-Shared by the commands that run a pipeline. Knows no backend: whether a name is installed shows when it is loaded.
+Whether a backend is installed shows when it is loaded, not here.
 """
 
 import json
@@ -38,7 +38,7 @@ def chosen_config() -> PipelineConfig:
     texts: Sequence[str] = given.get("settings", ())
     nulls = [text for text in texts if _value(text.partition("=")[2]) is None]
     if nulls:  # load_config takes None for not given: what the file or the environment says would stay in force
-        raise UsageError(f"--set {nulls[0]} sets nothing: take the setting out of the file or the environment.")
+        raise UsageError(f"--set {nulls[0]} sets nothing: remove the setting from the file or the environment.")
     arguments = settings(texts)
     for name in ("detector", "embedder", "combine", "points", "camera_profile", "threshold", "match_threshold"):
         if given.get(name) is not None:
@@ -105,7 +105,7 @@ def _note(ctx: click.Context, option: click.Parameter, value: Any) -> None:
 
 
 class _Threshold(click.ParamType[str | float]):
-    """The name of a point, or a number."""
+    """The name of an operating point, or a number."""
 
     name = "threshold"
 
@@ -128,49 +128,51 @@ _OPTIONS = (
         "--liveness",
         metavar="NAME",
         multiple=True,
-        help="Liveness backend, as `faceauth plugins list` shows it; may be repeated. [default: spoofnet]",
+        help="Liveness backend, as `faceauth plugins list` names it; repeat it for several, with --combine. "
+        "[default: spoofnet]",
     ),
     _option(
         "--combine",
         type=click.Choice(("mean", "all", "deny_only")),
-        help="How several liveness backends decide: the mean of their logits, each of them, or the first while the "
-        "others may only refuse.",
+        help="How several liveness backends decide together: by the mean of their calibrated scores, only if all "
+        "accept, or by the first while the others can only refuse.",
     ),
     _option(
         "--points",
         type=click.Path(exists=True, dir_okay=False),
-        help="Operating points made by `faceauth calibrate`.",
+        help="Operating points to use in place of the backend's own: a file that `faceauth calibrate` wrote.",
     ),
     _option(
         "--camera-profile",
         type=click.Path(exists=True, dir_okay=False),
-        help="Camera profile made by `faceauth calibrate --live`.",
+        help="Thresholds fitted to your camera: a file that `faceauth calibrate --live` wrote.",
     ),
     _option("--detector", metavar="NAME", help=f"Face detector. [default: yunet] {INSIGHTFACE}"),
-    _option("--embedder", metavar="NAME", help=f"Face embedder, for a match. [default: sface] {INSIGHTFACE}"),
+    _option("--embedder", metavar="NAME", help=f"Face embedder, for the match. [default: sface] {INSIGHTFACE}"),
     _option(
         "--threshold",
         metavar="POINT|P",
         type=_Threshold(0),
-        help="Accept as live from this operating point on (convenience, balanced, strict) or from this P(live) on. "
+        help="Accept as live from this operating point (convenience, balanced or strict) or from this P(live). "
         "[default: balanced]",
     ),
     _option(
         "--match-threshold",
         metavar="POINT|S",
         type=_Threshold(-1),
-        help="The same person from this point on, or from this cosine similarity on. [default: balanced]",
+        help="Accept as the same person from this operating point or from this cosine similarity. [default: balanced]",
     ),
     _option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="TOML file with settings; the environment (FACEAUTH_...) and these options go before it.",
+        help="Settings in a TOML file. Environment variables (FACEAUTH_...) override it where they loosen nothing; "
+        "these options override both.",
     ),
     _option(
         "--set",
         "settings",
         metavar="KEY=VALUE",
         multiple=True,
-        help="Any other setting, such as faces=largest or options.scrfd.pack=buffalo_l; may be repeated.",
+        help="Any other setting, such as faces=largest or gate.min_face_px=96; may be repeated.",
     ),
 )

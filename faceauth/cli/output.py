@@ -1,23 +1,22 @@
-"""Texts, tables and pictures in, bytes on stdout, stderr or disk out: the only place of the CLI that prints.
+"""The only place of the command line that prints and writes files. Results go to stdout, everything else to stderr.
 
-Results go to stdout, everything else to stderr. Knows no command. rich honours NO_COLOR, and writes no colour to what
-is no terminal.
+A stdout that cannot be written ends the command, because results would be lost; a stderr that cannot be written is left
+alone, because the exit code says enough. rich honours NO_COLOR, and writes no colour to what is no terminal.
 """
 
 import errno
+import json
 import logging
 import os
 import stat
 import sys
-import traceback as python_traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
-import click
-
-from faceauth.errors import UsageError
+from faceauth.errors import FaceAuthError, UsageError
 from faceauth.metrics.formatting import readable
 
 if TYPE_CHECKING:
@@ -26,44 +25,69 @@ if TYPE_CHECKING:
 WIDTH_OF_FILES = 120
 """Columns of what is written to a file or a pipe, where no terminal says how wide it is; chosen, not measured."""
 
+NARROWEST = 40
+"""Columns: in fewer a table says nothing; chosen, not measured."""
+
+HEIGHT = 50
+"""Lines, of which nothing here asks: rich would fail on a LINES that is no number."""
+
+LONGEST_ERROR = 1000
+"""Characters of an error that are shown: an argument may be a photo in base64."""
+
 MARKED_BYTES = 4096
 """How much of a file's start and end is searched for the mark of the command that wrote it."""
 
 
 def line(text: str) -> None:
-    """One line to stdout as it is, at once: for machines, and for texts that must not be wrapped."""
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    """One line to stdout as it is, at once: for machines, and for texts that must not be wrapped.
+
+    Raises:
+        BrokenPipeError: whoever read stdout has gone.
+        FaceAuthError: stdout cannot be written.
+    """
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as failed:  # ValueError: it is closed
+        reason = getattr(failed, "strerror", None) or failed
+        raise FaceAuthError(f"Results cannot be written to stdout ({reason}): write them to another place.") from failed
+
+
+def json_line(facts: Mapping[str, object]) -> None:
+    """One JSON object to stdout, in ASCII: so it is valid whatever encoding stdout has.
+
+    Half a character, such as a byte of a file name that is not UTF-8, is written as the six characters of its escape.
+    """
+    line(json.dumps(_unicode(facts), separators=(",", ":")))
 
 
 def show(content: "RenderableType") -> None:
     """A rich text or table to stdout, wrapped to the terminal, without the spaces that rich fills lines with."""
-    for rendered in _rendered(content, soft_wrap=False).splitlines():
+    for rendered in _rendered(content, sys.stdout, soft_wrap=False).splitlines():
         line(rendered.rstrip())
 
 
 def show_line(content: "RenderableType") -> None:
     """A rich text to stdout as one line, however narrow the terminal."""
-    line(_rendered(content, soft_wrap=True).removesuffix("\n"))
+    line(_rendered(content, sys.stdout, soft_wrap=True).removesuffix("\n"))
 
 
 def note(text: str) -> None:
     """A remark to stderr."""
-    click.echo(text, err=True)
+    _STDERR.write(text + "\n")
 
 
 def error(message: str) -> None:
     """What went wrong, as one line on stderr."""
     from rich.text import Text
 
-    content = Text.assemble(("Error: ", "bold red"), readable(" ".join(message.split())))
-    _console(stderr=True).print(content, soft_wrap=True)
-
-
-def traceback() -> None:
-    """The exception being handled, in full, on stderr: for bugs of ours only."""
-    note(python_traceback.format_exc())
-    error("This is a bug of faceauth: please report it with the lines above.")
+    text = " ".join(message.split())
+    if len(text) > LONGEST_ERROR:
+        text = f"{text[: LONGEST_ERROR // 2]} ... {text[-LONGEST_ERROR // 2 :]}"
+    content = Text.assemble(("Error: ", "bold red"), readable(text))
+    _STDERR.write(_rendered(content, sys.stderr, soft_wrap=True))
 
 
 @contextmanager
@@ -82,7 +106,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
     )
     # Only a stdout on the same terminal is routed around the bar: a redirected one keeps its lines.
     with bars.Progress(
-        *columns, console=_console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+        *columns, console=_console(sys.stderr, like=sys.stderr), transient=True, redirect_stdout=sys.stdout.isatty()
     ) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
@@ -158,9 +182,9 @@ def writing(path: Path) -> Iterator[None]:
 def show_library_warnings() -> None:
     """Warnings of the library, such as a model's licence, as lines on stderr.
 
-    Its errors are left out: they come back in the results, and their tracebacks are for programs that log.
+    Its errors are left out: they come back in the results, and their tracebacks are for :func:`show_library_errors`.
     """
-    handler = logging.StreamHandler(_Stderr())
+    handler = logging.StreamHandler(_STDERR)
     handler.setFormatter(logging.Formatter("Note: %(message)s"))
     handler.addFilter(lambda record: record.levelno < logging.ERROR)
     logger = logging.getLogger("faceauth")
@@ -168,27 +192,58 @@ def show_library_warnings() -> None:
     logger.propagate = False
 
 
+def show_library_errors() -> None:
+    """Errors of the library with their tracebacks on stderr: what a stage raised."""
+    handler = logging.StreamHandler(_STDERR)
+    handler.setLevel(logging.ERROR)
+    logging.getLogger("faceauth").addHandler(handler)
+
+
 class _Stderr:
-    """stderr as it is at the time of writing: a progress bar replaces it while it runs."""
+    """stderr as it is at the time of writing, since a progress bar replaces it; what it refuses is dropped."""
 
     def write(self, text: str) -> None:
-        sys.stderr.write(text)
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+            sys.stderr.flush()
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        """Done by :meth:`write`."""
 
 
-def _rendered(content: "RenderableType", *, soft_wrap: bool) -> str:
-    """As text with colours, and not printed by rich: it would write past a progress bar instead of above it."""
-    console = _console(stderr=False)
-    with console.capture() as captured:
-        console.print(content, soft_wrap=soft_wrap)
-    return captured.get()
+_STDERR = _Stderr()
 
 
-def _console(*, stderr: bool) -> "Console":
+def _unicode(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {_unicode(key): _unicode(inner) for key, inner in value.items()}
+    return [_unicode(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _rendered(content: "RenderableType", stream: TextIO, *, soft_wrap: bool) -> str:
+    """As text with the colours that ``stream`` takes. rich itself would write past a progress bar, and end with 1."""
+    text = StringIO()
+    _console(text, like=stream).print(content, soft_wrap=soft_wrap)
+    return text.getvalue()
+
+
+def _console(file: TextIO, *, like: TextIO) -> "Console":
     from rich.console import Console
 
-    stream = sys.stderr if stderr else sys.stdout
-    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDTH_OF_FILES
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+    shown = True if like.isatty() else None  # None: FORCE_COLOR decides
+    return Console(
+        file=file, force_terminal=shown, highlight=False, markup=False, emoji=False, width=_width(like), height=HEIGHT
+    )
+
+
+def _width(stream: TextIO) -> int:
+    """COLUMNS where that is a width, else the terminal's; some wrappers of terminals set COLUMNS=0."""
+    with suppress(ValueError):
+        asked = int(os.environ.get("COLUMNS", ""))
+        if asked > 0:
+            return max(asked, NARROWEST)
+    with suppress(OSError, ValueError):
+        return max(os.get_terminal_size(stream.fileno()).columns, NARROWEST) if stream.isatty() else WIDTH_OF_FILES
+    return WIDTH_OF_FILES

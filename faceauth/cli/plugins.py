@@ -1,12 +1,13 @@
-"""The names of installed backends in, what is known of each out: by metadata alone, or after trying it out."""
+"""``faceauth plugins``: which backends are installed, from metadata alone, and whether one keeps its contract."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from faceauth.backends.attributes import STAGES, BackendStage
-from faceauth.backends.registry import AUTOLOAD_SWITCH, LoadedBackend, list_backends, load_backend
+from faceauth.backends.registry import AUTOLOAD_SWITCH, BackendEntry, LoadedBackend, list_backends, load_backend
 from faceauth.cli import output
 from faceauth.cli.exit_codes import Exit
 from faceauth.cli.options import INSIGHTFACE, settings
@@ -18,32 +19,29 @@ if TYPE_CHECKING:
     from faceauth.backends.conformance import Finding
 
 
-@click.group(short_help="List the installed backends, try one out.")
-def plugins() -> None:
+@click.group("plugins", short_help="List the installed backends, try one out.")
+def group() -> None:
     """See which backends are installed, and try one out."""
 
 
-@plugins.command("list", short_help="List every installed backend.")
-def list_plugins() -> None:
+@group.command("list", short_help="List every installed backend.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per backend, each on a line, and nothing else."
+)
+def list_installed(*, as_json: bool) -> None:
     """List every backend from the metadata of what is installed; no code of a plugin is run."""
-    from rich.table import Table
-
     entries = list_backends()
-    times = Counter((entry.stage, entry.name) for entry in entries)
-    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for heading in ("stage", "name", "distribution", "class"):
-        table.add_column(heading, overflow="fold")
-    for entry in entries:
-        name = entry.name + (" (registered twice)" if times[entry.stage, entry.name] > 1 else "")
-        origin = f"{entry.distribution} {entry.version}"
-        table.add_row(entry.stage, *map(readable, (name, origin, entry.value)))
-    output.show(table)
+    if as_json:
+        for entry in entries:
+            output.json_line(asdict(entry))
+        return
+    _show_entries(entries)
     output.note(f"scrfd and arcface: {INSIGHTFACE} A model of your own has your own terms.")
     if not all(entry.builtin for entry in entries):
         output.note(f"A plugin's code has all rights of the process that loads it; {AUTOLOAD_SWITCH}=1 keeps it out.")
 
 
-@plugins.command(short_help="Load a backend and check its contract.")
+@group.command(short_help="Load a backend and check its contract.")
 @click.argument("name")
 @click.option("--stage", type=click.Choice(STAGES), help="Only the backend of this stage. [default: all of that NAME]")
 @click.option(
@@ -53,8 +51,11 @@ def list_plugins() -> None:
     multiple=True,
     help="Argument of the backend's constructor, such as weights_dir=models; may be repeated.",
 )
-def check(name: str, *, stage: str | None, options: tuple[str, ...]) -> None:
-    """Load the backend NAME and run the conformance checks of its stage; exit code 4 where it breaks one.
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per stage, each on a line, and nothing else."
+)
+def check(name: str, *, stage: str | None, options: tuple[str, ...], as_json: bool) -> None:
+    """Load the backend NAME and run the conformance checks of its stage; exit code 4 if it breaks one.
 
     This runs the plugin's code. Whether its answers are right is another question: see `faceauth evaluate`.
     """
@@ -63,31 +64,46 @@ def check(name: str, *, stage: str | None, options: tuple[str, ...]) -> None:
         installed = tuple(sorted({entry.name for entry in list_backends()}))
         message = f"No backend {name!r}. Installed: {', '.join(installed) or 'none'}."
         raise BackendNotFound(message, name=name, installed=installed)
-    stages = dict.fromkeys(entry.stage for entry in chosen)
-    findings = [finding for one in stages for finding in _check(one, name, settings(options))]
-    if not all(finding.passed for finding in findings):
+    works = True
+    for one in dict.fromkeys(entry.stage for entry in chosen):
+        loaded, findings = _check(one, name, settings(options))
+        works = works and all(finding.passed for finding in findings)
+        if as_json:
+            facts = loaded.provenance.model_dump()
+            output.json_line(facts | {"findings": [asdict(finding) for finding in findings]})
+        else:
+            _show(loaded, findings)
+    if not works:
         click.get_current_context().exit(Exit.BROKEN)
 
 
-def _check(stage: BackendStage, name: str, options: dict[str, Any]) -> "list[Finding]":
-    """What the rules of the stage found, already shown."""
+def _check(stage: BackendStage, name: str, options: dict[str, Any]) -> "tuple[LoadedBackend[Any], list[Finding]]":
     from faceauth.backends import conformance
     from faceauth.cli.selftest import portrait
 
     allowed = load_config().allowed_plugins
     if stage == "detection":
         detector = load_backend("detection", name, allowed=allowed, options=options)
-        findings = conformance.check_detector(detector.backend, portrait=portrait())
-        _show(detector, findings)
-    elif stage == "liveness":
+        return detector, conformance.check_detector(detector.backend, portrait=portrait())
+    if stage == "liveness":
         liveness = load_backend("liveness", name, allowed=allowed, options=options)
-        findings = conformance.check_liveness_backend(liveness.backend)
-        _show(liveness, findings)
-    else:
-        embedder = load_backend("embedding", name, allowed=allowed, options=options)
-        findings = conformance.check_embedder(embedder.backend)
-        _show(embedder, findings)
-    return findings
+        return liveness, conformance.check_liveness_backend(liveness.backend)
+    embedder = load_backend("embedding", name, allowed=allowed, options=options)
+    return embedder, conformance.check_embedder(embedder.backend)
+
+
+def _show_entries(entries: list[BackendEntry]) -> None:
+    from rich.table import Table
+
+    times = Counter((entry.stage, entry.name) for entry in entries)
+    table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
+    for heading in ("stage", "name", "distribution", "class"):
+        table.add_column(heading, overflow="fold")
+    for entry in entries:
+        name = entry.name + (" (registered twice)" if times[entry.stage, entry.name] > 1 else "")
+        origin = f"{entry.distribution} {entry.version}"
+        table.add_row(entry.stage, *map(readable, (name, origin, entry.value)))
+    output.show(table)
 
 
 def _show(loaded: LoadedBackend[Any], findings: "list[Finding]") -> None:

@@ -1,9 +1,7 @@
-"""Photos in, a verdict on each out: for people, or as JSON lines; the exit code says the same.
+"""``faceauth verify``: a verdict on each photo, for people or as JSON lines; the exit code says the same."""
 
-Judges nothing itself: that is :meth:`faceauth.Pipeline.verify_many`.
-"""
-
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -11,95 +9,154 @@ import click
 from faceauth.cli import drawing, output
 from faceauth.cli.exit_codes import exit_of, exit_of_all, exit_table
 from faceauth.cli.options import chosen_config, pipeline_options
-from faceauth.cli.photos import drawn_paths, find_photos
-from faceauth.errors import ImageError
-from faceauth.imaging.decoding import load_image
-from faceauth.imaging.limits import ImageLimits
+from faceauth.cli.photos import STDIN, Photos, drawn_paths, find_photos
+from faceauth.errors import UsageError
+from faceauth.imaging.decoding import ImageSource
+from faceauth.metrics.formatting import readable
 from faceauth.pipeline import Pipeline
 from faceauth.results import Verification
+from faceauth.stages import Image
 
 DRAWN = b"drawn by faceauth verify"
 """Stands behind the image in every file that is drawn: decoders read no further than the image."""
 
+NAMED_SKIPPED = 3
+"""Skipped files that are named without --verbose."""
 
-@click.command(short_help="Is this a live person, and the right one?", epilog=exit_table())
+
+@click.command("verify", short_help="Is this a live person, and the right one?", epilog=exit_table())
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
 @click.option(
     "--reference",
     metavar="PHOTO",
     type=click.Path(exists=True, dir_okay=False),
-    help="Picture of the person it has to be; a face that is not accepted as live is never matched.",
+    help="Photo of the person it has to be. A face that is not accepted as live is never matched.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a photo and line on stdout, nothing else.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per photo, each on a line, and nothing else."
+)
 @click.option(
     "--draw",
     metavar="OUT",
     type=click.Path(path_type=Path),
-    help="Write the photo with face box, landmarks and verdict: a file for one photo, a folder for several.",
+    help="Write the photo with all faces and the verdict drawn on it: a file for one photo, a folder for several.",
+)
+@click.option(
+    "--explain", is_flag=True, help="Add the measurements behind the thresholds, the face, the backends and the time."
+)
+@click.option("-q", "--quiet", is_flag=True, help="Print no results: the exit code alone says the verdict.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Name every file that is skipped, and show the traceback of a failed stage."
 )
 @pipeline_options
-def verify(photos: tuple[str, ...], *, reference: str | None, as_json: bool, draw: Path | None) -> None:
+def command(
+    photos: tuple[str, ...],
+    *,
+    reference: str | None,
+    as_json: bool,
+    draw: Path | None,
+    explain: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
     """Say whether each PHOTO shows a live person and, with --reference, the right one.
 
-    A PHOTO is a file, a folder (the pictures in it and in its subfolders), or a glob such as 'in/**/*.jpg'.
+    A PHOTO is a file, a folder (the images in it and in its subfolders), a glob such as 'in/**/*.jpg', or - for one
+    photo from standard input.
     """
+    if quiet and (as_json or explain):
+        raise UsageError("--quiet prints no results: leave out --json and --explain, or --quiet.")
+    if as_json and explain:
+        raise UsageError("--json always holds everything: leave out --explain.")
     config = chosen_config()
-    found = find_photos(photos)
-    kept = [] if reference is None else [Path(reference)]
-    drawn = {} if draw is None else drawn_paths(found, draw, keep=kept)
-    for target in drawn.values():
+    found = _photos(photos)
+    targets = {} if draw is None else drawn_paths(found.paths, draw, keep=[Path(reference)] if reference else [])
+    for target in targets.values():
         output.check_writable(target, DRAWN)
+    if verbose:
+        output.show_library_errors()
+    if found.skipped and (verbose or not quiet):
+        output.note(_skipped(found.skipped, every=verbose))
+
     pipeline = Pipeline(config)
-    results = pipeline.verify_many(found) if reference is None else pipeline.verify_many(found, reference)
+    judged: list[Image] = []
+    on_judged = (lambda image, _: judged.append(image)) if targets else None
+    images = [_source(path, photos) for path in found.paths]
+    if reference is None:
+        results = pipeline.verify_many(images, on_judged=on_judged)
+    else:
+        results = pipeline.verify_many(images, reference, on_judged=on_judged)
+    if as_json:
+        results = _as_json(results)
+    elif not quiet and len(images) == 1:
+        results = _in_full(results, explain=explain)
+    elif not quiet:
+        results = _as_list(results, matching=reference is not None, explain=explain)
     codes = []
-    with output.progress("Verifying", len(found)) as advance:
-        for photo, result in zip(found, _shown(results, as_json=as_json, single=len(found) == 1), strict=True):
-            if photo in drawn:
-                _draw(photo, drawn[photo], result, config.limits)
+    with output.progress("Verifying", len(images)) as advance:
+        for photo, result in zip(found.paths, results, strict=True):
+            if judged:
+                drawn = drawing.encoded(drawing.draw(judged.pop(), result), targets[photo].suffix)
+                output.write(targets[photo], drawn + DRAWN, mark=DRAWN)
             codes.append(exit_of(result))
             advance(len(codes))
     click.get_current_context().exit(exit_of_all(codes))
 
 
-def _shown(results: Iterator[Verification], *, as_json: bool, single: bool) -> Iterator[Verification]:
-    """The results as they come, each after it was shown; at the end the summary of several."""
-    if as_json:
-        for result in results:
-            output.line(_json(result))
-            yield result
-        return
+def _photos(arguments: tuple[str, ...]) -> Photos:
+    if STDIN not in arguments:
+        return find_photos(arguments)
+    if len(arguments) > 1:
+        raise UsageError("- stands for one photo from standard input: verify it alone. A file named - is ./-")
+    return Photos((Path(STDIN),))
+
+
+def _source(path: Path, arguments: tuple[str, ...]) -> ImageSource:
+    return sys.stdin.buffer if arguments == (STDIN,) else path
+
+
+def _skipped(paths: Sequence[Path], *, every: bool) -> str:
+    shown = paths if every else paths[:NAMED_SKIPPED]
+    names = ", ".join(readable(str(path)) for path in shown)
+    more = "" if len(shown) == len(paths) else f" and {len(paths) - len(shown)} more (--verbose lists them all)"
+    return f"Skipped files without an image suffix: {names}{more}"
+
+
+def _as_json(results: Iterator[Verification]) -> Iterator[Verification]:
+    """The results as they come, like those below: each is handed on after it was shown."""
+    for result in results:
+        output.json_line(result.model_dump())
+        yield result
+
+
+def _in_full(results: Iterator[Verification], *, explain: bool) -> Iterator[Verification]:
+    from faceauth.cli import summary
+
+    for result in results:
+        output.show(summary.headline(result))
+        output.show(summary.scores(result))
+        for sentence in summary.expected_errors(result.thresholds):
+            output.show(sentence)
+        if explain:
+            output.show(summary.explanation(result))
+        yield result
+
+
+def _as_list(results: Iterator[Verification], *, matching: bool, explain: bool) -> Iterator[Verification]:
     from faceauth.cli import summary
 
     tally = summary.Tally()
     for result in results:
-        if single:
-            output.show(summary.headline(result))
-            output.show(summary.details(result))
-        else:
-            output.show_line(summary.one_line(result))
-            if result.liveness is None or result.failed is not None:
-                output.show(summary.explanation(result))
+        if not tally.verdicts:
+            output.show_line(summary.list_header(matching=matching))
+        output.show_line(summary.list_line(result, matching=matching))
+        if result.liveness is None or result.failed is not None:
+            output.show(summary.list_message(result))
         tally.add(result)
         yield result
-    if not single:
-        output.line("")
-        output.show(summary.totals(tally))
-
-
-def _json(result: Verification) -> str:
-    """One line of JSON. It is UTF-8, which a file name need not be: other bytes of a name are written as escapes."""
-    if result.source is not None:
-        source = result.source.encode("utf-8", "backslashreplace").decode("utf-8")
-        result = result.model_copy(update={"source": source})
-    return result.model_dump_json()
-
-
-def _draw(photo: Path, target: Path, result: Verification, limits: ImageLimits) -> None:
-    import cv2
-
-    try:
-        image = load_image(photo, limits)
-    except ImageError:  # the result says so already, and there is nothing to draw on
-        return
-    _, content = cv2.imencode(target.suffix, drawing.draw(image, result))
-    output.write(target, content.tobytes() + DRAWN, mark=DRAWN)
+    output.line("")
+    output.show(summary.totals(tally))
+    for sentence in summary.expected_errors(tally.thresholds):
+        output.show(sentence)
+    if explain:
+        output.show(summary.totals_explanation(tally))

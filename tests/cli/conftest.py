@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,13 +15,19 @@ from click.testing import CliRunner, Result
 from faceauth.cli import program
 
 FAKES = '''
-"""P(live) is the mean brightness. A picture 100 px wide shows nobody, one 101 px high makes the detector fail."""
+"""P(live) is the mean brightness. An image 100 px wide shows nobody, one 101 px high makes the detector fail."""
 
-from faceauth.thresholds import MeasuredRate, OperatingPoint, OperatingPoints
+import os
+import sys
+import time
+
+from faceauth.thresholds import MatchPoint, MatchPoints, MeasuredRate, OperatingPoint, OperatingPoints
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness, face_in
 
 
 def _faces(image):
+    if "SWAPPED" in os.environ:
+        os.replace(os.environ["SWAP_WITH"], os.environ["SWAPPED"])
     if image.shape[0] == 101:
         raise RuntimeError("the detector fell over")
     return [] if image.shape[1] == 100 else [face_in(image)]
@@ -56,6 +63,13 @@ class Bright(FakeLiveness):
         super().__init__(lambda crops: crops[0].max(axis=(1, 2, 3)).astype("float32") / 256)
 
 
+class Doubting(FakeLiveness):
+    """Half as sure as Liveness."""
+
+    def __init__(self):
+        super().__init__(lambda crops: crops[0].mean(axis=(1, 2, 3), dtype="float32") / 510, operating_points=POINTS)
+
+
 class Silent(FakeLiveness):
     """Breaks its promises."""
 
@@ -68,13 +82,32 @@ class Exiting(FakeLiveness):
         super().__init__(error=SystemExit(0), operating_points=POINTS)
 
 
+class Hanging(FakeLiveness):
+    """Says on stderr that it was called, and never answers."""
+
+    def __init__(self):
+        super().__init__(self._hang, operating_points=POINTS)
+
+    def _hang(self, crops):
+        print("hanging", file=sys.stderr, flush=True)
+        time.sleep(3600)
+
+
+def _match(threshold):
+    return MatchPoint(threshold=threshold, fmr=_rate(1, 50), fnmr=_rate(2, 40), measured_on="toy pairs")
+
+
+MATCH_POINTS = MatchPoints(convenience=_match(0.3), balanced=_match(0.5), strict=_match(0.9))
+
+
 class Embedder(FakeEmbedder):
-    pass
+    def __init__(self):
+        super().__init__(match_points=MATCH_POINTS)
 
 
 class Falling(FakeEmbedder):
     def __init__(self):
-        super().__init__(error=RuntimeError("the embedder fell over"))
+        super().__init__(error=RuntimeError("the embedder fell over"), match_points=MATCH_POINTS)
 '''
 
 ENTRY_POINTS = """
@@ -83,8 +116,11 @@ fake = faceauth_fakes:Detector
 [faceauth.liveness]
 fake = faceauth_fakes:Liveness
 bright = faceauth_fakes:Bright
+tunable = faceauth_fakes:Liveness
+doubting = faceauth_fakes:Doubting
 silent = faceauth_fakes:Silent
 exiting = faceauth_fakes:Exiting
+hanging = faceauth_fakes:Hanging
 absent = faceauth_no_such_module:Liveness
 [faceauth.embedding]
 fake = faceauth_fakes:Embedder
@@ -97,6 +133,7 @@ LIVE, UNCERTAIN, ATTACK = (120, 250), (60, 150), (20, 60)
 """Ranges of noise that the fake liveness backend scores at about 0.73, 0.41 and 0.16."""
 
 Run = Callable[..., Result]
+Process = Callable[..., "subprocess.CompletedProcess[str]"]
 Photo = Callable[..., Path]
 
 
@@ -127,26 +164,37 @@ def run(plugin_folder: Path, environment: dict[str, str], monkeypatch: pytest.Mo
     """Runs a command with the fakes in this process."""
     monkeypatch.syspath_prepend(str(plugin_folder))
 
-    def run(*arguments: object, **variables: str) -> Result:
-        return CliRunner().invoke(program, [str(one) for one in arguments], env=variables, prog_name="faceauth")
+    def run(*arguments: object, stdin: bytes | None = None, **variables: str) -> Result:
+        words = [str(one) for one in arguments]
+        return CliRunner().invoke(program, words, input=stdin, env=variables, prog_name="faceauth")
 
     return run
 
 
 @pytest.fixture
-def process(plugin_folder: Path, environment: dict[str, str]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Runs a command with the fakes as the console script does, in a process of its own."""
+def command_line(plugin_folder: Path, environment: dict[str, str]) -> Callable[..., "tuple[list[str], dict[str, str]]"]:
+    """The arguments and the environment of a process that runs a command with the fakes as the console script does."""
     folders = (str(Path(__file__).parents[2]), str(plugin_folder))
 
-    def process(*arguments: object, before: str = "") -> "subprocess.CompletedProcess[str]":
-        code = f"import click, faceauth.cli\n{before}\nfaceauth.cli.main()"
-        return subprocess.run(
-            [sys.executable, "-c", code, *map(str, arguments)],
-            env={**environment, "PYTHONPATH": os.pathsep.join(folders)},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+    def command_line(*arguments: object, before: str = "", **variables: str) -> tuple[list[str], dict[str, str]]:
+        code = f"{before}\nimport faceauth_command\nfaceauth_command.main()"
+        path = {"PYTHONPATH": os.pathsep.join((*variables.pop("PYTHONPATH", "").split(os.pathsep), *folders))}
+        return [sys.executable, "-c", code, *map(str, arguments)], {**environment, **variables, **path}
+
+    return command_line
+
+
+@pytest.fixture
+def process(command_line: Callable[..., Any]) -> Callable[..., "subprocess.CompletedProcess[str]"]:
+    """Runs a command in a process of its own; ``redirect`` is what a shell would read behind it, such as ``2>&-``."""
+
+    def process(
+        *arguments: object, before: str = "", redirect: str = "", **variables: str
+    ) -> "subprocess.CompletedProcess[str]":
+        command, environment = command_line(*arguments, before=before, **variables)
+        if redirect:
+            command = ["sh", "-c", f'exec "$@" {redirect}', "sh", *command]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
     return process
 

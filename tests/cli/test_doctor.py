@@ -1,5 +1,8 @@
 """``faceauth doctor``, and the drawing on which it runs every network."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -23,7 +26,21 @@ def test_doctor_shows_versions_providers_weights_and_what_each_stage_did(run: Ru
 
 
 def test_doctor_shows_the_settings_that_come_from_the_environment(run: Run) -> None:
-    assert "FACEAUTH_LIVENESS=fake" in run("doctor").stdout
+    rows = [line.split() for line in run("doctor").stdout.splitlines()]
+    assert ["FACEAUTH_LIVENESS", "fake"] in rows
+
+
+def test_doctor_checks_the_configured_weights(run: Run, tmp_path: Path) -> None:
+    ran = run("doctor", FACEAUTH_WEIGHTS=str(tmp_path))
+    assert ran.exit_code == 4 and "manifest.json" in ran.stdout
+
+
+def test_doctor_says_the_same_in_json(run: Run) -> None:
+    ran = run("doctor", "--json", FACEAUTH_LIVENESS="absent")
+    findings = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.exit_code == 4
+    assert {finding["section"] for finding in findings} >= {"Versions", "Environment", "Weight files"}
+    assert "liveness" in [finding["name"] for finding in findings if finding["works"] is False]
 
 
 def test_doctor_says_which_stage_is_broken_and_still_runs_the_others(run: Run) -> None:
@@ -40,7 +57,9 @@ def test_answer_against_the_contract_fails_the_self_test_of_its_stage_alone(run:
 
 
 def test_a_backend_that_nobody_could_decide_with_does_not_work(run: Run) -> None:
-    _, liveness, embedding = self_test(load_config(arguments={"liveness_options": {"measured": False}}))
+    _, liveness, embedding = self_test(
+        load_config(arguments={"liveness": "tunable", "options": {"tunable": {"measured": False}}})
+    )
     assert liveness.error is not None and "operating points" in liveness.said
     assert embedding.error is None
 

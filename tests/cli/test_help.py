@@ -1,5 +1,6 @@
 """What ``--help`` and ``docs/cli.md`` say of every command and option, and what ``--help`` loads."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -70,6 +71,11 @@ def test_docs_and_help_hold_the_table_of_exit_codes() -> None:
     for code, meaning in MEANING.items():
         assert f"{int(code)}  {meaning}" in shown
         assert f"| {int(code)} | {meaning} |" in DOCS
+
+
+def test_every_option_named_in_the_docs_exists() -> None:
+    named = set(re.findall(r"`(?:-\w`, `)?(--[a-z-]+)", DOCS)) - {"--help", "--version"}
+    assert named <= {spelling for option in OPTIONS.values() for spelling in option.opts}
 
 
 def test_choosing_insightface_says_what_its_packs_are_for() -> None:

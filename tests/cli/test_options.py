@@ -20,12 +20,14 @@ def used(run: Run, *arguments: object, **variables: str) -> Verification:
 
 def live(result: Verification) -> float | None:
     assert result.thresholds is not None
-    return result.thresholds.live
+    (threshold,) = result.thresholds.liveness
+    return threshold.live
 
 
 def test_default_is_the_balanced_point(run: Run, photo: Photo) -> None:
-    limits = used(run, photo("a.png")).thresholds
-    assert limits is not None and (limits.operating_point, limits.live) == ("balanced", 0.5)
+    thresholds = used(run, photo("a.png")).thresholds
+    assert thresholds is not None
+    assert [(one.point, one.live) for one in thresholds.liveness] == [("balanced", 0.5)]
 
 
 def test_threshold_is_obeyed(run: Run, photo: Photo) -> None:
@@ -36,12 +38,27 @@ def test_threshold_is_obeyed(run: Run, photo: Photo) -> None:
 
 
 def test_operating_point_is_obeyed(run: Run, photo: Photo) -> None:
-    assert live(used(run, photo("a.png"), "--operating-point", "strict")) == 0.9
+    assert live(used(run, photo("a.png"), "--threshold", "strict")) == 0.9
 
 
-def test_threshold_and_operating_point_exclude_each_other(run: Run, photo: Photo) -> None:
-    ran = run("verify", photo("a.png"), "--threshold", "0.5", "--operating-point", "strict")
-    assert ran.exit_code == 2 and "exclude each other" in ran.stderr
+def test_match_threshold_is_obeyed(run: Run, photo: Photo) -> None:
+    path = photo("a.png")
+    arguments = (photo("b.png", seed=1), "--reference", path, "--match-threshold")
+    assert used(run, *arguments, "-1").accepted
+    result = used(run, *arguments, "strict")
+    assert not result.accepted and result.thresholds is not None and result.thresholds.match is not None
+    assert result.thresholds.match.point == "strict"
+
+
+def test_several_backends_need_a_rule_that_combines_them(run: Run, photo: Photo) -> None:
+    path, two = photo("a.png"), ("--liveness", "fake", "--liveness", "doubting")
+    ran = run("verify", path, *two)
+    assert ran.exit_code == 2 and "combine" in ran.stderr
+    assert not used(run, path, *two, "--combine", "all").accepted
+    assert used(run, path, "--liveness", "fake").accepted
+    said = run("verify", path, *two, "--combine", "all").stdout
+    assert "P(live) fake" in said and "P(live) doubting" in said
+    assert "from fake: " in said and "from doubting: " in said
 
 
 @pytest.mark.parametrize("threshold", ["1.5", "-0.1", "nan", "half"])
@@ -60,41 +77,41 @@ def test_named_backend_is_used_and_an_unknown_one_refused(run: Run, photo: Photo
 
 
 def test_backend_without_measured_points_needs_a_threshold(run: Run, photo: Photo) -> None:
-    arguments = ("verify", photo("a.png"), "--set", "liveness_options.measured=false")
+    arguments = ("verify", photo("a.png"), "--liveness", "tunable", "--set", "options.tunable.measured=false")
     ran = run(*arguments)
-    assert ran.exit_code == 2 and "--threshold" in ran.stderr
+    assert ran.exit_code == 2 and "threshold" in ran.stderr
     ran = run(*arguments, "--threshold", "0.5")
-    assert ran.exit_code == 0 and "nothing is known of the errors" in ran.stdout
+    assert ran.exit_code == 0 and "Error rates at this threshold have not been measured." in ran.stdout
 
 
 def test_named_option_beats_set_beats_environment_beats_file(run: Run, photo: Photo, tmp_path: Path) -> None:
     file = tmp_path / "faceauth.toml"
-    file.write_text("[policy]\nlive_threshold = 0.1\n")
+    file.write_text('liveness = "fake"\nthreshold = 0.1\n')
     from_file = (photo("a.png"), "--config", file)
     assert live(used(run, *from_file)) == 0.1
-    variable = {"FACEAUTH_POLICY__LIVE_THRESHOLD": "0.2"}
+    variable = {"FACEAUTH_THRESHOLD": "0.2"}
     assert live(used(run, *from_file, **variable)) == 0.2
-    assert live(used(run, *from_file, "--set", "policy.live_threshold=0.3", **variable)) == 0.3
-    given = ("--set", "policy.live_threshold=0.3", "--threshold", "0.4")
+    assert live(used(run, *from_file, "--set", "threshold=0.3", **variable)) == 0.3
+    given = ("--set", "threshold=0.3", "--threshold", "0.4")
     assert live(used(run, *from_file, *given, **variable)) == 0.4
 
 
 def test_setting_that_does_not_exist_is_refused_with_its_neighbour(run: Run, photo: Photo) -> None:
-    ran = run("verify", photo("a.png"), "--set", "policy.facez=largest")
+    ran = run("verify", photo("a.png"), "--set", "facez=largest")
     assert ran.exit_code == 2 and "faces" in ran.stderr
 
 
 def test_null_does_not_pass_for_a_setting_that_was_taken_back(run: Run, photo: Photo, tmp_path: Path) -> None:
-    (tmp_path / "strict.toml").write_text("[policy]\nmatch_threshold = 0.9\n")
-    setting = "policy.match_threshold=null"
+    (tmp_path / "strict.toml").write_text("match_threshold = 0.9\n")
+    setting = "match_threshold=null"
     ran = run("verify", photo("a.png"), "--config", tmp_path / "strict.toml", "--set", setting)
     assert ran.exit_code == 2 and setting in ran.stderr and ran.stdout == ""
 
 
-def test_policy_can_switch_liveness_off_and_the_summary_says_so(run: Run, photo: Photo) -> None:
+def test_a_setting_can_switch_liveness_off_and_the_summary_says_so(run: Run, photo: Photo) -> None:
     path = photo("a.png")
-    ran = run("verify", path, "--reference", path, "--set", "policy.require_liveness=false")
-    assert ran.exit_code == 0 and "the policy does not require liveness" in ran.stdout
+    ran = run("verify", path, "--reference", path, "--set", "require_liveness=false")
+    assert ran.exit_code == 0 and "the configuration does not require liveness" in ran.stdout
 
 
 def test_settings_are_nested_and_json_where_they_are_json() -> None:

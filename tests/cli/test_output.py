@@ -1,22 +1,20 @@
 """What reaches the terminal, and what does not."""
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from subprocess import CompletedProcess
 
 import pytest
 
 from faceauth.cli import output
 from faceauth.errors import UsageError
 
-Process = Callable[..., "CompletedProcess[str]"]
+from .conftest import Process
 
 
 def test_warnings_of_the_library_are_notes_and_its_errors_stay_in_the_results(process: Process) -> None:
     noisy = """
-import logging
+import click, faceauth.cli, logging
 def noisy():
     logging.getLogger("faceauth").warning("a licence")
     logging.getLogger("faceauth").error("a failed stage")
@@ -29,6 +27,12 @@ faceauth.cli.program.add_command(click.Command("noisy", callback=noisy))
 def test_error_of_several_lines_becomes_one(capsys: pytest.CaptureFixture[str]) -> None:
     output.error("found\n  this\x1b[2J, [bold]expected[/bold]\nthat")
     assert capsys.readouterr() == ("", "Error: found this\\x1b[2J, [bold]expected[/bold] that\n")
+
+
+def test_error_that_repeats_a_whole_photo_is_cut_short(capsys: pytest.CaptureFixture[str]) -> None:
+    output.error(f"data:{'A' * 100_000} does not exist: name a photo.")
+    said = capsys.readouterr().err
+    assert len(said) < 1100 and said.startswith("Error: data:") and said.endswith("name a photo.\n")
 
 
 MARK = b"written by a test"

@@ -20,11 +20,18 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def names(*arguments: str) -> list[str]:
-    return [path.as_posix() for path in find_photos(arguments)]
+    return [path.as_posix() for path in find_photos(arguments).paths]
 
 
 def test_folder_is_searched_in_depth_and_in_order_without_hidden_files(tree: Path) -> None:
     assert names("in") == ["in/a.jpg", "in/b.png", "in/sub/c.png", "in/sub/deep/d.PNG"]
+
+
+def test_what_a_folder_holds_beside_images_is_told_but_for_hidden_files(tree: Path) -> None:
+    (tree / "in/sub/link").symlink_to(tree / "in")
+    found = find_photos(["in", "in/sub/deep"])
+    assert [path.as_posix() for path in found.skipped] == ["in/notes.txt", "in/sub/link"]
+    assert find_photos(["in/notes.txt", "in"]).skipped == (Path("in/sub/link"),), "verified, since it was named"
 
 
 def test_glob_that_the_shell_left_alone_is_expanded(tree: Path) -> None:
@@ -32,7 +39,7 @@ def test_glob_that_the_shell_left_alone_is_expanded(tree: Path) -> None:
     assert names("in/**/*.png") == ["in/b.png", "in/sub/c.png"]
 
 
-def test_glob_that_matches_a_folder_means_its_pictures(tree: Path) -> None:
+def test_glob_that_matches_a_folder_means_its_images(tree: Path) -> None:
     assert names("in/s*") == ["in/sub/c.png", "in/sub/deep/d.PNG"]
 
 

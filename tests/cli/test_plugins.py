@@ -1,5 +1,6 @@
 """``faceauth plugins``: what is installed, and whether it keeps its contract."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def test_check_of_one_stage_leaves_the_others_alone(run: Run) -> None:
 def test_check_of_a_backend_that_breaks_its_contract_says_which_rule(run: Run) -> None:
     ran = run("plugins", "check", "silent")
     assert ran.exit_code == 4
-    assert "broken  answers every crop with float32 in range: returned" in ran.stdout
+    assert "broken  reads a read-only, non-contiguous view: returned float64" in ran.stdout
 
 
 def test_check_of_a_backend_that_cannot_be_imported_is_one_line(run: Run) -> None:
@@ -81,3 +82,13 @@ def test_check_of_an_unknown_name_lists_what_is_installed(run: Run) -> None:
 def test_check_respects_the_allow_list(run: Run) -> None:
     ran = run("plugins", "check", "fake", FACEAUTH_ALLOWED_PLUGINS='["others"]')
     assert ran.exit_code == 2 and "allow-list" in ran.stderr
+
+
+def test_list_and_check_say_the_same_in_json(run: Run) -> None:
+    entries = [json.loads(line) for line in run("plugins", "list", "--json").stdout.splitlines()]
+    assert {"stage": "liveness", "name": "fake", "distribution": "faceauth-fakes", "version": "1.2", "builtin": False,
+            "value": "faceauth_fakes:Liveness"} in entries  # fmt: skip
+    ran = run("plugins", "check", "silent", "--json")
+    (checked,) = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert ran.exit_code == 4 and (checked["name"], checked["stage"]) == ("silent", "liveness")
+    assert not all(finding["passed"] for finding in checked["findings"])
