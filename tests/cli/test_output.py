@@ -1,5 +1,6 @@
 """What reaches the terminal, and what does not."""
 
+import json
 import os
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,12 @@ def test_error_that_repeats_a_whole_photo_is_cut_short(capsys: pytest.CaptureFix
     output.error(f"data:{'A' * 100_000} does not exist: name a photo.")
     said = capsys.readouterr().err
     assert len(said) < 1100 and said.startswith("Error: data:") and said.endswith("name a photo.\n")
+
+
+def test_json_with_half_a_character_is_still_unicode(capsys: pytest.CaptureFixture[str]) -> None:
+    output.json_line({"name": "\udcff", "paths": ["\udc80", 1, None], "inner": {"\udcff": True}})
+    expected = {"name": r"\udcff", "paths": [r"\udc80", 1, None], "inner": {r"\udcff": True}}
+    assert json.loads(capsys.readouterr().out) == expected
 
 
 MARK = b"written by a test"
