@@ -13,7 +13,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONSOLE = re.findall(r"```console\n\$ (faceauth [^\n]+)\n(.*?)```", README, re.DOTALL)
 PYTHON = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 WIDTH = "100"
-MAIN = "from faceauth.cli import main; main()"
+MAIN = "from faceauth_command import main; main()"
 
 
 def without_time(text: str) -> list[str]:

@@ -144,7 +144,7 @@ def _show(finding: Finding) -> None:
     mark, style = {None: ("", ""), True: ("ok", "green"), False: ("broken", "bold red")}[finding.works]
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(width=6)
-    table.add_column(min_width=14)
+    table.add_column(min_width=18)
     table.add_column(overflow="fold")
     table.add_row(Text(mark, style=style), Text(readable(finding.name), style="dim"), readable(finding.found))
     output.show(Padding(table, (0, 0, 0, 1)))

@@ -75,8 +75,10 @@ def show_line(content: "RenderableType") -> None:
 
 
 def note(text: str) -> None:
-    """A remark to stderr."""
-    _STDERR.write(text + "\n")
+    """A remark to stderr: wrapped on a terminal, one line elsewhere."""
+    from rich.text import Text
+
+    _STDERR.write(_rendered(Text(text), sys.stderr, soft_wrap=not sys.stderr.isatty()))
 
 
 def error(message: str) -> None:

@@ -81,7 +81,7 @@ def command(
     pipeline = Pipeline(config)
     judged: list[Image] = []
     on_judged = (lambda image, _: judged.append(image)) if targets else None
-    images = [_source(path, photos) for path in found.paths]
+    images = _images(found, photos, max_bytes=config.limits.max_bytes)
     if reference is None:
         results = pipeline.verify_many(images, on_judged=on_judged)
     else:
@@ -111,8 +111,9 @@ def _photos(arguments: tuple[str, ...]) -> Photos:
     return Photos((Path(STDIN),))
 
 
-def _source(path: Path, arguments: tuple[str, ...]) -> ImageSource:
-    return sys.stdin.buffer if arguments == (STDIN,) else path
+def _images(found: Photos, arguments: tuple[str, ...], *, max_bytes: int) -> Sequence[ImageSource]:
+    """The paths, or what comes in on stdin, however slowly: one byte too many is enough to refuse it."""
+    return [sys.stdin.buffer.read(max_bytes + 1)] if arguments == (STDIN,) else found.paths
 
 
 def _skipped(paths: Sequence[Path], *, every: bool) -> str:
