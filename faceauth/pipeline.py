@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, TypeVar, Unp
 import numpy as np
 
 from faceauth import gate
-from faceauth.backends.answers import check_embeddings, check_faces, check_p_live
+from faceauth.backends.answers import best_score, check_embeddings, check_faces, check_p_live
 from faceauth.backends.loading import Backends, Instances, Liveness, Stage
 from faceauth.backends.time_limit import Guard
 from faceauth.config import PipelineConfig, load_config, with_settings
@@ -22,7 +22,7 @@ from faceauth.gate import GatePolicy
 from faceauth.imaging.decoding import ImageSource, load_image
 from faceauth.imaging.limits import ImageLimits
 from faceauth.imaging.sources import source_name
-from faceauth.policy import Threshold, choose_face, liveness_thresholds, match_threshold
+from faceauth.policy import Threshold, choose_face, liveness_thresholds, match_threshold, sure_beside_others
 from faceauth.presentation import Presentation
 from faceauth.results import Face, LivenessResult, LivenessScore, MatchResult, Reason, Template, Verification, decide
 from faceauth.stages import Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
@@ -264,16 +264,23 @@ class Pipeline:
         try:
             with one.timed("detection"):
                 one.faces = tuple(stage.guard.call(lambda: check_faces(stage.backend.detect(image), image)))
-            chosen = choose_face(one.faces, self._config.faces)
+            chosen = choose_face(image, one.faces, self._config.faces)
             if isinstance(chosen, Reason):
                 return one.close(chosen, at="detection")
             one.face = chosen
             with one.timed("gate"):
                 rejection = self._gate_guard.call(lambda: gate.check(image, chosen, gate_policy))
+            if rejection is None:
+                with one.timed("detection"):
+                    rejection = gate.check_upright(image, chosen, self._best_score)
             if rejection is not None:
                 one.close(rejection.reason, rejection.message, at="gate")
         except ScoreError as error:
             one.fail(error)
+
+    def _best_score(self, image: Image) -> float:
+        stage = self._backends.detection
+        return stage.guard.call(lambda: best_score(stage.backend.detect(image)))
 
     def _check_liveness(self, one: Presentation, liveness: Liveness) -> None:
         """P(live) by each member; a presentation that is not live ends here."""
@@ -299,7 +306,10 @@ class Pipeline:
         )
         reason = decide(Thresholds(liveness=self._liveness_thresholds), one.liveness, None)
         if reason is not Reason.LIVE:
-            one.close(reason, at="liveness")
+            return one.close(reason, at="liveness")
+        beside_others = self._config.faces == "exactly_one" and len(one.faces or ()) > 1
+        if beside_others and not sure_beside_others(one.liveness, self._liveness_thresholds):
+            one.close(Reason.SEVERAL_FACES, at="liveness")
 
     def _score(self, one: Presentation, stage: Stage[LivenessBackend], crops: Sequence[Crop]) -> LivenessScore:
         one.took_part(stage.provenance)

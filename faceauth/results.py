@@ -42,6 +42,7 @@ class Reason(StrEnum):
     TOO_DARK = "too_dark"
     TOO_BRIGHT = "too_bright"
     TOO_BLURRED = "too_blurred"
+    NO_COLOR = "no_color"
     REFERENCE_UNUSABLE = "reference_unusable"
     IMAGE_UNUSABLE = "image_unusable"
     STAGE_FAILED = "stage_failed"
@@ -64,6 +65,7 @@ VERDICT_OF: Mapping[Reason, Verdict] = MappingProxyType(
         Reason.TOO_DARK: Verdict.UNCERTAIN,
         Reason.TOO_BRIGHT: Verdict.UNCERTAIN,
         Reason.TOO_BLURRED: Verdict.UNCERTAIN,
+        Reason.NO_COLOR: Verdict.UNCERTAIN,
         Reason.REFERENCE_UNUSABLE: Verdict.UNCERTAIN,
         Reason.IMAGE_UNUSABLE: Verdict.UNCERTAIN,
     }

@@ -52,6 +52,16 @@ def test_the_command_prints_a_table_and_writes_what_it_measured(tmp_path: Path) 
     assert {"decode", "detection", "gate"} <= {measured["name"] for measured in document["rows"]}
 
 
+def test_the_rules_of_the_gate_are_measured_on_a_few_images(shared: Path, tmp_path: Path) -> None:
+    out = tmp_path / "gate_rules.json"
+    command = [sys.executable, "-m", "benchmarks.gate_rules", "--shared", str(shared), "--every", "400"]
+    done = subprocess.run([*command, "--out", str(out)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(out.read_text())
+    assert found["decoys"]["composites"] >= 2 and found["grey"]["test attacks, grey"]["judged"] > 0
+    assert not found["turns"]["lfw turned by 180"].get("live") and found["turns"]["lfw turned by 0"]["live"] > 0
+
+
 def test_a_result_file_names_no_host_and_no_folder(tmp_path: Path) -> None:
     (path,) = write([row()], tmp_path, seconds=1.0)
     content = path.read_text() + path.name

@@ -1,6 +1,7 @@
-"""Rules of the gate: each criterion at, above and below its limit, on synthetic pictures and known head poses."""
+"""Rules of the gate: each criterion at, above and below its limit, on synthetic images and known head poses."""
 
 import csv
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from faceauth import gate
 from faceauth.gate import GatePolicy, HeadPose, Landmarks, Rejection, check, head_pose, share_outside
+from faceauth.pipeline import Pipeline
 from faceauth.results import Face, Reason
 from faceauth.stages import Image
+from faceauth.testing import FakeLiveness
 
 HEAD = np.array([(-0.5, -0.571, 0.48), (0.5, -0.571, 0.48), (0, 0, 0), (-0.414, 0.583, 0.48), (0.414, 0.583, 0.48)])
 """The generic head of the module's docstring: x right, y down, z away from the camera."""
@@ -34,10 +37,11 @@ def face(box: tuple[float, float, float, float] = (50, 40, 150, 160), landmarks:
 
 
 def picture(low: int = 60, high: int = 190) -> Image:
-    """200 x 200, a sharp checkerboard of 6 px with a mild gradient, between two lumas."""
+    """200 x 200, a sharp checkerboard of 6 px between two lumas, with mild gradients of its own in blue and red."""
     rows, columns = np.mgrid[:200, :200]
-    board = ((rows // 6 + columns // 6) % 2) * 0.8 + columns / 1000
-    return np.dstack([low + (high - low) * board] * 3).astype(np.uint8)
+    board = ((rows // 6 + columns // 6) % 2) * 0.7
+    share = np.dstack([board + rows / 700, board + columns / 700, board + (200 - rows) / 700])
+    return (low + (high - low) * share).astype(np.uint8)
 
 
 def reason(image: Image, one: Face, policy: GatePolicy | None = None) -> Reason | None:
@@ -154,9 +158,10 @@ def test_a_dark_face_is_told_to_turn_on_a_light() -> None:
 
 
 def test_dark_skin_with_highlights_is_not_called_dark() -> None:
-    image = np.full((200, 200, 3), 25, np.uint8)
-    image[::3, ::3] = 30
-    image[85:115, 85:115] = 110
+    image = np.full((200, 200, 3), (20, 25, 30), np.uint8)
+    image[::3, ::3] = (35, 30, 25)
+    image[85:115, 85:115] = (90, 110, 130)
+    image[95:105, 95:105] = (130, 110, 90)
     assert reason(image, face()) is None
 
 
@@ -180,9 +185,7 @@ def test_a_blurred_face_is_told_to_hold_still(astronaut: Image) -> None:
 
 def test_sharpness_falls_with_blur_and_hardly_depends_on_size_and_contrast(astronaut: Image) -> None:
     def measure(image: Image, scale: float = 1.0) -> float:
-        luma = gate._inner_luma(image, face(tuple(scale * v for v in (178, 72, 268, 186))))  # type: ignore[arg-type]
-        assert luma is not None
-        return gate.sharpness(luma)
+        return gate.face_sharpness(image, face(tuple(scale * v for v in (178, 72, 268, 186))))  # type: ignore[arg-type]
 
     sharp = measure(astronaut)
     blurred = [measure(cv2.GaussianBlur(astronaut, (0, 0), sigma)) for sigma in (1, 2, 4, 8)]
@@ -192,9 +195,84 @@ def test_sharpness_falls_with_blur_and_hardly_depends_on_size_and_contrast(astro
     assert measure(np.asarray(larger, np.uint8), 3.0) == pytest.approx(sharp, rel=0.25)
 
 
+def test_a_face_outside_the_image_has_no_sharpness() -> None:
+    assert gate.face_sharpness(picture(), face((250, 0, 350, 100))) == 0.0
+
+
 @pytest.mark.parametrize("grey", [0, 100, 255])
 def test_a_flat_picture_is_never_good_enough(grey: int) -> None:
     assert check(np.full((200, 200, 3), grey, np.uint8), face(), GatePolicy()) is not None
+
+
+# --- colour ----------------------------------------------------------------------------------------------------------
+
+
+def as_grey(image: Image) -> Image:
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def astronaut_face() -> Face:
+    return face((178, 72, 268, 186))
+
+
+def test_a_grey_image_is_told_to_use_a_colour_camera(astronaut: Image) -> None:
+    rejection = check(as_grey(astronaut), astronaut_face(), GatePolicy())
+    assert rejection is not None and rejection.reason is Reason.NO_COLOR and "colour camera" in rejection.message
+    assert reason(as_grey(astronaut), astronaut_face(), GatePolicy(min_color_spread=0.0)) is None
+
+
+def test_a_grey_image_has_no_colour_as_a_jpeg_or_with_a_tint(astronaut: Image) -> None:
+    grey = as_grey(astronaut)
+    for quality in (30, 60, 95):
+        stored = cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        assert reason(np.asarray(stored, np.uint8), astronaut_face()) is Reason.NO_COLOR
+    for tint_bgr in ((0.8, 0.7, 1.0), (0.7, 1.0, 0.7), (0.5, 0.5, 1.0)):
+        assert reason((grey * np.array(tint_bgr)).astype(np.uint8), astronaut_face()) is Reason.NO_COLOR
+
+
+def test_dim_noisy_and_coloured_light_leave_a_face_its_colour(astronaut: Image) -> None:
+    noise = np.random.default_rng(0).normal(0, 2, astronaut.shape)
+    dim = np.clip(astronaut * 0.25 + noise, 0, 255).astype(np.uint8)
+    assert reason(dim, astronaut_face()) is None
+    for light in ((1.0, 0.7, 0.5), (0.4, 0.7, 1.0)):
+        assert reason((astronaut * np.array(light)).astype(np.uint8), astronaut_face()) is None
+
+
+# --- upright ---------------------------------------------------------------------------------------------------------
+
+
+def looks(scores: dict[int, float]) -> Callable[[Image], float]:
+    """A detector's best score in the crop of ``picture()`` turned by degrees; 0.5 where none is given."""
+    crop = gate.square_crop(picture(), face().box_xyxy, gate._AROUND).pixels
+    known = [(gate._turned(crop, degrees) if degrees else crop, score) for degrees, score in scores.items()]
+    return lambda image: next((score for seen, score in known if np.array_equal(seen, image)), 0.5)
+
+
+def test_a_face_that_is_found_best_as_it_stands_is_upright() -> None:
+    assert gate.check_upright(picture(), face(), looks({0: 0.9})) is None
+    assert gate.check_upright(picture(), face(), lambda image: 0.9) is None
+
+
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_a_face_that_is_found_better_after_a_quarter_turn_is_refused(degrees: int) -> None:
+    rejection = gate.check_upright(picture(), face(), looks({0: 0.9, degrees: 0.901}))
+    assert rejection is not None and rejection.reason is Reason.FACE_TURNED_AWAY and "upright" in rejection.message
+
+
+@pytest.mark.parametrize("degrees", [135, 225])
+def test_a_face_that_is_found_clearly_better_after_a_diagonal_turn_is_refused(degrees: int) -> None:
+    assert gate.check_upright(picture(), face(), looks({0: 0.8, degrees: 0.83})) is None
+    assert gate.check_upright(picture(), face(), looks({0: 0.8, degrees: 0.85})) is not None
+
+
+def test_a_face_that_is_not_found_again_is_refused() -> None:
+    assert gate.check_upright(picture(), face(), lambda image: 0.0) is not None
+
+
+def test_a_quarter_turn_keeps_every_pixel() -> None:
+    crop = np.ascontiguousarray(picture()[:96, 3:99])
+    for quarters in range(4):
+        assert np.array_equal(gate._turned(crop, 90 * quarters), np.rot90(crop, quarters))
 
 
 # --- policy ----------------------------------------------------------------------------------------------------------
@@ -208,11 +286,16 @@ def test_the_cheapest_criterion_answers_first() -> None:
     assert reason(picture(0, 5), face(landmarks=turned(yaw=80)), lenient) is Reason.FACE_TURNED_AWAY
 
 
-def test_for_a_reference_only_the_size_counts() -> None:
+def test_for_a_reference_light_and_colour_do_not_count_and_all_else_does(astronaut: Image) -> None:
     reference = GatePolicy(min_face_px=80).for_reference()
-    blurred = cv2.GaussianBlur(picture(0, 8), (0, 0), 9)
-    assert reason(blurred, face((-60, 40, 60, 160), turned(75, 50, 80)), reference) is None
+    for image in (picture(0, 15), picture(220, 255), as_grey(picture())):
+        assert reason(image, face(), reference) is None and reason(image, face()) is not None
     assert reason(picture(), face((50, 50, 100, 129)), reference) is Reason.FACE_TOO_SMALL
+    assert reason(picture(), face((-60, 40, 60, 160)), reference) is Reason.FACE_OUTSIDE_FRAME
+    for pose in ((75, 0, 0), (0, 50, 0), (0, 0, 50)):
+        assert reason(picture(), face(landmarks=turned(*pose)), reference) is Reason.FACE_TURNED_AWAY
+    soft = np.asarray(cv2.GaussianBlur(astronaut, (0, 0), 6), np.uint8)
+    assert reason(soft, astronaut_face(), reference) is Reason.TOO_BLURRED
 
 
 @pytest.mark.parametrize("box", [(200, 0, 300, 100), (-200, 0, -100, 100), (150, 50, 50, 150), (180, 50, 280, 150)])
@@ -243,6 +326,11 @@ def test_any_finite_face_gets_an_answer_with_a_sentence(
         {"max_yaw_deg": float("nan")},
         {"min_sharpness": -1},
         {"max_luma_p5": 256},
+        {"min_color_spread": 1.1},
+        {"min_face_px": True},
+        {"min_sharpness": True},
+        {"max_roll_deg": "30"},
+        {"min_face_px": 64.0},
         {"smallest": 1},
     ],
 )
@@ -265,3 +353,15 @@ def test_the_gate_refuses_few_live_people(shared: Path) -> None:
         rejected.append(check(image, face((x, y, x + w, y + h), points), GatePolicy()))  # type: ignore[arg-type]
     assert len(rows) > 500
     assert sum(r is not None for r in rejected) / len(rows) < 0.05
+
+
+def test_images_of_people_on_their_side_or_on_their_head_are_refused(shared: Path) -> None:
+    """A spread of LFW: all of the turned ones, none of the upright ones."""
+    verifier = Pipeline(liveness=FakeLiveness(1.0), threshold=0.5, faces="largest")
+    paths = sorted((shared / "data" / "lfw").rglob("*.jpg"))[::40]
+    assert len(paths) > 30
+    for path in paths:
+        image = np.asarray(cv2.imread(str(path)), np.uint8)
+        assert verifier.verify(image).reason in (Reason.LIVE, Reason.NO_COLOR)
+        for quarters in (1, 2, 3):
+            assert not verifier.verify(np.ascontiguousarray(np.rot90(image, quarters))).accepted

@@ -47,6 +47,11 @@ def face_at(left: float, top: float, side: float) -> Face:
     return Face(box_xyxy=Box(left, top, left + side, top + side), score=0.9, landmarks_px=landmarks)  # type: ignore[arg-type]
 
 
+def whole_images(detector: FakeDetector) -> int:
+    """How many images a detector was asked for, crops that it sees turned apart."""
+    return sum(image.shape == noise_image().shape for image in detector.seen)
+
+
 class TestVerify:
     def test_accepts_a_live_face(self) -> None:
         result = pipeline().verify(noise_image())
@@ -100,11 +105,52 @@ class TestVerify:
         assert result.skipped["liveness"] == "an earlier stage ended the presentation: no_face"
 
     def test_two_faces_are_refused_unless_the_largest_is_asked_for(self) -> None:
-        small, large = face_in(noise_image(), share=0.4), face_in(noise_image(), share=0.6)
+        small, large = face_in(noise_image(), share=0.55), face_in(noise_image(), share=0.6)
         result = pipeline(detector=FakeDetector([small, large])).verify(noise_image())
         assert (result.accepted, result.reason, result.faces) == (False, Reason.SEVERAL_FACES, (small, large))
         result = pipeline(faces="largest", detector=FakeDetector([small, large])).verify(noise_image())
         assert (result.accepted, result.face, result.faces) == (True, large, (small, large))
+
+    def test_a_small_face_in_the_background_is_listed_and_not_judged(self) -> None:
+        small, large = face_at(5, 5, 40), face_at(120, 60, 130)
+        result = pipeline(detector=FakeDetector([small, large])).verify(noise_image())
+        assert (result.accepted, result.face, result.faces) == (True, large, (small, large))
+
+    def test_beside_a_face_in_the_background_a_score_near_the_threshold_is_not_enough(self) -> None:
+        small, large = face_at(5, 5, 40), face_at(120, 60, 130)
+        for p_live, faces, expected in (
+            (0.74, [small, large], Reason.SEVERAL_FACES),
+            (0.76, [small, large], Reason.LIVE),
+            (0.74, [large], Reason.LIVE),
+        ):
+            verifier = pipeline(detector=FakeDetector(faces), liveness=FakeLiveness(p_live))
+            assert verifier.verify(noise_image()).reason is expected
+        asked_for = pipeline(detector=FakeDetector([small, large]), liveness=FakeLiveness(0.5), faces="largest")
+        assert asked_for.verify(noise_image()).accepted
+
+    def test_an_image_on_its_side_or_on_its_head_is_refused_and_never_scored(self, astronaut: Image) -> None:
+        liveness = FakeLiveness()
+        verifier = pipeline(detector=YuNet(), liveness=liveness)  # type: ignore[arg-type]
+        for quarters in (1, 2, 3):
+            result = verifier.verify(np.ascontiguousarray(np.rot90(astronaut, quarters)))
+            assert (result.verdict, result.reason) == (Verdict.UNCERTAIN, Reason.FACE_TURNED_AWAY)
+        assert liveness.seen == []
+        assert verifier.verify(astronaut).accepted
+
+    def test_an_image_on_its_side_or_on_its_head_is_no_reference(self, astronaut: Image) -> None:
+        verifier = pipeline(detector=YuNet())  # type: ignore[arg-type]
+        assert verifier.verify(astronaut, astronaut).accepted
+        for quarters in (1, 2, 3):
+            turned = np.ascontiguousarray(np.rot90(astronaut, quarters))
+            assert verifier.verify(astronaut, turned).reason is Reason.REFERENCE_UNUSABLE
+            with pytest.raises(ImageError):
+                verifier.embed(turned)
+
+    @pytest.mark.parametrize("answer", [None, [1], [face_in(noise_image()).model_copy(update={"score": float("nan")})]])
+    def test_a_detector_that_breaks_its_contract_on_the_second_look_denies(self, answer: object) -> None:
+        detector = FakeDetector(lambda image: [face_in(image)] if image.shape == noise_image().shape else answer)
+        result = pipeline(detector=detector).verify(noise_image())
+        assert (result.reason, result.failed) == (Reason.STAGE_FAILED, "detection")
 
     def test_a_face_that_the_gate_refuses_is_never_scored(self) -> None:
         liveness = FakeLiveness()
@@ -130,7 +176,7 @@ class TestVerify:
         assert verifier.verify(image, image).face == large
         assert liveness.seen[0][0].mean() == pytest.approx(140, abs=10)
         assert embedder.seen[0][0, 40:80, 40:80].mean() == pytest.approx(140, abs=15)
-        assert len(detector.seen) == 2  # one for the presentation, one for the reference
+        assert whole_images(detector) == 2  # one for the presentation, one for the reference
 
     def test_the_picture_is_read_only_for_a_backend_and_unchanged_for_the_caller(self) -> None:
         def scribble(image: Image) -> object:
@@ -195,11 +241,19 @@ class TestVerify:
         with pytest.raises(UsageError, match="is the person enrolled"):
             pipeline().verify_many([noise_image()], None)  # type: ignore[arg-type]
 
-    def test_a_reference_may_be_dark_and_blurred_but_not_tiny(self) -> None:
-        dark = np.full((240, 320, 3), 3, np.uint8)
-        assert pipeline(match_threshold=-1.0).verify(noise_image(), dark).reason is Reason.LIVE_AND_MATCHED
-        tiny = FakeDetector(lambda image: [face_in(image, share=0.05 if (image == 3).all() else 0.5)])
-        assert pipeline(detector=tiny).verify(noise_image(), dark).reason is Reason.REFERENCE_UNUSABLE
+    def test_a_reference_may_be_dark_and_grey(self) -> None:
+        dark = np.repeat(noise_image()[:, :, :1] // 8, 3, axis=2)
+        verifier = pipeline(match_threshold=-1.0)
+        assert verifier.verify(noise_image(), dark).reason is Reason.LIVE_AND_MATCHED
+        assert verifier.verify(dark).reason is Reason.TOO_DARK
+
+    @pytest.mark.parametrize("face", [face_at(100, 100, 40), face_at(-60, 60, 120)], ids=["tiny", "half outside"])
+    def test_a_face_that_the_gate_refuses_is_no_reference(self, face: Face) -> None:
+        reference = noise_image(1)
+        detector = FakeDetector(lambda image: [face if np.array_equal(image, reference) else face_in(image)])
+        verifier = pipeline(detector=detector, match_threshold=-1.0)
+        assert verifier.verify(noise_image(), reference).reason is Reason.REFERENCE_UNUSABLE
+        assert verifier.verify(reference, noise_image()).accepted is False
 
     def test_a_result_survives_json(self) -> None:
         result = pipeline().verify(noise_image(1), noise_image(2))
@@ -386,7 +440,7 @@ class TestVerifyMany:
     def test_the_reference_is_embedded_once(self) -> None:
         detector = FakeDetector()
         list(pipeline(detector=detector).verify_many([noise_image(1)] * 4, noise_image(1)))
-        assert len(detector.seen) == 5
+        assert whole_images(detector) == 5
 
     def test_an_unusable_reference_raises_before_the_first_picture_is_taken(self, tmp_path: Path) -> None:
         with pytest.raises(ImageUnreadable):

@@ -1,5 +1,9 @@
 """Which thresholds are in force for a configuration, and which face is judged."""
 
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
 import pytest
 
 from faceauth.backends.combination import combine
@@ -7,6 +11,7 @@ from faceauth.calibration.points_file import LoadedPoints, MemberCalibration, Po
 from faceauth.errors import UsageError
 from faceauth.policy import Threshold, choose_face, liveness_thresholds, match_threshold
 from faceauth.results import Box, Face, Reason
+from faceauth.stages import Image
 from faceauth.thresholds import LivenessThreshold, OperatingPoints
 from tests.pipelines import match_points, operating_points
 
@@ -105,21 +110,71 @@ class TestMatchThreshold:
             match_threshold("balanced", None)
 
 
-def face(left: float, side: float, score: float = 0.9) -> Face:
+def textured(*blurred: Face) -> Image:
+    """400 x 400, noise everywhere, out of focus within the boxes of ``blurred``."""
+    image = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
+    soft = cv2.GaussianBlur(image, (0, 0), 6)
+    for one in blurred:
+        left, top, right, bottom = (round(value) for value in one.box_xyxy)
+        image[top:bottom, left:right] = soft[top:bottom, left:right]
+    return image
+
+
+def face(left: float, side: float, score: float = 0.9, top: float = 100.0) -> Face:
     return Face(
-        box_xyxy=Box(left, 0.0, left + side, side),
+        box_xyxy=Box(left, top, left + side, top + side),
         score=score,
         landmarks_px=tuple((left + i, 1.0) for i in range(5)),  # type: ignore[arg-type]
     )
 
 
+def beside(largest: Face, other: Face, *, blurred: Sequence[Face] = ()) -> Face | Reason:
+    chosen = choose_face(textured(*blurred), [other, largest], "exactly_one")
+    assert chosen == choose_face(textured(*blurred), [largest, other], "exactly_one")
+    return chosen
+
+
 class TestChooseFace:
     def test_no_face_is_no_face_by_every_rule(self) -> None:
-        assert choose_face([], "exactly_one") is choose_face([], "largest") is Reason.NO_FACE
-
-    def test_several_faces_are_refused_by_default(self) -> None:
-        assert choose_face([face(0, 90), face(100, 10)], "exactly_one") is Reason.SEVERAL_FACES
+        assert choose_face(textured(), [], "exactly_one") is choose_face(textured(), [], "largest") is Reason.NO_FACE
 
     def test_largest_is_largest_by_area_not_best_by_score(self) -> None:
-        small, large = face(0, 50, score=1.0), face(100, 60, score=0.7)
-        assert choose_face([small, large], "largest") == large
+        small, large = face(0, 150, score=1.0), face(200, 160, score=0.7)
+        assert choose_face(textured(), [small, large], "largest") == large
+
+    @pytest.mark.parametrize("side", [145, 150, 160])
+    def test_two_faces_of_about_one_size_are_several(self, side: float) -> None:
+        assert beside(face(0, 160), face(200, side)) is Reason.SEVERAL_FACES
+
+    def test_a_small_face_in_the_background_does_not_count(self) -> None:
+        largest = face(0, 160)
+        assert beside(largest, face(200, 60)) == largest
+
+    def test_a_smaller_face_counts_if_it_is_as_sharp_and_not_if_it_is_out_of_focus(self) -> None:
+        largest, other = face(0, 160), face(200, 125)
+        assert beside(largest, other) is Reason.SEVERAL_FACES
+        assert beside(largest, other, blurred=[other]) == largest
+
+    def test_a_face_of_nearly_the_same_size_counts_even_out_of_focus(self) -> None:
+        largest, other = face(0, 160), face(200, 140)
+        assert beside(largest, other, blurred=[other]) is Reason.SEVERAL_FACES
+
+    def test_a_larger_face_out_of_focus_does_not_take_the_place_of_a_sharp_one(self) -> None:
+        largest, sharp = face(0, 160), face(200, 90)
+        assert beside(largest, sharp) == largest
+        assert beside(largest, sharp, blurred=[largest]) is Reason.SEVERAL_FACES
+
+    def test_only_what_is_inside_the_image_counts(self) -> None:
+        largest = face(0, 160)
+        assert beside(largest, face(200, 140)) is Reason.SEVERAL_FACES
+        assert beside(largest, face(350, 140)) == largest
+        assert beside(face(-100, 160), face(200, 100)) is Reason.SEVERAL_FACES
+
+    def test_any_of_the_others_counts(self) -> None:
+        largest, tiny, second = face(0, 160, top=0), face(200, 40), face(200, 155, top=200)
+        assert choose_face(textured(), [largest, tiny, second], "exactly_one") is Reason.SEVERAL_FACES
+        assert choose_face(textured(), [largest, tiny], "exactly_one") == largest
+
+    def test_a_flat_image_leaves_the_choice_in_doubt(self) -> None:
+        flat = np.full((400, 400, 3), 128, np.uint8)
+        assert choose_face(flat, [face(0, 160), face(200, 100)], "exactly_one") is Reason.SEVERAL_FACES

@@ -27,14 +27,8 @@ def check_faces(faces: object, image: Image) -> list[Face]:
     Raises:
         ContractBroken: it is not.
     """
-    if not isinstance(faces, list) or not all(isinstance(face, Face) for face in faces):
-        raise ContractBroken(f"returned {_kind(faces)}, expected a list of Face")
+    checked = _listed(faces)
     height, width = image.shape[:2]
-    try:
-        checked = [Face.model_validate(dict(face)) for face in faces]  # a Face can be built past its own checks
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise ContractBroken(f"returned a face whose {first['loc'][0]} is wrong: {first['msg']}") from error
     for face in checked:
         left, top, right, bottom = face.box_xyxy
         if not (left < min(right, width) and top < min(bottom, height) and right > 0 and bottom > 0):
@@ -45,6 +39,25 @@ def check_faces(faces: object, image: Image) -> list[Face]:
         if not (abs(x - (left + right) / 2) <= reach_x and abs(y - (top + bottom) / 2) <= reach_y):
             raise ContractBroken(f"returned landmarks around ({x:.0f}, {y:.0f}) for the box {face.box_xyxy}")
     return checked
+
+
+def best_score(faces: object) -> float:
+    """The highest score of the detector's answer; 0 without a face. Where the faces lie is not looked at.
+
+    Raises:
+        ContractBroken: it is no list of faces.
+    """
+    return max((face.score for face in _listed(faces)), default=0.0)
+
+
+def _listed(faces: object) -> list[Face]:
+    if not isinstance(faces, list) or not all(isinstance(face, Face) for face in faces):
+        raise ContractBroken(f"returned {_kind(faces)}, expected a list of Face")
+    try:
+        return [Face.model_validate(dict(face)) for face in faces]  # a Face can be built past its own checks
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ContractBroken(f"returned a face whose {first['loc'][0]} is wrong: {first['msg']}") from error
 
 
 def check_p_live(p_live: object, n: int) -> Scores:
