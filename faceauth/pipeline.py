@@ -264,7 +264,8 @@ class Pipeline:
         try:
             with one.timed("detection"):
                 one.faces = tuple(stage.guard.call(lambda: check_faces(stage.backend.detect(image), image)))
-            chosen = choose_face(image, one.faces, self._config.faces)
+            found, rule = one.faces, self._config.faces
+            chosen = self._gate_guard.call(lambda: choose_face(image, found, rule))
             if isinstance(chosen, Reason):
                 return one.close(chosen, at="detection")
             one.face = chosen

@@ -146,6 +146,11 @@ class TestVerify:
             with pytest.raises(ImageError):
                 verifier.embed(turned)
 
+    def test_a_second_face_beyond_all_measure_denies(self) -> None:
+        vast = face_in(noise_image()).model_copy(update={"box_xyxy": Box(-1e308, -1e308, 1e308, 1e308)})
+        result = pipeline(detector=FakeDetector([face_in(noise_image()), vast])).verify(noise_image())
+        assert not result.accepted
+
     @pytest.mark.parametrize("answer", [None, [1], [face_in(noise_image()).model_copy(update={"score": float("nan")})]])
     def test_a_detector_that_breaks_its_contract_on_the_second_look_denies(self, answer: object) -> None:
         detector = FakeDetector(lambda image: [face_in(image)] if image.shape == noise_image().shape else answer)

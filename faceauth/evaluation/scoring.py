@@ -136,7 +136,7 @@ def with_detected_boxes(
     for record in records:
         if record.box_xyxy is None:
             image = load_image(record.path, config.limits)
-            face = choose_face(guard.call(partial(_detected, detector, image)), "largest")
+            face = choose_face(image, guard.call(partial(_detected, detector, image)), "largest")
             size_wh = (image.shape[1], image.shape[0])
             boxed.append(replace(record, box_xyxy=face.box_xyxy if isinstance(face, Face) else None, size_wh=size_wh))
         else:

@@ -120,7 +120,8 @@ class Settings(Frozen):
         description="True refuses to verify without a reference; one given must match anyway.",
     )
     faces: Literal["exactly_one", "largest"] = Field(
-        default="exactly_one", description="Refuse an image of several faces, or judge the largest."
+        default="exactly_one",
+        description="Refuse an image of several faces, small ones in the background apart, or judge the largest.",
     )
     gate: Annotated[GatePolicy, BeforeValidator(_numbers)] = Field(
         default=GatePolicy(), description="What a face must be like to be judged at all."
