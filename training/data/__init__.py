@@ -1,0 +1,1 @@
+"""Data: published collections and folders of portraits in, shards of labelled images out."""

@@ -1,0 +1,1 @@
+"""Release: trained weights in; ONNX and LiteRT files, cards and reports out."""

@@ -1,0 +1,1 @@
+"""Training: shards and a recipe in, weights of SpoofNet out."""
