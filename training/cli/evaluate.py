@@ -38,6 +38,7 @@ def evaluate(
     from faceauth.cli import output, tables
     from faceauth.evaluation.page import html_page
     from faceauth.evaluation.records import read_manifest
+    from faceauth.evaluation.report import DOCUMENT
     from training.evaluate.trained_network import (
         TrainedNetwork,
         crops_beside,
@@ -57,6 +58,6 @@ def evaluate(
     for table in (*shown, *tables.all_tables(report)):
         output.show(table)
     if json_file is not None:
-        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n")
+        output.write(json_file, report.model_dump_json(indent=2).encode() + b"\n", mark=DOCUMENT.encode())
     if html_file is not None:
-        output.write(html_file, html_page(report, scored).encode())
+        output.write(html_file, html_page(report, scored).encode(), mark=DOCUMENT.encode())

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from string import Template
 
-from faceauth.evaluation.report import DomainResult, Estimate, EvaluationReport
+from faceauth.evaluation.report import DomainResult, EvaluationReport
+from faceauth.metrics import formatting
 from faceauth.stages import CropSpec
 from faceauth.thresholds import MeasuredRate, OperatingPoint
 from faceauth.weights.cards import SpoofNetCard, Variant
@@ -32,7 +33,7 @@ def render_card(card: SpoofNetCard, reports: dict[Variant, Reports], terms: Term
         findings=terms.findings.strip(),
         chosen_on=reports[variant].choice.data,
         points=points_table(card, variant),
-        calibration_error=_figure(card.metrics[f"{variant}/choice"]["expected_calibration_error"]),
+        calibration_error=_summary_cell(card.metrics[f"{variant}/choice"]["expected_calibration_error"], percent=False),
         summary=summary_table(card),
         species=species_table(reports[variant]),
         domains=domains_table(reports[variant].test),
@@ -64,7 +65,7 @@ def species_table(reports: Reports) -> str:
     names = sorted({*choice, *test})
     return _table(
         ["species", reports.choice.data, "test"],
-        ([name, _figure(choice.get(name)), _figure(test.get(name))] for name in names),
+        ([name, formatting.rate(choice.get(name)), formatting.rate(test.get(name))] for name in names),
     )
 
 
@@ -73,7 +74,7 @@ def summary_table(card: SpoofNetCard) -> str:
     rows = []
     for name, figures in card.metrics.items():
         cells = [figures.get(key) for key in ("macro_auc", "worst_domain_auc", "macro_hter", "apcer_pooled", "bpcer")]
-        rows.append([name, *(_figure(cell, percent=place > 1) for place, cell in enumerate(cells))])
+        rows.append([name, *(_summary_cell(cell, percent=place > 1) for place, cell in enumerate(cells))])
     return _table(["variant / data", "macro AUC", "worst domain", "macro HTER", "pooled APCER", "BPCER"], rows)
 
 
@@ -87,7 +88,12 @@ def reference_table(report: EvaluationReport) -> str:
     if report.reference is None:
         raise ValueError("A report of one class has no reference table.")
     rows = [
-        [name, _figure(c.precision), _figure(c.recall), _figure(c.f1), str(c.support), _figure(c.mean_confidence)]
+        [
+            name,
+            *map(formatting.number, (c.precision, c.recall, c.f1)),
+            str(c.support),
+            formatting.number(c.mean_confidence),
+        ]
         for name, c in report.reference.classes.items()
     ]
     confusion = report.reference.confusion
@@ -103,30 +109,26 @@ def reference_table(report: EvaluationReport) -> str:
 
 def _point_row(name: str, point: OperatingPoint | None, species: list[str]) -> list[str]:
     if point is None:
-        return [name, "not offered", *("-" for _ in species), "-"]
-    return [name, f"{point.threshold:.3f}", *(_figure(point.apcer[kind]) for kind in species), _figure(point.bpcer)]
+        return [name, "not offered", *(formatting.ABSENT for _ in species), formatting.ABSENT]
+    return [
+        name,
+        formatting.score(point.threshold),
+        *(formatting.rate(point.apcer[kind]) for kind in species),
+        formatting.rate(point.bpcer),
+    ]
 
 
 def _domain_row(result: DomainResult) -> list[str]:
-    apcer = ", ".join(f"{kind} {_figure(rate)}" for kind, rate in result.apcer.items())
-    live, spoof = str(result.n_live), str(result.n_spoof)
-    auc, hter = _estimate(result.auc), _estimate(result.hter, percent=True)
-    return [result.domain, live, spoof, auc, hter, apcer or "-", _figure(result.bpcer)]
+    apcer = ", ".join(f"{kind} {formatting.rate(rate)}" for kind, rate in result.apcer.items())
+    auc, hter = formatting.number_interval(result.auc), formatting.percent_interval(result.hter)
+    live, spoof = formatting.count(result.n_live), formatting.count(result.n_spoof)
+    return [result.domain, live, spoof, auc, hter, apcer or formatting.ABSENT, formatting.rate(result.bpcer)]
 
 
-def _estimate(found: Estimate | None, *, percent: bool = False) -> str:
-    if found is None:
-        return "-"
-    value, *ends = (_figure(figure, percent=percent) for figure in (found.value, found.low, found.high))
-    return f"{value} [{', '.join(ends)}]"
-
-
-def _figure(value: float | MeasuredRate | None, *, percent: bool = False) -> str:
-    if value is None:
-        return "-"
+def _summary_cell(value: float | MeasuredRate | None, *, percent: bool) -> str:
     if isinstance(value, MeasuredRate):
-        return f"{value.value:.1%} [{value.low:.1%}, {value.high:.1%}] ({value.errors}/{value.n})"
-    return f"{value:.1%}" if percent else f"{value:.3f}"
+        return formatting.rate(value)
+    return formatting.percent(value) if percent else formatting.number(value)
 
 
 def _table(head: list[str], rows: Iterable[list[str]]) -> str:

@@ -189,7 +189,7 @@ def test_the_command_shows_validations_and_the_whole_report_and_writes_it(with_r
     for part in ("cam0", "cam1", "As a classifier: accuracy", "mean confidence", "not calibrated", "scale 1.5"):
         assert part in rates
     assert EvaluationReport.model_validate_json(out.read_text()).overall.n_live == 4
-    assert "do not publish" in page.read_text()
+    assert "publish or commit" in page.read_text()
 
 
 def test_test_is_scored_only_where_it_is_asked_for(with_recipe: Path, tmp_path: Path) -> None:
