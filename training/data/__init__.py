@@ -1,1 +1,1 @@
-"""Data: published collections and folders of portraits in, shards of labelled images out."""
+"""Reads published collections and portraits, and stores labelled images in shards."""

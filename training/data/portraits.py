@@ -1,4 +1,4 @@
-"""Portraits: folders of live photos in, the face of each and the split of its person out.
+"""Portraits: live photos, each with the face in its middle and the split of its person.
 
 A portrait has no label file: it is live, its face is the one nearest the middle, and its person is in one split only.
 """

@@ -1,4 +1,4 @@
-"""Preparation: labelled images and portraits on disk in, shards for training out.
+"""Makes shards of labelled images and portraits on disk.
 
 Resumable: a shard that exists is not made again. Runs no network but the face detector.
 """

@@ -1,1 +1,1 @@
-"""Evaluation: trained weights in, reports, comparisons, cross-validation and doubts about labels out."""
+"""Reports, comparisons and cross-validation of trained weights, and an audit of labels."""

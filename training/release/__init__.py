@@ -1,1 +1,1 @@
-"""Release: trained weights in; ONNX and LiteRT files, cards and reports out."""
+"""ONNX and LiteRT files of trained weights, with their cards and reports."""

@@ -29,7 +29,7 @@ INT8_CALIBRATION = 640  # images; on val the logits of int8 are off by 0.039 (sd
 
 
 class Exported(nn.Module):
-    """SpoofNet behind its normalisation: uint8 (N, 224, 224, 3) RGB in, logits (N, 2) out."""
+    """SpoofNet with its normalisation: takes uint8 crops (N, 224, 224, 3), RGB, and gives logits (N, 2)."""
 
     def __init__(self, network: SpoofNet) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A release: trained weights and a manifest in; ONNX files, their card, reports of ``val`` and ``test`` out.
+"""A release of trained weights: ONNX files, their card, reports of ``val`` and ``test``.
 
 Everything is chosen on ``val`` and on domains of ``train`` that the training left out. ``test`` is scored once, last,
 with everything fixed.

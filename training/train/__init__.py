@@ -1,1 +1,1 @@
-"""Training: shards and a recipe in, weights of SpoofNet out."""
+"""Trains SpoofNet on shards by a recipe. Torch is imported from here on."""

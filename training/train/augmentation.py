@@ -1,4 +1,4 @@
-"""Augmentation: an image and its face box in, one view of ``size`` x ``size`` out.
+"""Makes a view of an image: a random crop around the face, changed as cameras and places would.
 
 What differs between cameras, rooms and people must carry no label, so live images and attacks pass through the same
 augmentations with the same probabilities.

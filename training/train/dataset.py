@@ -1,4 +1,4 @@
-"""The dataset: shards and the draws of a batch in, tensors for the network out."""
+"""Turns the draws of a batch into tensors for the network."""
 
 from dataclasses import dataclass
 from pathlib import Path

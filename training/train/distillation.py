@@ -1,4 +1,4 @@
-"""Distillation: labels and what the teachers say of a view in, the target of the student out.
+"""Mixes labels with what teachers say of a view into the target that the student learns.
 
 Within a domain the label can be told from the room, a teacher's answer to the view cannot (Hinton et al. 2015; the
 teachers see what the student sees, so that a few thousand images say as much of them as there are views: Beyer et al.

@@ -1,4 +1,4 @@
-"""The training loop: shards and a recipe in, averaged weights of each phase and a table of validations out.
+"""The training loop: phase after phase, averaged weights and a table of validations.
 
 Runs on one CPU or, started by ``torchrun``, on any number of devices. A step depends on nothing but the weights before
 it and its number, so a training that was killed and started again ends in the same bytes.

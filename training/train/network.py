@@ -1,4 +1,4 @@
-"""SpoofNet: normalised crops in, two logits out (0 = live, 1 = spoof)."""
+"""SpoofNet: two logits (0 = live, 1 = spoof) of a normalised crop."""
 
 from typing import Any
 

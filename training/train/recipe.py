@@ -1,4 +1,4 @@
-"""The recipe of a training: a TOML file in, typed and complete settings out."""
+"""The recipe of a training: complete, typed settings from a TOML file."""
 
 import tomllib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Readers of the standard collections: a folder as published in, records out; a file per layout. Opens no image.
+"""Readers of the standard collections, a file per layout; they open no image.
 
 The official development part becomes ``val``. A domain is one camera of a collection, so the official parts of most
 collections share domains, and a figure on them says nothing about cameras never seen: ``check-leakage`` names them.

@@ -1,4 +1,4 @@
-"""CASIA-FASD (Zhang et al., 2012): its folder in, records of videos out. Opens no video.
+"""CASIA-FASD (Zhang et al., 2012), videos; opens none of them.
 
 Layout: ``{train,test}_release/CLIENT/VIDEO.avi``; VIDEO is 1, 3, 5, 7 (old webcam), 2, 4, 6, 8 (new webcam) or
 HR_1 to HR_4 (camera), and shows in this order a person, a warped print, a print with the eyes cut out, a replay.

@@ -1,4 +1,4 @@
-"""CelebA-Spoof (Zhang et al., ECCV 2020): its folder in, records out. Opens no image.
+"""CelebA-Spoof (Zhang et al., ECCV 2020), images; opens none of them.
 
 Layout: ``metas/intra_test/{train,test}_label.json`` maps ``Data/train/1/live/000001.jpg`` to 44 numbers, of which the
 41st is the kind of attack and the 44th live (0) or spoof (1). Checked against public loaders of the set; not run on

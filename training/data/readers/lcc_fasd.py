@@ -1,4 +1,4 @@
-"""LCC-FASD (Timoshenko et al., 2019): its folder in, records out. Opens no image.
+"""LCC-FASD (Timoshenko et al., 2019), images; opens none of them.
 
 Layout: ``LCC_FASD_{training,development,evaluation}/{real,spoof}/*.png``. Checked against public descriptions; not run
 on the set itself. Its attacks are photos of screens of many devices: species ``replay``.

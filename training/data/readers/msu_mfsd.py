@@ -1,4 +1,4 @@
-"""MSU-MFSD (Wen, Han and Jain, 2015): its folder in, records of videos out. Opens no video.
+"""MSU-MFSD (Wen, Han and Jain, 2015), videos; opens none of them.
 
 Layout: ``scene01/real/real_client001_CAMERA_SD_scene01.*`` and
 ``scene01/attack/attack_client001_CAMERA_SD_MEDIUM_scene01.*`` (CAMERA laptop or android; MEDIUM ipad_video,

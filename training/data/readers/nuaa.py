@@ -1,4 +1,4 @@
-r"""NUAA Photograph Imposter Database (Tan et al., 2010): its ``raw`` folder in, records out. Opens no image.
+r"""NUAA Photograph Imposter Database (Tan et al., 2010), its ``raw`` folder; opens no image.
 
 Layout: ``ClientRaw/`` and ``ImposterRaw/`` with the lists ``{client,imposter}_{train,test}_raw.txt``, each line
 ``0001\0001_00_00_01_0.jpg``: person, glasses, place, session, number. Checked against the set's own readme; not run on

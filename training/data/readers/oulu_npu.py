@@ -1,4 +1,4 @@
-"""OULU-NPU (Boulkenafet et al., 2017): its folder in, records of videos out. Opens no video.
+"""OULU-NPU (Boulkenafet et al., 2017), videos; opens none of them.
 
 Layout: ``{Train,Dev,Test}_files/PHONE_SESSION_USER_FILE.avi``; FILE 1 is live, 2 and 3 are prints, 4 and 5 replays.
 Checked against public descriptions and loaders; not run on the set itself. Each of the six phones is a domain.

@@ -1,4 +1,4 @@
-"""Plain folders: ``real/`` and ``spoof/`` in, records of images and videos out. Opens none of them.
+"""Plain folders ``real/`` and ``spoof/`` of images and videos; opens none of them.
 
 Layout: ``real/`` and ``spoof/``, either directly or below ``train/``, ``val/`` and ``test/`` (any of them). A folder
 inside ``spoof/`` names the species (``spoof/print/...``), else it is ``unknown``. The root's name is the domain.

@@ -1,4 +1,4 @@
-"""Replay-Attack (Chingovska et al., 2012): its folder in, records of videos out. Opens no video.
+"""Replay-Attack (Chingovska et al., 2012), videos; opens none of them.
 
 Layout: ``{train,devel,test}/real/*.mov`` and ``{train,devel,test}/attack/{fixed,hand}/attack_DEVICE_*.mov``, DEVICE
 being print, mobile or highdef. Checked against Idiap's database interface and public file lists; not run on the set.
