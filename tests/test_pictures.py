@@ -39,6 +39,6 @@ def test_a_reason_without_a_place_is_an_error(script: ModuleType, monkeypatch: p
 
 
 def test_the_layers_drawn_are_those_of_the_network(script: ModuleType) -> None:
-    network = pytest.importorskip("training.network", reason="needs torch")
+    network = pytest.importorskip("training.train.network", reason="needs torch")
     assert (script.CHANNELS, script.HIDDEN, script.SIDE) == (network.CHANNELS, network.HIDDEN, network.INPUT_SIZE)
     assert sum(p.numel() for p in network.SpoofNet().parameters()) == script.PARAMETERS

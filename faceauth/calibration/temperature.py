@@ -29,7 +29,7 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, domains: Strin
 
     There is no offset. A network that learnt from even classes and many domains has its boundary at 0 from all of
     them; a few domains that it has not seen say well how sure it may be, and badly where to cut: moving the boundary by
-    them made it worse on others (measured in training/ABLATIONS.md).
+    them made it worse on others (measured in training/experiments/04-threshold.md).
 
     Targets are smoothed as in Platt (1999), so separable data do not push ``T`` to 0.
 

@@ -105,7 +105,8 @@ def exact_options() -> Any:
 
     Without VNNI instructions onnxruntime multiplies unsigned by signed bytes with VPMADDUBSW, whose 16-bit sums
     overflow where weights use all eight bits. With this option it takes exact sums for such weights, on every
-    processor, at more than twice the time; SpoofNet's have seven bits (``training/export.py``) and need none.
+    processor, at more than twice the time; SpoofNet's have seven bits (``training/release/onnx_export.py``) and need
+    none.
     """
     import onnxruntime
 

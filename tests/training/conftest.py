@@ -1,23 +1,22 @@
-"""A pack small enough to train on in a second, with every kind of picture and trap that sampling must respect."""
+"""Shards small enough to train on in a second, with every kind of image and trap that sampling must respect."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from faceauth.stages import Image
-from training.config import OptimiserSettings, TrainConfig, ViewSettings
-from training.packs import Pack, Packed, encode, pack
-from training.records import LIVE, SPOOF
+from training.data.manifests import LIVE, SPOOF, Record
+from training.data.shards import Origin, Shards, StoredImage, encode, in_columns
+from training.train.recipe import Phase, Recipe
 
 if TYPE_CHECKING:
-    from training.network import SpoofNet
-
-NO_TEACHER = (float("nan"),) * 3
+    from training.train.network import SpoofNet
 
 
 def pattern(seed: int, size: int = 48) -> Image:
-    """A smooth random picture: no face, no person."""
+    """A smooth random image: no face, no person."""
     rng = np.random.default_rng(seed)
     cells = rng.uniform(20, 235, (6, 6, 3))
     rows = np.linspace(0, 5, size).astype(int)
@@ -28,15 +27,14 @@ def pattern(seed: int, size: int = 48) -> Image:
     )
 
 
-def packed(key: str, label: int, domain: str, split: str, *, origin: str = "real", source: str = "") -> Packed:
-    """A picture with a centred box; attacks are darker, so that a network has something to learn."""
-    image = pattern(abs(hash_of(source or key)))
+def stored(name: str, label: int, domain: str, split: str, *, origin: Origin = "real", source: str = "") -> StoredImage:
+    """An image with a centred box; attacks are darker, so that a network has something to learn."""
+    image = pattern(abs(hash_of(source or name)))
     if label == SPOOF:
         image = (image * 0.6).astype(np.uint8)
     species = "none" if label == LIVE else "print"
-    return Packed(
-        key, source, origin, label, species, domain, split, (14.0, 12.0, 34.0, 36.0), encode(image), NO_TEACHER
-    )
+    record = Record(Path(name), label, species, domain, split, box_xyxy=(14.0, 12.0, 34.0, 36.0))
+    return StoredImage(record, origin, encode(image), source)
 
 
 def hash_of(text: str) -> int:
@@ -44,37 +42,41 @@ def hash_of(text: str) -> int:
     return sum(ord(letter) * 31**place for place, letter in enumerate(text)) % 2**32
 
 
-def frames(domain: str, split: str, *, live: int, spoof: int) -> list[Packed]:
+def frames(domain: str, split: str, *, live: int, spoof: int) -> list[StoredImage]:
     """Labelled frames of one domain."""
-    return [packed(f"{domain}/live/{i}", LIVE, domain, split) for i in range(live)] + [
-        packed(f"{domain}/spoof/{i}", SPOOF, domain, split) for i in range(spoof)
+    return [stored(f"{domain}/live/{i}", LIVE, domain, split) for i in range(live)] + [
+        stored(f"{domain}/spoof/{i}", SPOOF, domain, split) for i in range(spoof)
     ]
 
 
 @pytest.fixture(scope="session")
-def tiny_pack() -> Pack:
+def tiny_shards() -> Shards:
     """Domains: large (64 + 64), small (4 + 4), live-only (16), all train; v (6 + 6) val; t (4 + 4) test; portraits."""
-    items = frames("large", "train", live=64, spoof=64) + frames("small", "train", live=4, spoof=4)
-    items += frames("live-only", "train", live=16, spoof=0)
-    items += frames("v", "val", live=6, spoof=6) + frames("t", "test", live=4, spoof=4)
+    images = frames("large", "train", live=64, spoof=64) + frames("small", "train", live=4, spoof=4)
+    images += frames("live-only", "train", live=16, spoof=0)
+    images += frames("v", "val", live=6, spoof=6) + frames("t", "test", live=4, spoof=4)
     for split in ("train", "val"):
-        items += [packed(f"p/{split}{i}", LIVE, "portraits", split, origin="portrait") for i in range(4)]
-    sources = [item for item in items if item.label == LIVE and item.split == "train"]
-    items += [packed(f"{s.key}#1", SPOOF, s.domain, "train", origin="recapture", source=s.key) for s in sources[::4]]
-    return pack(items)
+        images += [stored(f"p/{split}{i}", LIVE, "portraits", split, origin="portrait") for i in range(4)]
+    sources = [image.record for image in images if image.record.label == LIVE and image.record.split == "train"]
+    images += [
+        stored(f"{s.path}#1", SPOOF, s.domain, "train", origin="recapture", source=str(s.path)) for s in sources[::4]
+    ]
+    return in_columns(images)
 
 
 @pytest.fixture
-def smoke() -> TrainConfig:
-    """Two epochs of two batches of four at 32 px, in this process."""
-    return TrainConfig(
+def smoke() -> Recipe:
+    """Two phases of four batches of four, at 32 and 48 px."""
+    return Recipe(
         name="smoke",
-        epochs=2,
-        batch_size=4,
-        batches_per_epoch=2,
-        workers=0,
-        view=ViewSettings(size=32),
-        optimiser=OptimiserSettings(warmup_steps=1),
+        pairs=0.5,
+        portraits=0.25,
+        dropout=0.2,
+        ema_decay=0.9,
+        phases=(
+            Phase(size=32, views=16, batch_size=4, lr=1e-3, schedule="constant"),
+            Phase(size=48, views=16, batch_size=4, lr=1e-3),
+        ),
     )
 
 
@@ -84,7 +86,7 @@ def network() -> "SpoofNet":
     import torch
     from torch import nn
 
-    from training.network import SpoofNet
+    from training.train.network import SpoofNet
 
     torch.manual_seed(0)
     network = SpoofNet().eval()

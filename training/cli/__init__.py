@@ -1,15 +1,23 @@
-"""``python -m training``: arguments in, one function of the package called a command. Knows no picture.
-
-Commands import what they need when they run, so that ``--help`` waits for no torch.
-"""
+"""``python -m training``: a command a file. Each imports what it needs when it runs: ``--help`` waits for no torch."""
 
 from typing import Any
 
 import click
 
 from faceauth.errors import FaceAuthError
-from training.cli.data import audit, check_leakage, manifest, prepare, sheets
-from training.cli.weights import average, compare, cross_validate, evaluate, export, release, reproduce, train
+from training.cli.audit import audit
+from training.cli.check_leakage import check_leakage
+from training.cli.compare import compare
+from training.cli.cross_validate import cross_validate
+from training.cli.evaluate import evaluate
+from training.cli.export import export
+from training.cli.manifest import manifest
+from training.cli.prepare import prepare
+from training.cli.release import release
+from training.cli.reproduce import reproduce
+from training.cli.sheets import sheets
+from training.cli.simulate import simulate
+from training.cli.train import train
 
 
 class Commands(click.Group):
@@ -25,15 +33,15 @@ class Commands(click.Group):
 
 @click.group(cls=Commands)
 def main() -> None:
-    """Train SpoofNet: from labelled pictures to the weights that the library ships."""
+    """Train SpoofNet: from labelled images to the weights that the library ships."""
 
 
 COMMANDS = (
     manifest,
     prepare,
+    simulate,
     train,
     cross_validate,
-    average,
     compare,
     evaluate,
     release,

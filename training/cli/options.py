@@ -8,15 +8,20 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from training.config import Precision
+from training.train.recipe import Precision
 
 if TYPE_CHECKING:
-    from faceauth.evaluation.records import Record
+    from training.data.manifests import Record
 
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+
+TERMS_HELP = (
+    "TOML: version, licence, origin, use, method, findings and, as training, the data of the weights; "
+    "training/release/terms.toml is an example."
+)
 
 
 class Bar:
@@ -48,6 +53,14 @@ with_precision = click.option(
     "mixed bfloat16 takes four times as long there. [default: the recipe's, bf16-mixed unless it says another]",
 )
 
+with_scale = click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True),
+    help="So many times the views: 0.01 tries the whole way in minutes.",
+)
+
 
 def with_sources(command: Callable[..., None]) -> Callable[..., None]:
     """The options that name labelled collections."""
@@ -68,12 +81,12 @@ def with_sources(command: Callable[..., None]) -> Callable[..., None]:
 
 def records_of(manifests: Sequence[Path], layouts: Sequence[str], splits: Sequence[str]) -> "list[Record]":
     """Records of all collections named, of ``splits``."""
-    from training.readers import read_layout
-    from training.records import manifest_records
+    from training.data.manifests import records_of_splits
+    from training.data.readers import read_layout
 
     if not manifests and not layouts:
         raise click.UsageError("Name data with --manifest or --layout.")
-    records = [record for manifest in manifests for record in manifest_records(manifest, splits)]
+    records = [record for manifest in manifests for record in records_of_splits(manifest, splits)]
     for layout in layouts:
         name, _, folder = layout.partition("=")
         records += [record for record in read_layout(name, Path(folder)) if record.split in splits]

@@ -11,8 +11,8 @@ import numpy as np
 
 from faceauth.errors import UsageError
 from faceauth.imaging.decoding import load_image
-from training.crops import refuse_without_box
-from training.records import LIVE, Record
+from training.data.face_boxes import refuse_without_box
+from training.data.manifests import LIVE, Record
 from training.simulate.scene import Image, Scene
 from training.simulate.sensor import camera
 from training.simulate.simulation import FAMILIES, recapture
@@ -25,7 +25,7 @@ def write_sheets(out: Path, records: Sequence[Record], *, seed: int = 0, columns
     """One sheet per family into ``out``, of live images and attacks among ``records``.
 
     Raises:
-        UsageError: no record is live, or as :func:`training.crops.refuse_without_box`.
+        UsageError: no record is live, or as :func:`training.data.face_boxes.refuse_without_box`.
         ImageError: an image cannot be read.
         OSError: a sheet cannot be written.
     """

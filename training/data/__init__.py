@@ -1,0 +1,1 @@
+"""Reads published collections and portraits, and stores labelled images in shards."""

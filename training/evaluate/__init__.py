@@ -1,0 +1,1 @@
+"""Reports, comparisons and cross-validation of trained weights, and an audit of labels."""

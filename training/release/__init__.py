@@ -1,0 +1,1 @@
+"""ONNX and LiteRT files of trained weights, with their cards and reports."""

@@ -1,0 +1,1 @@
+"""Trains SpoofNet on shards by a recipe. Torch is imported from here on."""
