@@ -36,8 +36,8 @@ OUTER_TO_INNER = (
     "stages",
     "results",
     "thresholds",
-    "errors",
     "trusted_files",
+    "errors",
 )
 """The rooms and root modules of the library. Each imports only what stands after it."""
 

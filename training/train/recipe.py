@@ -98,7 +98,7 @@ class Recipe(Settings):
         frozen_blocks: first blocks of the network that stay as ``--init`` has them.
         hold_out: domains of ``train`` to leave out and to validate on beside ``val``; empty for a release.
         scale: context of the first view that a release scores a face with.
-        mirrored_scale: context of the second, mirrored one.
+        close_scale: context of the second, mirrored one.
         precision: depends on the machine rather than the recipe, so ``--precision`` can set it.
     """
 
@@ -116,7 +116,7 @@ class Recipe(Settings):
     frozen_blocks: int = Field(0, ge=0, le=5)
     hold_out: tuple[str, ...] = ()
     scale: float = Field(2.2, gt=0)
-    mirrored_scale: float | None = Field(None, gt=0)
+    close_scale: float | None = Field(None, gt=0)
     precision: Precision = "bf16-mixed"
     augmentation: AugmentationSettings = AugmentationSettings()
     phases: tuple[Phase, ...] = Field(min_length=1)
@@ -129,9 +129,9 @@ class Recipe(Settings):
     def crops(self, size: int) -> tuple[CropSpec, ...]:
         """What a release of this recipe is shown of a face, at a side of so many pixels."""
         wide = CropSpec(size_wh=(size, size), scale=self.scale, kind="square", color="rgb")
-        if self.mirrored_scale is None:
+        if self.close_scale is None:
             return (wide,)
-        return wide, replace(wide, scale=self.mirrored_scale, mirrored=True)
+        return wide, replace(wide, scale=self.close_scale, mirrored=True)
 
     def shortened(self, scale: float) -> "Recipe":
         """The same recipe with so many times the views and recaptures; two batches a phase at least."""

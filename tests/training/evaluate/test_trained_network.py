@@ -172,7 +172,7 @@ def run(*arguments: object) -> tuple[int, str, str]:
 def with_recipe(weights: Path) -> Path:
     """The same weights with the recipe of their training beside them."""
     phase = Phase(size=SIZE, views=8, batch_size=4, lr=1e-3)
-    recipe = Recipe(name="a", scale=1.5, mirrored_scale=1.2, phases=(phase,))
+    recipe = Recipe(name="a", scale=1.5, close_scale=1.2, phases=(phase,))
     (weights.parent / "recipe.json").write_text(recipe.model_dump_json(exclude={"precision"}))
     return weights
 

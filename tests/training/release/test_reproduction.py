@@ -34,7 +34,7 @@ def recipe(smoke: Recipe) -> Recipe:
         Phase(size=32, views=16, batch_size=4, lr=1e-3, schedule="constant"),
         Phase(size=224, views=8, batch_size=4, lr=1e-3),
     )
-    return smoke.model_copy(update={"phases": phases, "recaptures": 4, "mirrored_scale": 1.2})
+    return smoke.model_copy(update={"phases": phases, "recaptures": 4, "close_scale": 1.2})
 
 
 @pytest.fixture

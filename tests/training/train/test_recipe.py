@@ -48,5 +48,5 @@ def test_a_shortened_recipe_has_fewer_views_and_recaptures_and_is_otherwise_the_
 def test_a_release_shows_a_wide_square_and_a_close_mirrored_one(smoke: Recipe) -> None:
     (wide,) = smoke.crops(224)
     assert (wide.scale, wide.mirrored, wide.size_wh) == (2.2, False, (224, 224))
-    _, close = smoke.model_copy(update={"mirrored_scale": 1.2}).crops(224)
+    _, close = smoke.model_copy(update={"close_scale": 1.2}).crops(224)
     assert (close.scale, close.mirrored) == (1.2, True)

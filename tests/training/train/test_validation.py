@@ -64,7 +64,7 @@ def test_p_live_is_the_mean_over_the_crops_of_a_release(tiny_shards: Shards, smo
         scored(Brightness(), tiny_shards, chosen, exact.model_copy(update={"scale": scale}), SIZE)
         for scale in (2.2, 1.2)
     )
-    both = scored(Brightness(), tiny_shards, chosen, exact.model_copy(update={"mirrored_scale": 1.2}), SIZE)
+    both = scored(Brightness(), tiny_shards, chosen, exact.model_copy(update={"close_scale": 1.2}), SIZE)
     np.testing.assert_allclose(both, (wide + close) / 2, atol=1e-5)
     assert not np.allclose(wide, close)
 
