@@ -3,7 +3,7 @@
 ``Pipeline().verify("photo.jpg", reference="enrolled.jpg").accepted``
 """
 
-from importlib.metadata import PackageNotFoundError, version
+__version__ = "0.2.0"
 
 import faceauth.weights.telemetry  # noqa: F401  # before anything imports onnxruntime
 from faceauth.backends.registry import list_backends
@@ -14,11 +14,6 @@ from faceauth.imaging.limits import ImageLimits
 from faceauth.pipeline import Pipeline
 from faceauth.results import Face, Reason, Template, Verdict, Verification
 from faceauth.templates import similarity
-
-try:
-    __version__ = version("faceauth")
-except PackageNotFoundError:  # a source folder that was never installed
-    __version__ = "unknown"
 
 __all__ = [
     "Face",

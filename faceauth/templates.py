@@ -1,7 +1,4 @@
-"""Two templates in, their cosine similarity out.
-
-Knows no threshold, no picture and no person: what a similarity means is the policy's business.
-"""
+"""The cosine similarity of two templates. What a similarity means is said by a threshold, not here."""
 
 import numpy as np
 from pydantic import ValidationError
@@ -11,11 +8,12 @@ from faceauth.results import Template
 
 
 def similarity(found: Template, reference: Template) -> float:
-    """Cosine similarity in [-1, 1]; 1 for the same face in the same picture.
+    """Cosine similarity in [-1, 1]; 1 for the same face in the same image.
 
     Raises:
-        TemplateMismatch: the templates come from two models, or have two lengths.
+        TemplateMismatch: the templates come from two models, have two lengths, or one is no valid template.
     """
+    found, reference = checked_template(found), checked_template(reference)
     if found.model_id != reference.model_id:
         raise mismatch(found=reference.model_id, expected=found.model_id)
     sizes = (len(found.vector), len(reference.vector))
@@ -39,7 +37,7 @@ def checked_template(template: Template) -> Template:
         return Template.model_validate(template)
     except ValidationError as invalid:
         raise TemplateMismatch(
-            f"The reference is no valid template ({invalid.errors()[0]['msg']}): enrol the person again.",
+            f"This is no valid template ({invalid.errors()[0]['msg']}): enrol the person again.",
             found="an invalid template",
             expected="a vector of unit length and its model",
         ) from None  # the cause would carry the vector

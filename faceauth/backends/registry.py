@@ -18,10 +18,11 @@ import os
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.metadata import Distribution, EntryPoint, distributions, version
+from importlib.metadata import Distribution, EntryPoint, distributions
 from types import MappingProxyType
 from typing import Generic, Literal, TypeVar, cast, overload
 
+from faceauth import __version__
 from faceauth.backends.attributes import STAGES, BackendStage, Facts, api_version_violations, checked_facts
 from faceauth.backends.time_limit import in_load_time
 from faceauth.errors import (
@@ -258,9 +259,8 @@ def _conflict(entries: list[BackendEntry]) -> BackendConflict:
 
 
 def _entries(stage: BackendStage) -> Iterator[BackendEntry]:
-    own_version = _version_of_faceauth()
     for name, value in BUILT_IN[stage].items():
-        yield BackendEntry(stage, name, value, OWN_DISTRIBUTION, own_version, builtin=True)
+        yield BackendEntry(stage, name, value, OWN_DISTRIBUTION, __version__, builtin=True)
     seen: set[str] = set()
     for dist in distributions():
         lines = _lines(dist, f"faceauth.{stage}")
@@ -291,13 +291,6 @@ def _identity(dist: Distribution) -> tuple[str, str]:
         return dist.metadata["Name"] or _UNKNOWN, dist.metadata["Version"] or _UNKNOWN
     except Exception:  # not UTF-8, for example
         return _UNKNOWN, _UNKNOWN
-
-
-def _version_of_faceauth() -> str:
-    try:
-        return version(OWN_DISTRIBUTION) or _UNKNOWN
-    except Exception:  # run from a folder, or damaged metadata
-        return _UNKNOWN
 
 
 def _canonical(distribution_name: str) -> str:

@@ -23,7 +23,7 @@ class ImageLimits(BaseModel):
         min_side_px: shorter side; no face that can be judged fits into less.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", revalidate_instances="always")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, revalidate_instances="always")
 
     max_bytes: int = Field(default=32 * 2**20, ge=1)
     max_pixels: int = Field(default=25_000_000, ge=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import faceauth
 from faceauth.backends import registry, time_limit
 from faceauth.backends.attributes import STAGES, BackendStage
 from faceauth.backends.registry import AUTOLOAD_SWITCH, BackendEntry, list_backends, load_backend
@@ -309,10 +310,9 @@ def test_another_faceauth_that_registers_the_same_class_is_no_conflict(own_liven
 @pytest.mark.parametrize("stage", STAGES)
 def test_built_in_backends_need_no_metadata(monkeypatch: pytest.MonkeyPatch, stage: BackendStage) -> None:
     monkeypatch.setattr(registry, "distributions", lambda: iter(()))
-    monkeypatch.setattr(registry, "version", lambda _: None)
     names = {entry.name: entry for entry in list_backends(stage)}
     assert names.keys() == registry.BUILT_IN[stage].keys()
-    assert all(entry.builtin and entry.version == "unknown" for entry in names.values())
+    assert all(entry.builtin and entry.version == faceauth.__version__ for entry in names.values())
 
 
 def test_damaged_metadata_of_faceauth_does_not_matter_for_its_backends(
