@@ -166,7 +166,7 @@ def test_an_acceptance_with_evidence_is_valid() -> None:
         ({"thresholds": limits(None, match=0.4), "match": match(0.9)}, "give matched"),
         ({"face": None}, "needs one of the faces found"),
         ({"faces": None}, "needs one of the faces found"),
-        ({"faces": ()}, "but faces is"),
+        ({"faces": ()}, "needs one of the faces found"),
         ({"failed": "liveness"}, "failed is liveness"),
     ],
 )

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeGuard, get_args
 
 from pydantic import ValidationError
 
-from faceauth.backends.time_limit import in_load_time
+from faceauth.backends.time_limit import ATTRIBUTES_TIMEOUT_S, in_time
 from faceauth.errors import BackendBroken
 from faceauth.stages import API_VERSION, CropKind, CropSpec
 from faceauth.thresholds import MatchPoints, OperatingPoints
@@ -66,7 +66,7 @@ def checked_facts(stage: BackendStage, backend: object, *, called: str, name: st
         BackendBroken: it breaks its contract, or reading an attribute raises or hangs.
     """
     try:
-        facts, violations = in_load_time(lambda: _facts_and_violations(stage, backend))
+        facts, violations = in_time(lambda: _facts_and_violations(stage, backend), timeout_s=ATTRIBUTES_TIMEOUT_S)
     except (Exception, SystemExit) as error:  # an attribute of a foreign class can be a property that raises
         raise BackendBroken(
             f"{called} breaks its contract: reading its attributes raised {type(error).__name__}: {error}.", name=name

@@ -24,7 +24,7 @@ from typing import Generic, Literal, TypeVar, cast, overload
 
 from faceauth import __version__
 from faceauth.backends.attributes import STAGES, BackendStage, Facts, api_version_violations, checked_facts
-from faceauth.backends.time_limit import in_load_time
+from faceauth.backends.time_limit import LOAD_TIMEOUT_S, in_time
 from faceauth.errors import (
     BackendBroken,
     BackendConflict,
@@ -143,7 +143,7 @@ def load_backend(
     """
     entry = _select(stage, name, allowed)
     try:
-        backend = in_load_time(lambda: _construct(entry, _import(entry), options))
+        backend = in_time(lambda: _construct(entry, _import(entry), options), timeout_s=LOAD_TIMEOUT_S)
     except TimeoutError as error:
         raise BackendBroken(f"{_named(entry)} cannot be loaded: {error}.", name=name) from None
     facts = checked_facts(stage, backend, called=_named(entry), name=name)

@@ -16,6 +16,7 @@ from textwrap import shorten
 from typing import Any, TypeVar
 
 from faceauth.backends.answers import ContractBroken
+from faceauth.daemons import waited_for_at_exit
 from faceauth.errors import ScoreError, StageTimeout
 from faceauth.results import StageName
 
@@ -27,7 +28,10 @@ CALLS_AT_ONCE = max(4, os.cpu_count() or 1)
 """Calls of one stage that run at once, those left behind included; further callers wait. Chosen, not measured."""
 
 LOAD_TIMEOUT_S = 60.0
-"""Seconds that a backend may take to be imported and constructed, and to tell its attributes: chosen, not measured."""
+"""Seconds that a backend may take to be imported and constructed: chosen, not measured."""
+
+ATTRIBUTES_TIMEOUT_S = 5.0
+"""Seconds that it may take to tell its attributes, which are values and no work: chosen, not measured."""
 
 MESSAGE_LENGTH = 300
 """Characters of a stage's exception that a result repeats: chosen, not measured."""
@@ -107,17 +111,17 @@ class Guard:
         return StageTimeout(message, stage=self.stage)
 
 
-def in_load_time(function: Callable[[], T]) -> T:
+def in_time(function: Callable[[], T], *, timeout_s: float) -> T:
     """What ``function()``, which loads a backend, returns or raises.
 
     Raises:
-        TimeoutError: it took longer than ``LOAD_TIMEOUT_S``; it is left behind.
+        TimeoutError: it took longer; it is left behind.
     """
     worker = _Worker("faceauth-load", threading.Semaphore())
     try:
-        value, error = worker.run(function, timeout_s=LOAD_TIMEOUT_S)
+        value, error = worker.run(function, timeout_s=timeout_s)
     except Empty:
-        raise TimeoutError(f"it still hangs after {LOAD_TIMEOUT_S:g} s") from None
+        raise TimeoutError(f"it still hangs after {timeout_s:g} s") from None
     finally:
         worker.dismiss()
     if error is not None:
@@ -159,7 +163,8 @@ def _work(tasks: "SimpleQueue[_Task | None]", places: threading.Semaphore) -> No
         function, answer = task
         result: tuple[object, BaseException | None]
         try:
-            result = function(), None
+            with waited_for_at_exit():
+                result = function(), None
         except BaseException as error:
             result = None, error
         places.release()

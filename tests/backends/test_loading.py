@@ -3,9 +3,11 @@
 import math
 import re
 import threading
+import time
 
 import pytest
 
+from faceauth.backends import attributes
 from faceauth.backends.loading import Backends, Instances
 from faceauth.config import PipelineConfig
 from faceauth.errors import BackendBroken, BackendNotFound
@@ -48,6 +50,17 @@ def test_an_embedder_that_nobody_needs_is_not_loaded() -> None:
 def test_liveness_that_is_switched_off_is_not_loaded() -> None:
     config = LIVENESS_ONLY.model_copy(update={"require_liveness": False})
     assert Backends(config, given(liveness=None)).liveness is None
+
+
+def test_an_instance_whose_attribute_hangs_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hanging(FakeLiveness):
+        def __getattribute__(self, name: str) -> object:
+            return time.sleep(30) if name == "operating_points" else super().__getattribute__(name)
+
+    assert attributes.ATTRIBUTES_TIMEOUT_S <= 5
+    monkeypatch.setattr(attributes, "ATTRIBUTES_TIMEOUT_S", 0.1)
+    with pytest.raises(BackendBroken, match=r"raised TimeoutError: it still hangs after 0\.1 s"):
+        Backends(LIVENESS_ONLY, given(liveness=Hanging()))
 
 
 def test_the_embedder_is_loaded_once_for_all_threads() -> None:

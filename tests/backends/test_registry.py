@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import faceauth
-from faceauth.backends import registry, time_limit
+from faceauth.backends import attributes, registry
 from faceauth.backends.attributes import STAGES, BackendStage
 from faceauth.backends.registry import AUTOLOAD_SWITCH, BackendEntry, list_backends, load_backend
 from faceauth.errors import (
@@ -359,7 +359,8 @@ def test_a_distribution_found_twice_is_no_conflict_with_itself(install: Install)
 def test_a_backend_that_hangs_while_it_is_loaded_is_broken(
     install: Install, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
-    monkeypatch.setattr(time_limit, "LOAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(registry, "LOAD_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(attributes, "ATTRIBUTES_TIMEOUT_S", 0.3)
     install("faceauth-slow", "slow", source)
     with pytest.raises(BackendBroken, match=r"faceauth-slow 1\.2 .* hangs after 0\.3 s"):
         load_backend("liveness", "slow")
