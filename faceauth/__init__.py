@@ -3,8 +3,6 @@
 ``Pipeline().verify("photo.jpg", reference="enrolled.jpg").accepted``
 """
 
-__version__ = "0.2.0"
-
 import faceauth.weights.telemetry  # noqa: F401  # before anything imports onnxruntime
 from faceauth.backends.registry import list_backends
 from faceauth.config import PipelineConfig, load_config
@@ -14,6 +12,7 @@ from faceauth.imaging.limits import ImageLimits
 from faceauth.pipeline import Pipeline
 from faceauth.results import Face, Reason, Template, Verdict, Verification
 from faceauth.templates import similarity
+from faceauth.version import __version__
 
 __all__ = [
     "Face",

@@ -22,7 +22,6 @@ from importlib.metadata import Distribution, EntryPoint, distributions
 from types import MappingProxyType
 from typing import Generic, Literal, TypeVar, cast, overload
 
-from faceauth import __version__
 from faceauth.backends.attributes import STAGES, BackendStage, Facts, api_version_violations, checked_facts
 from faceauth.backends.time_limit import LOAD_TIMEOUT_S, in_time
 from faceauth.errors import (
@@ -35,6 +34,7 @@ from faceauth.errors import (
 )
 from faceauth.results import Provenance
 from faceauth.stages import Detector, Embedder, LivenessBackend
+from faceauth.version import __version__
 
 AUTOLOAD_SWITCH = "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD"
 """Environment variable: anything but empty or ``0`` leaves the built-in backends only."""

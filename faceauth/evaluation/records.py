@@ -37,8 +37,8 @@ class Record:
         domain: what is left out, resampled and averaged over: one camera, one collection.
         split: train, val, test, or what else the manifest calls it.
         recording: the video or session that the image comes from; None where the manifest does not say.
-        box_xyxy: face box in pixels; None where the manifest has none.
-        size_wh: size of the image in pixels; None where the manifest has none.
+        box_xyxy: face box in pixels of the file, also where it is decoded smaller; None where the manifest has none.
+        size_wh: size of the file's image in pixels; None where the manifest has none.
         reference: another image of the person who is there or whom the attack shows, to be matched with; None where
             the manifest has none.
     """

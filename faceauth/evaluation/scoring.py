@@ -21,7 +21,7 @@ from faceauth.config import PipelineConfig
 from faceauth.cropping.crops import crop_box
 from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.evaluation.records import Record
-from faceauth.imaging.decoding import load_image
+from faceauth.imaging.decoding import decoded_scale, load_image
 from faceauth.imaging.limits import ImageLimits
 from faceauth.policy import choose_face, liveness_thresholds
 from faceauth.results import Face, Reason, Template, Verification
@@ -137,8 +137,10 @@ def with_detected_boxes(
         if record.box_xyxy is None:
             image = load_image(record.path, config.limits)
             face = choose_face(image, guard.call(partial(_detected, detector, image)), "largest")
-            size_wh = (image.shape[1], image.shape[0])
-            boxed.append(replace(record, box_xyxy=face.box_xyxy if isinstance(face, Face) else None, size_wh=size_wh))
+            stored = 1 / decoded_scale(record.path, image)
+            box = _times(face.box_xyxy, stored) if isinstance(face, Face) else None
+            size_wh = (round(image.shape[1] * stored), round(image.shape[0] * stored))
+            boxed.append(replace(record, box_xyxy=box, size_wh=size_wh))
         else:
             boxed.append(record)
         if progress is not None:
@@ -277,8 +279,9 @@ def _cropped(
     record: Record, specs: Sequence[CropSpec], change: Change | None, limits: ImageLimits
 ) -> tuple[list[Crop], float]:
     """The crops of one record, and its context."""
-    image, box = load_image(record.path, limits), record.box_xyxy
-    assert box is not None  # checked for all records before the first is opened
+    image = load_image(record.path, limits)
+    assert record.box_xyxy is not None  # checked for all records before the first is opened
+    box = _times(record.box_xyxy, decoded_scale(record.path, image))
     if change is not None:
         image, box = change(image, box)
     longer = max(box[2] - box[0], box[3] - box[1])
@@ -287,6 +290,12 @@ def _cropped(
     except ValueError as error:
         raise UsageError(f"{record.path}: {error} Correct its box in the manifest.") from error
     return crops, max(image.shape[:2]) / longer
+
+
+def _times(box_xyxy: Box, scale: float) -> Box:
+    """The box in an image of ``scale`` times the size."""
+    left, top, right, bottom = box_xyxy
+    return left * scale, top * scale, right * scale, bottom * scale
 
 
 def _context(record: Record) -> float | None:

@@ -18,6 +18,7 @@ from PIL import Image as Pil
 from PIL import UnidentifiedImageError
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 from faceauth.errors import ImageError, ImageUnreadable, UsageError
 from faceauth.imaging.budget import pixel_budget
@@ -70,6 +71,18 @@ def load_image(
     raise ImageUnreadable(
         f"A {type(source).__name__} is no image: expected a path, bytes, a binary file, a PIL image or a uint8 array."
     )
+
+
+def decoded_scale(path: str | os.PathLike[str], image: Image) -> float:
+    """Side of ``image``, which :func:`load_image` made of the file, / side of the file's own image.
+
+    1, or a fraction for a JPEG that was decoded smaller than it is stored.
+    """
+    try:
+        with strict_pillow, Pil.open(path, formats=(JpegImageFile.format,)) as stored:
+            return max(image.shape[:2]) / max(stored.size)  # the longer side: it may have been turned upright
+    except UnidentifiedImageError:
+        return 1.0
 
 
 def _decode(data: bytes, name: str, limits: ImageLimits) -> Image:

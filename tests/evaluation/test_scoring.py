@@ -27,6 +27,7 @@ from faceauth.pipeline import Pipeline
 from faceauth.results import (
     VERDICT_OF,
     Box,
+    Face,
     LivenessResult,
     LivenessScore,
     MatchResult,
@@ -379,3 +380,28 @@ def test_the_real_pipeline_is_measured_at_the_threshold_it_echoes(tmp_path: Path
     scored, threshold = verify_records(records, pipeline)
     assert threshold == Threshold(0.5, "explicit")
     assert [one.p_live for one in scored] == pytest.approx([70 / 255, 150 / 255], abs=0.02)
+
+
+def test_a_box_is_in_pixels_of_the_file_also_where_the_image_is_decoded_smaller(tmp_path: Path) -> None:
+    """A JPEG of more pixels than the limit comes out at half its size: boxes of the manifest and of the detector."""
+    pixels = np.zeros((400, 600, 3), np.uint8)
+    pixels[100:200, 200:300] = 200
+    path = tmp_path / "large.jpg"
+    cv2.imwrite(str(path), pixels, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    half = PipelineConfig(limits=ImageLimits(max_pixels=100_000))
+    record = Record(path, 0, "none", "cam", "test", box_xyxy=(200.0, 100.0, 300.0, 200.0))
+    backend = FakeLiveness(brightness, crops=(CropSpec(size_wh=(16, 16), scale=0.8, kind="square", color="bgr"),))
+    for config in (half, PipelineConfig()):
+        (scored,) = score_records([record], backend, config=config)
+        assert scored.p_live == pytest.approx(200 / 255, abs=0.02)
+        assert scored.context == pytest.approx(6.0)
+
+    def bright(image: Image) -> list[Face]:
+        rows, columns = np.nonzero(image[:, :, 0] > 100)
+        x, y, side = columns.min(), rows.min(), np.ptp(columns) + 1
+        middle = ((float(x + side / 2), float(y + side / 2)),) * 5
+        return [Face(box_xyxy=Box(x, y, x + side, y + side), score=0.9, landmarks_px=middle)]
+
+    for config in (half, PipelineConfig()):
+        (found,) = with_detected_boxes([replace(record, box_xyxy=None)], FakeDetector(bright), config=config)
+        assert found.box_xyxy == pytest.approx(record.box_xyxy, abs=4) and found.size_wh == (600, 400)
