@@ -32,15 +32,6 @@ def machine_name(facts: Facts) -> str:
     return re.sub(r"[^a-z0-9]+", "-", f"{facts['cpu']} {facts['cores']} cores".lower()).strip("-")
 
 
-def library_version() -> str:
-    """Version of faceauth, as installed.
-
-    Raises:
-        PackageNotFoundError: it is not installed: ``pip install -e .`` first.
-    """
-    return importlib.metadata.version("faceauth")
-
-
 def _cpu() -> str:
     listed = Path("/proc/cpuinfo")
     if listed.is_file():

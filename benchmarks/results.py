@@ -6,7 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import library_version, machine_facts, machine_name
+from benchmarks.machine import machine_facts, machine_name
+from faceauth.version import __version__
 
 SUITES = ("stages", "pipeline", "process", "peers")
 
@@ -42,7 +43,7 @@ def rows_of(report: Mapping[str, Any]) -> list[Row]:
 def write(rows: Iterable[Row], folder: Path, *, seconds: float) -> list[Path]:
     """``folder/<version>/<suite>--<machine>.json`` for every suite among the rows."""
     facts = machine_facts()
-    place = folder / library_version()
+    place = folder / __version__
     place.mkdir(parents=True, exist_ok=True)
     written = []
     for suite, ours in _by_suite(rows).items():

@@ -6,7 +6,6 @@ What is heavy (onnxruntime, matplotlib, rich) is imported by the command that ne
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ import click
 from faceauth.cli import calibrate, doctor, evaluate, models, output, plugins, verify
 from faceauth.cli.exit_codes import Exit, exit_of_error, exit_table
 from faceauth.errors import FaceAuthError
+from faceauth.version import __version__
 
 PROGRAM = "faceauth"
 COMPLETION_VARIABLE = "_FACEAUTH_COMPLETE"
@@ -62,10 +62,7 @@ def _sentences() -> Iterator[None]:
 
 def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
-        try:
-            output.line(f"faceauth {version('faceauth')}")
-        except PackageNotFoundError:
-            output.line("faceauth, run from a folder without being installed")
+        output.line(f"faceauth {__version__}")
         ctx.exit()
 
 
