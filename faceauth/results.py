@@ -242,6 +242,9 @@ class Verification(Frozen):
             raise ValueError(f"accepted is {self.accepted}, but the verdict is {self.verdict}")
         if (self.failed is not None) != (self.reason is Reason.STAGE_FAILED):
             raise ValueError(f"failed is {self.failed}, but the reason is {self.reason}")
+        for stage, found in (("liveness", self.liveness), ("match", self.match)):
+            if found is not None and stage in self.skipped:
+                raise ValueError(f"{stage} is said to be skipped, but has a result")
         if self.reason in DECIDED:
             self._decided()
         if (self.reason is Reason.NO_FACE) != (self.faces == ()):
@@ -255,6 +258,8 @@ class Verification(Frozen):
         found = decide(self.thresholds, self.liveness, self.match)
         if found is not self.reason:
             raise ValueError(f"reason is {self.reason}, but scores and thresholds give {found}")
+        if (self.liveness and not self.thresholds.liveness) or (self.match and not self.thresholds.match):
+            raise ValueError("a score without a threshold decided nothing: leave it out")
 
     def __bool__(self) -> NoReturn:
         """Refused: ``if result:`` would let everybody in. Write ``if result.accepted:``."""

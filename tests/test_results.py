@@ -168,6 +168,21 @@ def test_an_acceptance_with_evidence_is_valid() -> None:
         ({"faces": None}, "needs one of the faces found"),
         ({"faces": ()}, "needs one of the faces found"),
         ({"failed": "liveness"}, "failed is liveness"),
+        ({"skipped": {"liveness": "switched off"}}, "liveness is said to be skipped"),
+        ({"match": match(0.9)}, "a score without a threshold decided nothing"),
+        (
+            {"reason": Reason.MATCHED, "thresholds": limits(None, match=0.4), "match": match(0.9)},
+            "a score without a threshold decided nothing",
+        ),
+        (
+            {
+                "reason": Reason.LIVE_AND_MATCHED,
+                "thresholds": limits(0.5, match=0.4),
+                "match": match(0.9),
+                "skipped": {"match": "no reference was given"},
+            },
+            "match is said to be skipped",
+        ),
     ],
 )
 def test_an_acceptance_against_its_own_evidence_cannot_be_built(changes: dict[str, object], said: str) -> None:

@@ -18,7 +18,7 @@ from faceauth.imaging.limits import ImageLimits, check_bytes
 from faceauth.imaging.threads import in_thread
 
 UNNAMED = "The image"
-READ_SECONDS = 10.0
+READ_SECONDS = 5.0
 """For the whole of a file object, or of a PIL image of a file. Chosen, not measured: an upload is in memory by then."""
 
 MAX_READERS = 16

@@ -113,9 +113,12 @@ def matched(similarity: float | None, reason: Reason, **fields: object) -> Verif
         message="Said so.",
         face=FACE,
         faces=(FACE,),
-        liveness=liveness(0.9),
         match=None if similarity is None else MatchResult(similarity=similarity, model_id="toy"),
-        **{"thresholds": Thresholds(liveness=(HALF,), match=MatchThreshold(similarity=0.4)), **fields},
+        **{
+            "liveness": liveness(0.9),
+            "thresholds": Thresholds(liveness=(HALF,), match=MatchThreshold(similarity=0.4)),
+            **fields,
+        },
     )
 
 
@@ -358,7 +361,9 @@ def test_a_threshold_that_changes_on_the_way_is_an_error(tmp_path: Path) -> None
 
 
 def test_a_configuration_without_liveness_cannot_be_measured(tmp_path: Path) -> None:
-    only_match = matched(0.9, Reason.MATCHED, thresholds=Thresholds(match=MatchThreshold(similarity=0.4)))
+    only_match = matched(
+        0.9, Reason.MATCHED, liveness=None, thresholds=Thresholds(match=MatchThreshold(similarity=0.4))
+    )
     with pytest.raises(UsageError, match="does not judge liveness"):
         verify_records(grey_records(tmp_path, [1]), Scripted(only_match))
 
