@@ -2,6 +2,7 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
+from faceauth import Pipeline, PipelineConfig, Template, Verification
 from faceauth.imaging.decoding import load_image
 from faceauth.stages import Image
 
@@ -99,6 +101,29 @@ def test_login_refuses_another_live_person(shared: Path) -> None:
     done = run("examples/login.py", LIVE, shared / "data" / "lfw" / "images" / ANOTHER)
     assert done.returncode == 1, done.stdout
     assert done.stderr == "No entry: Not the person in the reference.\n"
+
+
+def test_login_requires_liveness_and_match_whatever_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Pipeline] = []
+    references: list[object] = []
+
+    class Watched(Pipeline):
+        def __init__(self, *given: object, **settings: object) -> None:
+            super().__init__(*given, **settings)  # type: ignore[arg-type]
+            made.append(self)
+
+        def verify(self, image: object, reference: object = None, **how: object) -> Verification:  # type: ignore[override]
+            references.append(reference)
+            return super().verify(image, reference, **how)  # type: ignore[arg-type]
+
+    for name, value in (("REQUIRE_LIVENESS", "false"), ("THRESHOLD", "0.000001"), ("MATCH_THRESHOLD", "-1")):
+        monkeypatch.setenv(f"FACEAUTH_{name}", value)
+    monkeypatch.setattr("faceauth.Pipeline", Watched)
+    monkeypatch.setattr(sys, "argv", ["login.py", str(PHONE), str(LIVE)])
+    with pytest.raises(SystemExit, match="No entry"):
+        runpy.run_path(str(EXAMPLES / "login.py"))
+    assert [pipeline.config for pipeline in made] == [PipelineConfig(require_match=True)]
+    assert [type(reference) for reference in references] == [Template]
 
 
 def test_camera_loop_welcomes_after_five_live_frames_of_a_video(tmp_path: Path) -> None:

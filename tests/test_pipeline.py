@@ -183,6 +183,19 @@ class TestVerify:
         assert embedder.seen[0][0, 40:80, 40:80].mean() == pytest.approx(140, abs=15)
         assert whole_images(detector) == 2  # one for the presentation, one for the reference
 
+    @pytest.mark.parametrize("fault", ["raises", "hangs"])
+    def test_a_gate_that_fails_denies(self, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*_: object) -> None:
+            if fault == "raises":
+                raise cv2.error("no memory")
+            release.wait(30)
+
+        release = threading.Event()
+        monkeypatch.setattr("faceauth.gate.check", broken)
+        result = pipeline(stage_timeout_s=0.2).verify(noise_image())
+        release.set()
+        assert (result.reason, result.failed) == (Reason.STAGE_FAILED, "gate")
+
     def test_the_picture_is_read_only_for_a_backend_and_unchanged_for_the_caller(self) -> None:
         def scribble(image: Image) -> object:
             image[:] = 0
@@ -316,8 +329,28 @@ class TestTemplates:
             pipeline().verify(noise_image(1), made_up)
         assert refused.value.__cause__ is None
 
+    def test_an_invalid_template_raises_even_for_an_attack(self) -> None:
+        made_up = Template.model_construct(model_id="fake", vector=(10.0,) * 16)
+        with pytest.raises(TemplateMismatch, match="no valid template"):
+            pipeline(liveness=FakeLiveness(0.0)).verify(noise_image(1), made_up)
+
     def test_a_template_keeps_its_numbers_out_of_logs(self) -> None:
         assert "0.6" not in repr(Template(model_id="fake", vector=(0.6, 0.8)))
+        for wrong in ({"vector": (0.6, 0.9)}, {"vector": (0.6, 0.8), "name": "x"}, {"vector": ("0.6", "a")}):
+            with pytest.raises(ValidationError) as refused:
+                Template.model_validate({"model_id": "fake", **wrong})
+            assert "0.6" not in str(refused.value)
+
+    def test_a_template_as_json_is_no_path_and_keeps_its_numbers_out_of_messages(self) -> None:
+        template = pipeline().embed(noise_image(1))
+        number = str(template.vector[0])
+        for text in (template.model_dump_json(), template.model_dump_json()[:600], str(list(template.vector))):
+            for source in (text, text.encode(), Path(text)):
+                with pytest.raises(ImageError) as refused:
+                    pipeline().verify(noise_image(), source)
+                assert number not in str(refused.value)
+                (result,) = pipeline().verify_many([source])
+                assert number not in result.model_dump_json()
 
 
 class TestVerifyMany:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from faceauth.backends.answers import LANDMARKS_WITHIN, ContractBroken, check_faces
-from faceauth.results import Face
+from faceauth.results import Box, Face
 from faceauth.testing import face_in
 
 
@@ -25,3 +25,21 @@ def test_landmarks_belong_to_the_box_that_they_come_with(direction: tuple[int, i
     assert check_faces([inside], image) == [inside]
     with pytest.raises(ContractBroken, match="landmarks around"):
         check_faces([face, outside], image)
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(-1, 0), (1, 0), (0, -1), (0, 1)])
+def test_a_box_that_touches_the_image_by_a_pixel_is_a_face_and_one_beside_it_is_not(dx: int, dy: int) -> None:
+    image = np.zeros((200, 300, 3), np.uint8)
+    face = face_in(image)
+    (left, top, right, bottom), (height, width) = face.box_xyxy, image.shape[:2]
+    reach_x = {-1: -right, 0: 0, 1: width - left}[dx]  # as far as the edge and no pixel more
+    reach_y = {-1: -bottom, 0: 0, 1: height - top}[dy]
+
+    def moved(x: float, y: float) -> Face:
+        box = Box(left + x, top + y, right + x, bottom + y)
+        return shifted(face, x, y).model_copy(update={"box_xyxy": box})
+
+    touching = moved(reach_x - dx, reach_y - dy)
+    assert check_faces([touching], image) == [touching]
+    with pytest.raises(ContractBroken, match=f"which holds nothing of {width} x {height} pixels"):
+        check_faces([moved(reach_x, reach_y)], image)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pil
 from PIL import ImageFile
+from pydantic import ValidationError
 
 from benchmarks.large_images import png as large_png
 from benchmarks.memory import decoding, growth_mib
@@ -198,3 +199,19 @@ def test_sixteen_threads_at_once_take_the_memory_of_the_budget() -> None:
     """185 MiB; 430 without the budget, 450 without threads that end with their image."""
     growth = growth_mib(large_png((2500, 2000), depth=16, colour=6, interlaced=True), threads=16)
     assert growth * 2**20 <= 12 * budget.MAX_PIXELS_AT_ONCE  # of 8 bytes a pixel, and what the C library keeps
+
+
+@pytest.mark.parametrize("field", ImageLimits.model_fields)
+@pytest.mark.parametrize("value", [True, "100", 1.5, 0])
+def test_a_limit_is_a_whole_number_above_0(field: str, value: object) -> None:
+    with pytest.raises(ValidationError):
+        ImageLimits.model_validate({field: value})
+
+
+def test_a_file_above_the_byte_limit_is_told_by_its_size_and_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "long.jpg"
+    with path.open("wb") as file:
+        file.truncate(2**40)  # takes no room on disk
+    with pytest.raises(ImageTooLarge) as caught:
+        load_image(path)
+    assert caught.value.found == 2**40

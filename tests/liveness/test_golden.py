@@ -10,6 +10,8 @@ import pytest
 from faceauth.cropping.crops import crop_box
 from faceauth.liveness.spoofnet import SpoofNet
 from faceauth.stages import Crops
+from faceauth.weights.cards import SpoofNetCard
+from faceauth.weights.store import PinnedModel
 from tests.golden.make_golden import GOLDEN, VARIANTS, photo
 
 STORED: dict[str, Any] = json.loads((GOLDEN / "golden.json").read_text(encoding="utf-8"))
@@ -47,3 +49,17 @@ def test_a_photo_is_cropped_as_when_the_weights_were_released(face: str) -> None
 def test_the_golden_faces_span_the_range_where_changes_show() -> None:
     p_live = [face["p_live"]["int8"] for face in FACES.values()]
     assert min(p_live) < 0.1 and max(p_live) > 0.9 and any(0.15 < p < 0.85 for p in p_live)
+
+
+def test_torch_computes_the_golden_p_live_with_the_released_weights() -> None:
+    torch = pytest.importorskip("torch")
+    from training.release.onnx_export import Exported
+    from training.train.checkpoint import load_network
+
+    network = Exported(load_network(PinnedModel("spoofnet", SpoofNetCard).weights("fp32").path))
+    card = SpoofNet(variant="fp32").card
+    for face in FACES:
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(np.concatenate(golden_crops(face)))).numpy()
+        p_live = card.calibration["fp32"].p_live(logits).mean()
+        assert p_live == pytest.approx(FACES[face]["p_live"]["fp32"], abs=1e-4)
