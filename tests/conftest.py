@@ -8,6 +8,9 @@ import pytest
 
 from faceauth.stages import Image
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # there is a worker for each core
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

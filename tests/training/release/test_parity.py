@@ -124,6 +124,7 @@ def macro_auc_and_acer(p_live: Scores, rows: list[Record], threshold: float) -> 
     return macro_auc, error_rates.acer(apcer.value, bpcer.value)
 
 
+@pytest.mark.slow
 def test_verify_gives_the_score_of_training_on_200_photos(shared: Path, shipped: PinnedModel[SpoofNetCard]) -> None:
     rows = read_manifest(shared / "data" / "pad" / "manifest.csv", splits=("val", "test"))
     photos = [row.path for row in rows[:: len(rows) // PHOTOS][:PHOTOS]]
@@ -180,6 +181,7 @@ def test_int8_files_give_nearly_the_score_of_fp32(
     assert apart.mean() < 0.02 and apart.max() < 0.15
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "run", "variant"), [("onnx_int8", onnx_logits, "int8"), ("litert_int8", litert_logits, "fp32")]
 )

@@ -66,6 +66,7 @@ def run(inputs: Inputs, recipe: Recipe, folder: Path) -> list[str]:
     return said
 
 
+@pytest.mark.slow
 def test_it_goes_the_whole_way_and_ends_in_the_same_bytes_when_killed(
     inputs: Inputs, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

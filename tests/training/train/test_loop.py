@@ -245,6 +245,7 @@ train(Recipe.model_validate_json(Path(sys.argv[2]).read_text()), load_shards([Pa
 """
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path, tiny_shards: Shards, smoke: Recipe) -> None:
     """Started by torchrun, on the CPU."""
     from training.data.shards import save_shard
