@@ -4,6 +4,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -251,13 +252,16 @@ def test_ctrl_c_while_a_stage_hangs_ends_the_wait() -> None:
     release = threading.Event()
 
     def interrupted(_: object) -> object:
+        time.sleep(0.3)  # until the caller waits
         os.kill(os.getpid(), signal.SIGINT)
         return release.wait(10)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     try:
+        start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             pipeline(spoilt("liveness", interrupted), stage_timeout_s=10).verify(noise_image())
+        assert time.monotonic() - start < 5
     finally:
         signal.signal(signal.SIGINT, before)
         release.set()

@@ -113,21 +113,22 @@ class TestDecide:
         assert decide(both, liveness(0.9), None) is Reason.STAGE_FAILED
         assert decide(both, liveness(0.1), None) is Reason.ATTACK_SUSPECTED
 
-    @given(
-        p_live=st.none() | st.floats(0, 1),
-        similarity=st.none() | st.floats(-1, 1),
-        band=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)).map(sorted) | st.none(),
-        threshold=st.none() | st.floats(-1, 1),
-    )
-    def test_acceptance_needs_every_score_at_its_threshold(
-        self, p_live: float | None, similarity: float | None, band: list[float] | None, threshold: float | None
-    ) -> None:
-        attack, live = band or (None, None)
-        reason = decide(limits(live, attack, threshold), liveness(p_live), match(similarity))
-        live_enough = live is None or (p_live is not None and live <= p_live)
-        alike = threshold is None or (similarity is not None and threshold <= similarity)
-        required = (live, threshold) != (None, None)
-        assert (VERDICT_OF[reason] is Verdict.ACCEPT) == (live_enough and alike and required)
+
+@given(
+    p_live=st.none() | st.floats(0, 1),
+    similarity=st.none() | st.floats(-1, 1),
+    band=st.tuples(st.floats(0.01, 1), st.floats(0.01, 1)).map(sorted) | st.none(),
+    threshold=st.none() | st.floats(-1, 1),
+)
+def test_acceptance_needs_every_score_at_its_threshold(
+    p_live: float | None, similarity: float | None, band: list[float] | None, threshold: float | None
+) -> None:
+    attack, live = band or (None, None)
+    reason = decide(limits(live, attack, threshold), liveness(p_live), match(similarity))
+    live_enough = live is None or (p_live is not None and live <= p_live)
+    alike = threshold is None or (similarity is not None and threshold <= similarity)
+    required = (live, threshold) != (None, None)
+    assert (VERDICT_OF[reason] is Verdict.ACCEPT) == (live_enough and alike and required)
 
 
 def accepted(**changes: object) -> Verification:
