@@ -80,7 +80,7 @@ def decoded_scale(path: str | os.PathLike[str], image: Image) -> float:
     """
     try:
         with strict_pillow, Pil.open(path, formats=(JpegImageFile.format,)) as stored:
-            return max(image.shape[:2]) / max(stored.size)  # the longer side: it may have been turned upright
+            return float(max(image.shape[:2]) / max(stored.size))  # the longer side: it may have been turned upright
     except UnidentifiedImageError:
         return 1.0
 
