@@ -27,7 +27,7 @@ from faceauth.presentation import Presentation
 from faceauth.results import Face, LivenessResult, LivenessScore, MatchResult, Reason, Template, Verification, decide
 from faceauth.stages import Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
 from faceauth.templates import checked_template, mismatch, similarity
-from faceauth.thresholds import LivenessThreshold, Thresholds
+from faceauth.thresholds import LivenessThreshold, MatchPoints, Thresholds
 
 BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder)
 Color = Literal["bgr", "rgb"]
@@ -40,8 +40,8 @@ class _NotGiven(Enum):
 NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
 """Stands for a reference that was left out; None is an error, since it may be a person who is not enrolled."""
 
-Reference: TypeAlias = "ImageSource | Template"
-"""What a face is matched with: an image of the person, or a template of :meth:`Pipeline.embed`."""
+Reference: TypeAlias = "ImageSource | Template | Sequence[Template]"
+"""What a face is matched with: an image of the person, or one or several templates of :meth:`Pipeline.embed`."""
 
 
 class Keywords(TypedDict, total=False):
@@ -154,14 +154,16 @@ class Pipeline:
 
         Args:
             image: a path, bytes, a binary file, a PIL image, or a uint8 array H x W x 3.
-            reference: must match when given: a template, or an image with one usable face, which is not checked for
-                liveness. Without a usable face the result is ``reference_unusable``, which is uncertain and so denies.
+            reference: must match when given: a template, several of one person, of which the most similar decides, or
+                an image with one usable face, which is not checked for liveness. Without a usable face the result is
+                ``reference_unusable``, which is uncertain and so denies.
             color: channel order of ``image`` and ``reference`` where they are arrays.
 
         Raises:
             ImageError: an image cannot be read (:meth:`verify_many` makes a result of it).
             TemplateMismatch: the template comes from another embedder than the pipeline's, or is no valid one.
-            UsageError: a match is required and no reference was given, the reference is None, or nothing is required.
+            UsageError: a match is required and no reference was given, the reference is None or an empty list, or
+                nothing is required.
             BackendError, WeightsError, ProviderUnavailable: the embedder, which the first reference loads, is not
                 usable.
         """
@@ -220,10 +222,42 @@ class Pipeline:
         self._backends.embedding()
         presentation = Presentation(self._decode(image, color))
         self._find_template(presentation)
-        if presentation.template is None:
+        if not presentation.templates:
             failed = presentation.failed
             raise ScoreError(presentation.message, stage=failed) if failed else ImageError(presentation.message)
-        return presentation.template
+        return presentation.templates[0]
+
+    def verify_and_embed(self, image: ImageSource, *, color: Color = "bgr") -> tuple[Verification, Template | None]:
+        """The answer of :meth:`verify` without a reference and, if that accepts, the template of the judged face.
+
+        Both come from the same pixels and the same detection: nobody can swap the file between two calls. An image
+        that cannot be read is a result with reason ``image_unusable``.
+
+        Raises:
+            UsageError: the configuration does not require liveness, so a photo of a photo would do.
+            BackendError, WeightsError, ProviderUnavailable: the embedder is not usable.
+        """
+        if self._backends.liveness is None:
+            raise UsageError("Nobody is enrolled or searched for unseen: set require_liveness to true.")
+        self._backends.embedding()
+        presentation, thresholds = self._opened(image, color), self._thresholds(matching=False)
+        self._find_live_face(presentation)
+        if presentation.reason is None:
+            self._embed(presentation)
+        if presentation.reason is None:
+            presentation.close(decide(thresholds, presentation.liveness, None), at="liveness")
+        result = presentation.verification(thresholds)
+        return result, presentation.templates[0] if result.accepted else None
+
+    @property
+    def model_id(self) -> str:
+        """The embedding space of this pipeline's templates; loads the embedder."""
+        return self._backends.embedding().facts.model_id
+
+    @property
+    def match_points(self) -> MatchPoints | None:
+        """The measured thresholds of this pipeline's embedder; loads it."""
+        return self._backends.embedding().facts.match_points
 
     # One presentation, stage by stage.
 
@@ -240,15 +274,18 @@ class Pipeline:
         return presentation
 
     def _judge(self, one: Presentation, enrolled: Presentation | None, thresholds: Thresholds) -> Verification:
-        if one.reason is None:
-            self._find_face(one, self._config.gate)
-        if one.reason is None and self._backends.liveness is not None:
-            self._check_liveness(one, self._backends.liveness)
+        self._find_live_face(one)
         if one.reason is None and enrolled is not None:
             self._match(one, enrolled)
         if one.reason is None:
             one.close(decide(thresholds, one.liveness, one.match), at="match")
         return one.verification(thresholds)
+
+    def _find_live_face(self, one: Presentation) -> None:
+        if one.reason is None:
+            self._find_face(one, self._config.gate)
+        if one.reason is None and self._backends.liveness is not None:
+            self._check_liveness(one, self._backends.liveness)
 
     def _decode(self, source: ImageSource, color: Color) -> Image:
         image = load_image(source, self._config.limits, color=color)
@@ -324,19 +361,20 @@ class Pipeline:
     def _match(self, one: Presentation, enrolled: Presentation) -> None:
         """Similarity to the reference, whose template is made when the first face needs it."""
         with one.timed("reference"):
-            if enrolled.template is None and enrolled.reason is None:
+            if not enrolled.templates and enrolled.reason is None:
                 self._find_template(enrolled)
-        if enrolled.template is None:
+        if not enrolled.templates:
             for provenance in enrolled.provenance:
                 one.took_part(provenance)
             failed = enrolled.failed is not None
             reason = Reason.STAGE_FAILED if failed else Reason.REFERENCE_UNUSABLE
             return one.close(reason, f"The reference cannot be used: {enrolled.message}", at="reference")
         self._embed(one)
-        if one.template is not None:
+        for own in one.templates:
             with one.timed("match"):
-                found = similarity(one.template, enrolled.template)
-            one.match = MatchResult(similarity=found, model_id=one.template.model_id)
+                found = [similarity(own, template) for template in enrolled.templates]
+            best = max(range(len(found)), key=found.__getitem__)
+            one.match = MatchResult(similarity=found[best], model_id=own.model_id, template=best)
 
     def _find_template(self, one: Presentation) -> None:
         """Detection, the gate for references, and the embedding of an image that is no presentation."""
@@ -352,7 +390,7 @@ class Pipeline:
             (crop,) = _cropped(one, (stage.facts.crop,))
             with one.timed("embedding"):
                 rows = stage.guard.call(lambda: check_embeddings(stage.backend.embed(crop.pixels[None]), 1))
-            one.template = Template(model_id=stage.facts.model_id, vector=tuple(rows[0].tolist()))
+            one.templates = (Template(model_id=stage.facts.model_id, vector=tuple(rows[0].tolist())),)
         except ScoreError as error:
             one.fail(error)
 
@@ -373,13 +411,19 @@ class Pipeline:
                 raise UsageError("Nothing to verify: liveness is not required, and there is no reference to match.")
             return self._thresholds(matching=False), None
         thresholds = self._thresholds(matching=True)
-        if not isinstance(reference, Template):
-            return thresholds, Presentation(self._decode(reference, color))
-        reference = checked_template(reference)
-        model_id = self._backends.embedding().facts.model_id
-        if reference.model_id != model_id:
-            raise mismatch(found=reference.model_id, expected=model_id)
-        return thresholds, Presentation(None, template=reference)
+        templates = [reference] if isinstance(reference, Template) else reference
+        if not isinstance(templates, list | tuple):
+            return thresholds, Presentation(self._decode(cast(ImageSource, reference), color))
+        if not templates or not all(isinstance(one, Template) for one in templates):
+            raise UsageError(
+                "The reference is a list, but not of one or more templates: is the person enrolled? Verify against "
+                "several images by embedding them first."
+            )
+        checked = tuple(map(checked_template, templates))
+        for one in checked:
+            if one.model_id != self.model_id:
+                raise mismatch(found=one.model_id, expected=self.model_id)
+        return thresholds, Presentation(None, templates=checked)
 
     def _chosen_thresholds(self) -> tuple[LivenessThreshold, ...]:
         liveness = self._backends.liveness

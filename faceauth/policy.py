@@ -145,6 +145,41 @@ def match_threshold(threshold: Threshold, offered: MatchPoints | None) -> MatchT
     return MatchThreshold(similarity=measured.threshold, point=threshold, measured=measured)
 
 
+FALSE_IDENTIFICATIONS = 0.01
+"""How often a stranger may be taken for somebody of the gallery, at most."""
+
+
+def identification_threshold(templates: int, offered: MatchPoints | None) -> MatchThreshold:
+    """The threshold for a search: the lowest with FMR <= ``FALSE_IDENTIFICATIONS`` / ``templates``.
+
+    A stranger is compared with every template, so the chance of a false match adds up. The upper end of the FMR's
+    interval has to be low enough, not the rate alone.
+
+    Args:
+        templates: how many are searched, of all people together.
+        offered: of the embedder.
+
+    Raises:
+        UsageError: the measured pairs do not support so low an FMR, or none were measured.
+    """
+    curve = offered.curve if offered is not None else ()
+    if not curve:
+        raise UsageError(
+            "No false match rate by threshold was measured for this embedder, so nobody can be searched for with it. "
+            "Name the person (1:1)."
+        )
+    allowed = FALSE_IDENTIFICATIONS / max(templates, 1)
+    for point in curve:
+        if point.fmr.high <= allowed:
+            return MatchThreshold(similarity=point.threshold, measured=point)
+    most = int(FALSE_IDENTIFICATIONS / curve[-1].fmr.high)
+    raise UsageError(
+        f"A search among {templates:,} templates needs an FMR of at most {allowed:.1e}, but the measured pairs "
+        f"({curve[-1].measured_on}) support {curve[-1].fmr.high:.1e}, which is enough for {most:,}. Name the person "
+        "(1:1), or use an embedder that was measured on more pairs."
+    )
+
+
 def choose_face(image: Image, faces: Sequence[Face], rule: Literal["exactly_one", "largest"]) -> Face | Reason:
     """The face to judge, the largest, or why there is none.
 

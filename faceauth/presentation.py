@@ -45,6 +45,7 @@ class Presentation:
 
     Attributes:
         image: read-only, so that all stages judge the same pixels; None when it was not decoded.
+        templates: of the one face; of a reference, all that were given.
         reason: why the presentation ended; None while it is open.
         provenance: the backends that took part so far.
     """
@@ -54,7 +55,7 @@ class Presentation:
     faces: tuple[Face, ...] | None = None
     face: Face | None = None
     liveness: LivenessResult | None = None
-    template: Template | None = None
+    templates: tuple[Template, ...] = ()
     match: MatchResult | None = None
     reason: Reason | None = None
     message: str = ""

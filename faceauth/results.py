@@ -170,10 +170,17 @@ class LivenessResult(Frozen):
 
 
 class MatchResult(Frozen):
-    """Cosine similarity in [-1, 1] to the reference, and the id of the embedding model."""
+    """What the match stage found.
+
+    Attributes:
+        similarity: cosine similarity in [-1, 1] to the reference; of several templates to the most similar one.
+        model_id: of the embedding model.
+        template: which template of the reference that was, counted from 0.
+    """
 
     similarity: float = Field(ge=-1.0, le=1.0)
     model_id: str
+    template: int = Field(default=0, ge=0)
 
 
 class Template(Frozen):

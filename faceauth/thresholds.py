@@ -94,17 +94,26 @@ class OperatingPoints(Frozen):
 
 
 class MatchPoints(Frozen):
-    """The named points of an embedder, from lenient to strict."""
+    """The named points of an embedder, from lenient to strict.
+
+    Attributes:
+        curve: more thresholds, ascending, as far as the measured pairs say anything: the search among many people
+            chooses from them. Empty for an embedder that must not be used for that.
+    """
 
     convenience: MatchPoint
     balanced: MatchPoint
     strict: MatchPoint
+    curve: tuple[MatchPoint, ...] = ()
 
     @model_validator(mode="after")
     def _ascending(self) -> Self:
         found = [self.convenience.threshold, self.balanced.threshold, self.strict.threshold]
         if found != sorted(found):
             raise ValueError(f"thresholds must ascend from convenience over balanced to strict, not {found}")
+        along = [point.threshold for point in self.curve]
+        if along != sorted(set(along)):
+            raise ValueError(f"thresholds of the curve must ascend, not {along}")
         return self
 
 

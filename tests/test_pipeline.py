@@ -301,6 +301,46 @@ class TestTemplates:
         assert verifier.verify(noise_image(1), template).reason is Reason.LIVE_AND_MATCHED
         assert verifier.verify(noise_image(2), template).reason is Reason.NOT_MATCHED
 
+    def test_of_several_templates_the_most_similar_one_decides_and_is_named(self) -> None:
+        verifier = pipeline()
+        templates = [verifier.embed(noise_image(seed)) for seed in (3, 1, 2)]
+        result = verifier.verify(noise_image(1), templates)
+        assert result.reason is Reason.LIVE_AND_MATCHED
+        assert result.match is not None and result.match.template == 1
+        assert verifier.verify(noise_image(1), templates[::2]).reason is Reason.NOT_MATCHED
+
+    @pytest.mark.parametrize("reference", [[], (), [None], ["photo.jpg"]], ids=str)
+    def test_a_list_that_is_not_of_templates_is_refused(self, reference: object) -> None:
+        with pytest.raises(UsageError, match="one or more templates"):
+            pipeline().verify(noise_image(1), reference)  # type: ignore[arg-type]
+
+    def test_one_template_of_another_model_among_several_is_refused(self) -> None:
+        templates = [pipeline(embedder=FakeEmbedder(model_id=name)).embed(noise_image(1)) for name in ("fake", "other")]
+        with pytest.raises(TemplateMismatch):
+            pipeline().verify(noise_image(1), templates)
+
+    def test_an_image_is_judged_and_embedded_from_one_detection(self) -> None:
+        detector = FakeDetector()
+        verifier = pipeline(detector=detector, require_match=True)
+        result, template = verifier.verify_and_embed(noise_image(1))
+        assert result.reason is Reason.LIVE
+        assert [image.shape for image in detector.seen].count(
+            noise_image().shape
+        ) == 1  # the others are its face, turned
+        assert template == verifier.embed(noise_image(1))
+
+    def test_an_image_that_is_not_accepted_gives_no_template(self) -> None:
+        result, template = pipeline(liveness=FakeLiveness(0.1)).verify_and_embed(noise_image(1))
+        assert (result.reason, template) == (Reason.ATTACK_SUSPECTED, None)
+
+    def test_an_embedder_that_fails_gives_no_template(self) -> None:
+        result, template = pipeline(embedder=FakeEmbedder(error=OSError("gone"))).verify_and_embed(noise_image(1))
+        assert (result.reason, result.failed, template) == (Reason.STAGE_FAILED, "embedding", None)
+
+    def test_without_liveness_no_image_is_judged_for_an_enrolment(self) -> None:
+        with pytest.raises(UsageError, match="require_liveness"):
+            pipeline(require_liveness=False).verify_and_embed(noise_image(1))
+
     def test_a_template_of_another_model_is_refused(self) -> None:
         template = pipeline(embedder=FakeEmbedder(model_id="other")).embed(noise_image(1))
         with pytest.raises(TemplateMismatch, match=r"'other'.*'fake'") as refused:

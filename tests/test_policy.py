@@ -9,10 +9,19 @@ import pytest
 from faceauth.backends.combination import combine
 from faceauth.calibration.points_file import LoadedPoints, MemberCalibration, PointsFile
 from faceauth.errors import UsageError
-from faceauth.policy import Threshold, choose_face, liveness_thresholds, match_threshold
+from faceauth.policy import (
+    FALSE_IDENTIFICATIONS,
+    Threshold,
+    choose_face,
+    identification_threshold,
+    liveness_thresholds,
+    match_threshold,
+)
 from faceauth.results import Box, Face, Reason
 from faceauth.stages import Image
-from faceauth.thresholds import LivenessThreshold, OperatingPoints
+from faceauth.thresholds import LivenessThreshold, MatchPoints, OperatingPoints
+from faceauth.weights.cards import SFaceCard
+from faceauth.weights.store import PinnedModel
 from tests.pipelines import match_points, operating_points
 
 WEIGHTS = {"a": {"a.onnx": "a" * 64}, "b": {"b.onnx": "b" * 64}}
@@ -178,3 +187,29 @@ class TestChooseFace:
     def test_a_flat_image_leaves_the_choice_in_doubt(self) -> None:
         flat = np.full((400, 400, 3), 128, np.uint8)
         assert choose_face(flat, [face(0, 160), face(200, 100)], "exactly_one") is Reason.SEVERAL_FACES
+
+
+class TestIdentification:
+    @pytest.fixture
+    def sface(self) -> MatchPoints:
+        found = PinnedModel("sface", SFaceCard).card.match_points
+        assert found is not None
+        return found
+
+    @pytest.mark.parametrize("templates", [1, 10, 100, 300])
+    def test_the_threshold_follows_the_number_of_templates(self, sface: MatchPoints, templates: int) -> None:
+        found = identification_threshold(templates, sface)
+        assert found.measured is not None and found.measured.fmr.high * templates <= FALSE_IDENTIFICATIONS
+        lower = [point for point in sface.curve if point.threshold < found.similarity]
+        assert all(point.fmr.high * templates > FALSE_IDENTIFICATIONS for point in lower)
+
+    def test_more_templates_than_the_measured_pairs_support_are_refused(self, sface: MatchPoints) -> None:
+        most = int(FALSE_IDENTIFICATIONS / sface.curve[-1].fmr.high)
+        assert identification_threshold(most, sface).similarity == sface.curve[-1].threshold
+        with pytest.raises(UsageError, match=f"enough for {most:,}"):
+            identification_threshold(most + 1, sface)
+
+    def test_an_embedder_without_a_measured_curve_searches_nobody(self) -> None:
+        for offered in (None, match_points(0.3, 0.4, 0.5)):
+            with pytest.raises(UsageError, match="Name the person"):
+                identification_threshold(2, offered)
