@@ -16,7 +16,17 @@ FaceAuthError
 ├── ProviderUnavailable        the onnxruntime execution provider asked for is not installed
 ├── ScoreError                 a stage returned something that is not a score, an embedding or a face
 │   └── StageTimeout           a stage did not answer in time
-└── TemplateMismatch           templates of two models are not comparable
+├── TemplateMismatch           templates of two models are not comparable
+└── GalleryError               the gallery of enrolled people says no
+    ├── GalleryUnavailable     its database or its audit log cannot be reached or written
+    ├── GalleryRestored        its database is older than its audit log: a backup was restored
+    ├── GalleryTampered        a sealed record was changed, moved or swapped
+    ├── KeyRefused             the master key is missing, open to others, or another one
+    ├── EnrolmentRefused       the images do not enrol anybody
+    ├── AlreadyEnrolled        a person of that name is in the gallery
+    ├── NotEnrolled            no such person, or none with templates of the embedder in use
+    ├── SessionClosed          the session was used, has expired, or never was
+    └── LockedOut              too many attempts
 
 ``str(error)`` is one sentence of what was found, what was expected and what to do next; the facts are attributes.
 """
@@ -136,3 +146,47 @@ class TemplateMismatch(FaceAuthError):
         super().__init__(message)
         self.found = found
         self.expected = expected
+
+
+class GalleryError(FaceAuthError):
+    """The gallery of enrolled people says no. Nobody was let in."""
+
+
+class GalleryUnavailable(GalleryError):
+    """The database or the audit log cannot be reached, read or written."""
+
+
+class GalleryRestored(GalleryError):
+    """The database is older than its audit log: accepted as it is, it would bring back attempts and deleted people."""
+
+
+class GalleryTampered(GalleryError):
+    """A sealed record does not open under its own name: it was changed, moved to another person, or swapped."""
+
+
+class KeyRefused(GalleryError):
+    """The master key is missing, readable by others, malformed, or not the one that the gallery was closed with."""
+
+
+class EnrolmentRefused(GalleryError):
+    """The images do not enrol anybody: none was accepted, or they show several people."""
+
+
+class AlreadyEnrolled(GalleryError):
+    """A person of that name is in the gallery already."""
+
+
+class NotEnrolled(GalleryError):
+    """There is no such person, the time to keep their templates is over, or none is of the embedder in use."""
+
+
+class SessionClosed(GalleryError):
+    """The session was used already, has expired, or never was opened."""
+
+
+class LockedOut(GalleryError):
+    """Too many attempts; ``retry_after_s`` says how long to wait, None until another factor was used."""
+
+    def __init__(self, message: str, *, retry_after_s: float | None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s

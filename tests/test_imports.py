@@ -15,6 +15,7 @@ OUTER_TO_INNER = (
     "__main__",
     "cli",
     "evaluation",
+    "gallery",
     "__init__",
     "pipeline",
     "testing",
@@ -47,6 +48,8 @@ BACKENDS = ("detection", "embedding", "liveness")
 """Rooms of stage implementations: reached by name through the registry, imported by nobody but the tests."""
 
 FOREIGN = ("torch", "torchvision", "insightface", "sklearn", "skimage", "scipy", "matplotlib", "training", "plugins")
+LOGIN = ("sqlalchemy", "alembic", "cryptography")
+"""Packages of the extra ``login``, which the gallery alone imports."""
 
 EVERY_MODULE = sorted(PACKAGE.rglob("*.py"))
 
@@ -99,6 +102,14 @@ def test_imports_point_inward(path: Path) -> None:
 @pytest.mark.parametrize("path", EVERY_MODULE, ids=name_of)
 def test_nobody_imports_a_backend(path: Path) -> None:
     assert not rooms_imported(path) & set(BACKENDS)
+
+
+@pytest.mark.parametrize("path", EVERY_MODULE, ids=name_of)
+def test_only_the_gallery_needs_the_extra_login(path: Path) -> None:
+    tops = {one.split(".")[0] for one in imported(path)}
+    gallery = {one for one in imported(path, at_import=True) if one.startswith("faceauth.gallery")}
+    if not name_of(path).startswith("gallery"):
+        assert not tops & set(LOGIN) and not gallery
 
 
 @pytest.mark.parametrize("path", EVERY_MODULE, ids=name_of)

@@ -1,0 +1,129 @@
+"""Logging in: an attempt is charged, a person is judged, and the answer is given when it is on the disk."""
+
+from collections.abc import Callable, Sequence
+
+from faceauth.errors import UsageError
+from faceauth.gallery.attempts import Session, begin, open_and_begin, settle
+from faceauth.gallery.opened import Gallery
+from faceauth.gallery.search import Index
+from faceauth.imaging.decoding import ImageSource
+from faceauth.pipeline import Color, Pipeline
+from faceauth.policy import identification_threshold
+from faceauth.presentation import MESSAGES
+from faceauth.results import VERDICT_OF, MatchResult, Reason, Template, Verdict, Verification, decide
+from faceauth.thresholds import Frozen, Thresholds
+
+
+class Identification(Frozen):
+    """Who it is.
+
+    Attributes:
+        subject: None when nobody was accepted.
+        verification: with the match against the most similar template, and the threshold for a gallery of this size.
+    """
+
+    subject: str | None
+    verification: Verification
+
+
+def login(
+    gallery: Gallery, pipeline: Pipeline, subject: str, image: ImageSource, *, client: str, color: Color = "bgr"
+) -> Verification:
+    """Whether ``image`` shows ``subject``, live. Let them in on ``accepted`` and on nothing else.
+
+    Args:
+        gallery: where the person is enrolled.
+        pipeline: requires liveness.
+        subject: the name that is claimed.
+        image: as for :meth:`Pipeline.verify`; one that cannot be read is a result with reason ``image_unusable``.
+        client: where the attempt comes from; its attempts are counted together.
+        color: channel order of an array.
+
+    Raises:
+        LockedOut: too many attempts.
+        NotEnrolled: there is nobody of that name, or none with templates of the embedder in use.
+        GalleryError: the gallery cannot be used; nobody is let in.
+    """
+    _check(pipeline)
+    session, templates = open_and_begin(gallery, subject, client, pipeline.model_id)
+    return _settled(gallery, session, next(pipeline.verify_many([image], templates, color=color)))
+
+
+def answer(
+    gallery: Gallery, session: Session, model_id: str, judge: Callable[[Sequence[Template]], Verification]
+) -> Verification:
+    """The answer to an open session: charged, judged, settled, and only then returned.
+
+    Args:
+        gallery: of the session.
+        session: opened for a person.
+        model_id: of the embedder that ``judge`` uses.
+        judge: given the person's templates, verifies what was shown. An exception leaves the attempt charged.
+
+    Raises:
+        UsageError: the session is for a search, or ``judge`` accepted without liveness or match.
+        GalleryError: as :func:`login`.
+    """
+    if session.subject is None:
+        raise UsageError("This session is for a search: use identify().")
+    return _settled(gallery, session, judge(begin(gallery, session, model_id)))
+
+
+def _settled(gallery: Gallery, session: Session, result: Verification) -> Verification:
+    if result.accepted and result.reason is not Reason.LIVE_AND_MATCHED:
+        raise UsageError(f"Nobody is let in for {result.reason}: a login needs a live face that matches.")
+    settle(gallery, session, result)
+    return result
+
+
+def identify(
+    gallery: Gallery, pipeline: Pipeline, index: Index, image: ImageSource, *, client: str, color: Color = "bgr"
+) -> Identification:
+    """Who of the gallery ``image`` shows, live. The threshold follows the number of templates.
+
+    To name the person (:func:`login`) is safer: a stranger is then compared with one person and not with all.
+
+    Args:
+        gallery: of enrolled people.
+        pipeline: requires liveness.
+        index: of this gallery and the pipeline's embedder.
+        image: as for :func:`login`, and so are ``client`` and ``color``.
+        client: see :func:`login`.
+        color: see :func:`login`.
+
+    Raises:
+        UsageError: the measured pairs of the embedder do not support a gallery of this size.
+        LockedOut: too many attempts of the client.
+        GalleryError: the gallery cannot be used; nobody is let in.
+    """
+    _check(pipeline)
+    threshold = identification_threshold(index.refresh(), pipeline.match_points)
+    session, _ = open_and_begin(gallery, None, client, pipeline.model_id)
+    result, template = pipeline.verify_and_embed(image, color=color)
+    subject = None
+    if template is not None and result.thresholds is not None:
+        candidate = index.nearest(template)
+        thresholds = Thresholds(liveness=result.thresholds.liveness, match=threshold)
+        result = _matched(result, thresholds, MatchResult(similarity=candidate.similarity, model_id=template.model_id))
+        subject = candidate.subject if result.accepted else None
+    settle(gallery, session, result)
+    return Identification(subject=subject, verification=result)
+
+
+def _matched(result: Verification, thresholds: Thresholds, match: MatchResult) -> Verification:
+    reason = decide(thresholds, result.liveness, match)
+    decided = {
+        "match": match,
+        "thresholds": thresholds,
+        "reason": reason,
+        "verdict": VERDICT_OF[reason],
+        "accepted": VERDICT_OF[reason] is Verdict.ACCEPT,
+        "message": MESSAGES[reason],
+        "skipped": {},
+    }
+    return Verification.model_validate({**dict(result), **decided})
+
+
+def _check(pipeline: Pipeline) -> None:
+    if not pipeline.config.require_liveness:
+        raise UsageError("Nobody logs in without liveness, or a photo would do: set require_liveness to true.")
