@@ -10,7 +10,20 @@ from typing import Any
 
 import click
 
-from faceauth.cli import calibrate, doctor, evaluate, models, output, plugins, verify
+from faceauth.cli import (
+    calibrate,
+    cameras,
+    doctor,
+    enroll,
+    evaluate,
+    login,
+    models,
+    output,
+    plugins,
+    rekey,
+    subjects,
+    verify,
+)
 from faceauth.cli.exit_codes import Exit, exit_of_error, exit_table
 from faceauth.errors import FaceAuthError
 from faceauth.version import __version__
@@ -86,7 +99,19 @@ def program() -> None:
     """
 
 
-for _command in (verify.command, evaluate.command, calibrate.command, plugins.group, models.group, doctor.command):
+for _command in (
+    verify.command,
+    enroll.command,
+    login.command,
+    subjects.group,
+    cameras.group,
+    rekey.command,
+    evaluate.command,
+    calibrate.command,
+    plugins.group,
+    models.group,
+    doctor.command,
+):
     program.add_command(_command)
 
 

@@ -6,10 +6,15 @@ from types import MappingProxyType
 
 from faceauth.config import PipelineConfig
 from faceauth.errors import (
+    AlreadyEnrolled,
     BackendNotAllowed,
     BackendNotFound,
+    EnrolmentRefused,
     FaceAuthError,
     ImageError,
+    KeyRefused,
+    LockedOut,
+    NotEnrolled,
     TemplateMismatch,
     UsageError,
 )
@@ -32,7 +37,7 @@ MEANING: Mapping[Exit, str] = MappingProxyType(
         Exit.ACCEPTED: "accepted: every photo; for other commands, done",
         Exit.REJECTED: "rejected: an attack, or not the person in the reference; nothing else ends with 1",
         Exit.USAGE: "usage: correct the command, a setting or the reference",
-        Exit.UNCERTAIN: "uncertain: nothing to judge (no face, too small, ...) or in doubt; take another photo",
+        Exit.UNCERTAIN: "uncertain: nothing to judge (no face, ...), in doubt, or too many attempts; try again",
         Exit.BROKEN: "broken: a stage, a backend, a weight file or a library failed, or results could not be written",
         Exit.INTERRUPTED: "interrupted with Ctrl-C",
     }
@@ -41,7 +46,17 @@ MEANING: Mapping[Exit, str] = MappingProxyType(
 MOST_SEVERE_FIRST = (Exit.BROKEN, Exit.REJECTED, Exit.UNCERTAIN, Exit.ACCEPTED)
 """Which of several photos decides. A failed stage outranks a rejection, because it says nothing about the person."""
 
-_USAGE_ERRORS = (UsageError, ImageError, BackendNotFound, BackendNotAllowed, TemplateMismatch)
+_USAGE_ERRORS = (
+    UsageError,
+    ImageError,
+    BackendNotFound,
+    BackendNotAllowed,
+    TemplateMismatch,
+    KeyRefused,
+    AlreadyEnrolled,
+    NotEnrolled,
+)
+_UNCERTAIN_ERRORS = (EnrolmentRefused, LockedOut)
 
 
 def exit_table() -> str:
@@ -69,12 +84,14 @@ def exit_of_all(codes: Iterable[Exit]) -> Exit:
 
 
 def exit_of_error(error: FaceAuthError) -> Exit:
-    """USAGE for what the caller can change in the command or the settings, else BROKEN.
+    """USAGE for what the caller can change in the command or the settings, UNCERTAIN for a new try, else BROKEN.
 
     A built-in backend that nobody registers is a broken installation, not a misspelt name.
     """
     if isinstance(error, BackendNotFound) and error.name in _built_in_names():
         return Exit.BROKEN
+    if isinstance(error, _UNCERTAIN_ERRORS):
+        return Exit.UNCERTAIN
     return Exit.USAGE if isinstance(error, _USAGE_ERRORS) else Exit.BROKEN
 
 

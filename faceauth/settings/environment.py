@@ -21,8 +21,17 @@ from faceauth.thresholds import LENIENT_TO_STRICT
 
 PREFIX = "FACEAUTH_"
 
-READ_ELSEWHERE = frozenset({"FACEAUTH_MODEL_WHEEL", "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD"})
-"""Variables with the prefix that are no settings: the build's, and the registry's switch."""
+READ_ELSEWHERE = frozenset(
+    {
+        "FACEAUTH_AUDIT_LOG",
+        "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD",
+        "FACEAUTH_GALLERY",
+        "FACEAUTH_MASTER_KEY",
+        "FACEAUTH_MASTER_KEY_FILE",
+        "FACEAUTH_MODEL_WHEEL",
+    }
+)
+"""Variables with the prefix that are no settings: those of the gallery, the registry's switch, and the build's."""
 
 _SERVICE = re.compile(
     r"FACEAUTH(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"

@@ -1,0 +1,63 @@
+"""``faceauth login``: is this the enrolled person, live? Counts attempts, and says verdict and reason, never scores."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from faceauth.cli import output
+from faceauth.cli.enroll import profile_path
+from faceauth.cli.exit_codes import exit_of, exit_table
+from faceauth.cli.gallery_options import folder_of, gallery_options, open_gallery
+from faceauth.cli.options import chosen_config, pipeline_options
+from faceauth.config import with_settings
+from faceauth.errors import UsageError
+from faceauth.metrics.formatting import readable
+from faceauth.pipeline import Pipeline
+
+
+@click.command("login", short_help="Log an enrolled person in.", epilog=exit_table())
+@click.argument("subject")
+@click.argument("photo", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--client",
+    metavar="NAME",
+    default="command line",
+    show_default=True,
+    help="Where the attempt comes from; attempts are counted by it too.",
+)
+@click.option(
+    "--camera", metavar="NAME", help="The photo comes from this camera: its profile makes the check stricter."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print verdict and reason as one JSON object, and nothing else.")
+@gallery_options
+@pipeline_options
+def command(subject: str, photo: str, *, client: str, camera: str | None, as_json: bool, **places: Any) -> None:
+    """Say whether PHOTO shows SUBJECT, live. A failed attempt counts; after five there is a wait.
+
+    Exit code 0 lets SUBJECT in, and nothing else does.
+    """
+    gallery = open_gallery(**places)
+    from faceauth.gallery import login
+
+    config = chosen_config()
+    if camera is not None:
+        if config.camera_profile is not None:
+            raise UsageError("--camera and --camera-profile both name a profile: leave one out.")
+        config = with_settings(config, {"camera_profile": _profile_of(folder_of(gallery), camera)})
+    result = login(gallery, Pipeline(config), subject, photo, client=client)
+    if as_json:
+        output.json_line({"accepted": result.accepted, "verdict": result.verdict, "reason": result.reason})
+    else:
+        output.line(f"{result.verdict.upper()}  {readable(subject)}: {readable(result.message)}")
+    click.get_current_context().exit(exit_of(result))
+
+
+def _profile_of(folder: Path, camera: str) -> Path:
+    path = profile_path(folder, camera)
+    if not path.exists():
+        raise UsageError(
+            f"The camera {camera!r} has no profile yet: enrol people with `faceauth enroll --camera {camera}`, or "
+            "leave --camera out."
+        )
+    return path
