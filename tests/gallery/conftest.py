@@ -77,7 +77,7 @@ def enrol(gallery: Gallery) -> Enrol:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql() -> Iterator[str]:
     """URL of a PostgreSQL server on a socket, of a version that is installed here."""
     pytest.importorskip("psycopg", reason="needs psycopg")
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -85,23 +85,19 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not found and named is None:
         pytest.skip("needs a PostgreSQL server: apt-get install postgresql")
     programs = found[-1].parent if found else Path(str(named)).resolve().parent
-    folder = tmp_path_factory.mktemp("postgresql")
-    prefix: list[str] = []
-    if hasattr(os, "geteuid") and os.geteuid() == 0:  # initdb refuses to run as root
-        for place in (folder, *folder.parents[:2]):
-            place.chmod(0o755)
-        shutil.chown(folder, "postgres")
-        prefix = ["runuser", "-u", "postgres", "--"]
-    data = folder / "data"
+    with tempfile.TemporaryDirectory(prefix="faceauth-postgresql-") as name:  # pytest's folders are root's alone
+        folder = Path(name)
+        prefix: list[str] = []
+        if hasattr(os, "geteuid") and os.geteuid() == 0:  # initdb refuses to run as root
+            shutil.chown(folder, "postgres")
+            prefix = ["runuser", "-u", "postgres", "--"]
 
-    def run(program: str, *arguments: str) -> None:
-        done = subprocess.run(
-            [*prefix, str(programs / program), *arguments], capture_output=True, text=True, cwd=folder, timeout=120
-        )
-        assert done.returncode == 0, done.stderr
+        def run(program: str, *arguments: str) -> None:
+            command = [*prefix, str(programs / program), "-D", str(folder / "data"), *arguments]
+            done = subprocess.run(command, capture_output=True, text=True, cwd=folder, timeout=120)
+            assert done.returncode == 0, done.stderr
 
-    run("initdb", "-D", str(data), "-A", "trust", "-U", "faceauth", "-E", "UTF8", "--no-sync")
-    options = f"-k {folder} -c listen_addresses=''"
-    run("pg_ctl", "-D", str(data), "-w", "-o", options, "-l", str(folder / "log"), "start")
-    yield f"postgresql://faceauth@/postgres?host={folder}"
-    run("pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+        run("initdb", "-A", "trust", "-U", "faceauth", "-E", "UTF8", "--no-sync")
+        run("pg_ctl", "-w", "-o", f"-k {folder} -c listen_addresses=''", "-l", str(folder / "log"), "start")
+        yield f"postgresql://faceauth@/postgres?host={folder}"
+        run("pg_ctl", "-w", "-m", "immediate", "stop")

@@ -89,6 +89,8 @@ def test_every_failure_counts_however_many_try_at_once(opened: Opened) -> None:
     for thread in threads:
         thread.join()
     assert len(charged) == find_subject(gallery, "ada").failures == 5
+    numbers = [line["sequence"] for line in gallery.audit.lines() if line["event"] == "attempt"]
+    assert len(numbers) == 5 == len(set(numbers))
 
 
 def test_one_of_several_threads_that_enrol_one_name_wins(opened: Opened) -> None:

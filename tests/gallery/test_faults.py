@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from faceauth.errors import (
     AlreadyEnrolled,
@@ -84,6 +85,7 @@ def killed_at_every_write(start: Path, operation: str, *, fewest: int = 5) -> It
 
 
 @linux
+@pytest.mark.slow
 class TestKilled:
     def test_a_failed_attempt_is_never_free(self, start: Path) -> None:
         judged = 0
@@ -222,6 +224,13 @@ class TestDatabaseGone:
                 one.unlink()
         with pytest.raises(GalleryUnavailable, match="no gallery at"):
             attempt(gallery, "ada", 1)
+        assert not path.exists()
+
+    def test_one_that_goes_away_between_the_check_and_the_opening_is_not_made_anew(self, gallery: Gallery) -> None:
+        path = Path(str(gallery.database.path))
+        path.unlink()
+        with pytest.raises(OperationalError, match="unable to open"), gallery.database.engine.connect():
+            pass
         assert not path.exists()
 
     def test_an_enrolment_does_not_begin_anew_where_a_gallery_was(

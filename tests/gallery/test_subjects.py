@@ -1,6 +1,7 @@
 """What is kept about people, and that what is deleted is gone."""
 
 import os
+import sqlite3
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -89,6 +90,10 @@ def test_another_embedder_keeps_the_old_templates(gallery: Gallery, enrol: Enrol
     assert find_subject(gallery, "ada").templates == {"fake": 1, "other": 1}
     for pipeline in (PIPELINE, OTHER_MODEL):
         assert login(gallery, pipeline, "ada", noise_image(1), client="c").accepted
+    assert {model: len(found) for model, found in export_subject(gallery, "ada")["templates"].items()} == {
+        "fake": 1,
+        "other": 1,
+    }
 
 
 def test_templates_are_not_used_after_their_time(gallery: Gallery, enrol: Enrol, clock: Clock) -> None:
@@ -120,6 +125,16 @@ def test_deleted_means_that_no_byte_of_it_is_left_in_the_database(gallery: Galle
         assert b"ada-to-be-deleted" not in content and sealed[:24] not in content
     with pytest.raises(NotEnrolled):
         login(gallery, PIPELINE, "ada-to-be-deleted", noise_image(1), client="c")
+
+
+def test_deleted_is_gone_even_while_others_read_the_database(gallery: Gallery, enrol: Enrol) -> None:
+    """They keep the write-ahead log open, which SQLite would otherwise remove."""
+    reader = sqlite3.connect(str(gallery.database.path))
+    reader.execute("SELECT count(*) FROM subjects").fetchall()
+    enrol("ada-to-be-deleted", 1)
+    delete_subject(gallery, "ada-to-be-deleted")
+    assert not [name for name, content in files_of(gallery).items() if b"ada-to-be-deleted" in content]
+    reader.close()
 
 
 def test_deleting_nobody_is_an_error(gallery: Gallery) -> None:
