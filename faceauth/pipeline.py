@@ -38,6 +38,8 @@ NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
 Reference: TypeAlias = "ImageSource | Template"
 """What a face is matched with: an image of the person, or a template of :meth:`Pipeline.embed`."""
 
+MaybeReference: TypeAlias = "Reference | Literal[_NotGiven.NOT_GIVEN]"
+
 
 class Keywords(TypedDict, total=False):
     """The settings of :class:`PipelineConfig` that :class:`Pipeline` takes as keywords."""
@@ -142,7 +144,7 @@ class Pipeline:
     def verify(
         self,
         image: ImageSource,
-        reference: Reference | Literal[_NotGiven.NOT_GIVEN] = NOT_GIVEN,
+        reference: MaybeReference = NOT_GIVEN,
         *,
         color: Color = "bgr",
     ) -> Verification:
@@ -170,7 +172,7 @@ class Pipeline:
     def verify_many(
         self,
         images: Iterable[ImageSource],
-        reference: Reference | Literal[_NotGiven.NOT_GIVEN] = NOT_GIVEN,
+        reference: MaybeReference = NOT_GIVEN,
         *,
         color: Color = "bgr",
         on_judged: Callable[[Image, Verification], None] | None = None,
@@ -221,9 +223,7 @@ class Pipeline:
             raise ScoreError(presentation.message, stage=failed) if failed else ImageError(presentation.message)
         return presentation.template
 
-    def prepare(
-        self, reference: Reference | Literal[_NotGiven.NOT_GIVEN], color: Color
-    ) -> tuple[Thresholds, Presentation | None]:
+    def prepare(self, reference: MaybeReference, color: Color) -> tuple[Thresholds, Presentation | None]:
         """The thresholds in force with this reference, and the reference ready for :meth:`Steps.match`.
 
         Raises:
