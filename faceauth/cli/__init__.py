@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from faceauth.cli import calibrate, doctor, evaluate, models, output, plugins, verify
+from faceauth.cli import calibrate, cameras, doctor, evaluate, models, output, plugins, verify, watch
 from faceauth.cli.exit_codes import Exit, exit_of_error, exit_table
 from faceauth.errors import FaceAuthError
 from faceauth.version import __version__
@@ -86,7 +86,17 @@ def program() -> None:
     """
 
 
-for _command in (verify.command, evaluate.command, calibrate.command, plugins.group, models.group, doctor.command):
+_COMMANDS = (
+    verify.command,
+    watch.command,
+    cameras.command,
+    evaluate.command,
+    calibrate.command,
+    plugins.group,
+    models.group,
+    doctor.command,
+)
+for _command in _COMMANDS:
     program.add_command(_command)
 
 

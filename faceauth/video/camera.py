@@ -4,6 +4,7 @@ A thread reads the camera all the time, so that no frame waits in the driver; wh
 and counted.
 """
 
+import itertools
 import os
 import sys
 import threading
@@ -14,14 +15,19 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, cast
 
 import cv2
+import numpy as np
 
 from faceauth.errors import CameraLost, UsageError
 from faceauth.imaging.sources import shown
 from faceauth.stages import Image
 from faceauth.video.streams import Stream
+from faceauth.video.track import digest
 
 SILENCE_S = 5.0
 """Seconds without a frame after which a camera counts as lost; some need two to start. Chosen, not measured."""
+
+MEASURED_S = 2.0
+"""Seconds for which a camera's frames are measured. Chosen, not measured."""
 
 PROBED = 8
 """Camera numbers that are tried where the system lists none. Chosen, not measured."""
@@ -115,6 +121,45 @@ class CameraFacts(NamedTuple):
     name: str
     size_wh: tuple[int, int]
     frames_per_s: float
+
+
+class Delivery(NamedTuple):
+    """What a camera really delivers.
+
+    Attributes:
+        size_wh: of its frames, in pixels.
+        frames_per_s: over the whole time.
+        longest_gap_s: between two frames.
+        repeated: frames that were the same as the one before; :mod:`faceauth.video` refuses them.
+    """
+
+    size_wh: tuple[int, int]
+    frames_per_s: float
+    longest_gap_s: float
+    repeated: int
+
+
+def deliver(camera: Camera, *, seconds: float = MEASURED_S) -> Delivery:
+    """What a camera delivers in that time, from its first frame on.
+
+    Raises:
+        CameraLost: it gives no frames, or stops.
+    """
+    times: list[float] = []
+    digests: list[bytes] = []
+    for time_s, frame in camera:
+        image = np.asarray(frame, np.uint8)
+        times.append(time_s)
+        digests.append(digest(image))
+        if time_s - times[0] >= seconds:
+            break
+    height, width = image.shape[:2]
+    return Delivery(
+        size_wh=(width, height),
+        frames_per_s=(len(times) - 1 + camera.dropped) / (times[-1] - times[0]),
+        longest_gap_s=max(later - earlier for earlier, later in itertools.pairwise(times)),
+        repeated=sum(earlier == later for earlier, later in itertools.pairwise(digests)),
+    )
 
 
 def list_cameras() -> list[CameraFacts]:

@@ -46,6 +46,8 @@ _HASHED_ROWS = 4
 well change all."""
 
 Thumbnail = npt.NDArray[np.float64]
+NOTHING: Thumbnail = np.zeros((_LIKENESS_PX, _LIKENESS_PX))
+"""The thumbnail of a flat frame, which is like no other."""
 
 
 class View(NamedTuple):

@@ -1,7 +1,5 @@
 """Clips made by code from one portrait: a camera that sees it move, come closer and turn in its plane, with noise."""
 
-from collections.abc import Iterable, Iterator
-
 import cv2
 import numpy as np
 
