@@ -1,27 +1,51 @@
-"""Clips made by code from one portrait: a camera that sees it move, come closer and turn in its plane, with noise."""
+"""Clips made by code from photos: a camera that sees one sway, turn in its plane and come closer, under noise."""
 
 import cv2
 import numpy as np
 
+from faceauth.results import Face
 from faceauth.stages import Image
 
 SIZE_WH = (640, 480)
-TimedFrame = tuple[float, Image]
+NOISE = np.random.default_rng(0).normal(0, 2, (480, 640, 3)).astype(np.int16)
+Clip = list[tuple[float, Image]]
 
 
-def moved(portrait: Image, time_s: float, *, size_wh: tuple[int, int] = SIZE_WH, seed: int = 0) -> Image:
-    """The portrait as a camera sees it at that time: it sways, comes closer and goes back, under a sensor's noise."""
-    width, height = size_wh
-    scale = height / portrait.shape[0] * (1.0 + 0.25 * np.sin(1.3 * time_s))
-    matrix = cv2.getRotationMatrix2D((portrait.shape[1] / 2, portrait.shape[0] / 2), 6 * np.sin(0.9 * time_s), scale)
-    matrix[:, 2] += width / 2 - portrait.shape[1] / 2, height / 2 - portrait.shape[0] / 2
-    matrix[0, 2] += 0.04 * width * np.sin(1.1 * time_s)
-    image = cv2.warpAffine(portrait, matrix, size_wh, borderValue=(90, 100, 110))
-    noise = np.random.default_rng([seed, round(time_s * 1e6)]).normal(0, 2, image.shape)
+def moved(photo: Image, time_s: float) -> Image:
+    """The photo as a camera sees it at that time, 640 x 480: a plane that is moved by hand, with a sensor's noise."""
+    width, height = SIZE_WH
+    scale = height / photo.shape[0] * (1.0 + 0.3 * np.sin(2.0 * time_s))
+    matrix = cv2.getRotationMatrix2D((photo.shape[1] / 2, photo.shape[0] / 2), 6 * np.sin(1.5 * time_s), scale)
+    matrix[:, 2] += width / 2 - photo.shape[1] / 2, height / 2 - photo.shape[0] / 2
+    matrix[0, 2] += 0.04 * width * np.sin(1.7 * time_s)
+    image = cv2.warpAffine(photo, matrix, SIZE_WH, borderValue=(90, 100, 110))
+    noise = np.roll(NOISE, round(time_s * 1000) * 7, axis=(0, 1))  # another one every millisecond
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def clip(portrait: Image, seconds: float, *, rate: float = 30.0, start_s: float = 0.0) -> list[TimedFrame]:
+def clip(photo: Image, seconds: float, *, rate: float = 30.0, start_s: float = 0.0) -> Clip:
     """Frames of :func:`moved` at a steady rate."""
-    times = [start_s + number / rate for number in range(round(seconds * rate))]
-    return [(time_s, moved(portrait, time_s)) for time_s in times]
+    return [(time_s, moved(photo, time_s)) for time_s in times(seconds, rate, start_s)]
+
+
+def swapped(first: Image, second: Image, *, at_s: float, seconds: float, rate: float = 30.0) -> Clip:
+    """One photo until a time, the other from it on, at the same place and in the same motion."""
+    return [(time_s, moved(first if time_s < at_s else second, time_s)) for time_s in times(seconds, rate)]
+
+
+def with_face_of(photo: Image, face: Face, other: Image, other_face: Face) -> Image:
+    """The photo with the head of another one held before the face, as a mask or a printed photo is."""
+    source, target = np.float32(other_face.landmarks_px), np.float32(face.landmarks_px)
+    matrix, _ = cv2.estimateAffinePartial2D(source, target, method=cv2.LMEDS)
+    size_wh = photo.shape[1::-1]
+    moved_other = cv2.warpAffine(other, matrix, size_wh, borderMode=cv2.BORDER_REPLICATE)
+    left, top, right, bottom = face.box_xyxy
+    center = (round((left + right) / 2), round((top + bottom) / 2))
+    axes = (round(0.7 * (right - left)), round(0.7 * (bottom - top)))
+    mask = cv2.ellipse(np.zeros(size_wh[::-1], np.uint8), center, axes, 0, 0, 360, 255, -1)
+    return np.where(mask[..., None] > 0, moved_other, photo)
+
+
+def times(seconds: float, rate: float, start_s: float = 0.0) -> list[float]:
+    """Capture times of a steady camera."""
+    return [start_s + number / rate for number in range(round(seconds * rate))]
