@@ -1,5 +1,7 @@
 """Clips made by code from photos: a camera that sees one sway, turn in its plane and come closer, under noise."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 
@@ -8,7 +10,7 @@ from faceauth.stages import Image
 
 SIZE_WH = (640, 480)
 NOISE = np.random.default_rng(0).normal(0, 2, (480, 640, 3)).astype(np.int16)
-Clip = list[tuple[float, Image]]
+TimedImage = tuple[float, Image]
 
 
 def moved(photo: Image, time_s: float) -> Image:
@@ -23,14 +25,14 @@ def moved(photo: Image, time_s: float) -> Image:
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
-def clip(photo: Image, seconds: float, *, rate: float = 30.0, start_s: float = 0.0) -> Clip:
+def clip(photo: Image, seconds: float, *, rate: float = 30.0, start_s: float = 0.0) -> Iterator[TimedImage]:
     """Frames of :func:`moved` at a steady rate."""
-    return [(time_s, moved(photo, time_s)) for time_s in times(seconds, rate, start_s)]
+    return ((time_s, moved(photo, time_s)) for time_s in times(seconds, rate, start_s))
 
 
-def swapped(first: Image, second: Image, *, at_s: float, seconds: float, rate: float = 30.0) -> Clip:
+def swapped(first: Image, second: Image, *, at_s: float, seconds: float, rate: float = 30.0) -> Iterator[TimedImage]:
     """One photo until a time, the other from it on, at the same place and in the same motion."""
-    return [(time_s, moved(first if time_s < at_s else second, time_s)) for time_s in times(seconds, rate)]
+    return ((time_s, moved(first if time_s < at_s else second, time_s)) for time_s in times(seconds, rate))
 
 
 def with_face_of(photo: Image, face: Face, other: Image, other_face: Face) -> Image:
