@@ -98,7 +98,7 @@ STEPS = (
     Step("liveness", ("context crop,", "SpoofNet: P(live)"), (Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN)),
     Step(
         "track",
-        ("video only: one face,", "frames that differ"),
+        ("in video: one face in", "frames that differ"),
         (
             Reason.TRACK_BROKEN,
             Reason.FROZEN_STREAM,

@@ -1,7 +1,7 @@
 """One presentation is one track of one face: what breaks it, and which of its frames differ.
 
 Pure measures of frames and faces; :mod:`faceauth.video.session` acts on them. ``python -m benchmarks.track_limits``
-measured the numbers on 88 presentations of four images each, room light and three lamps, and on 81 of them moved.
+measured the numbers on 88 presentations of four images each, in room light and under three lamps.
 """
 
 import hashlib
@@ -29,16 +29,17 @@ times as large. Chosen, not measured: a head that crosses its own width in a thi
 
 MIN_LIKENESS = 0.5
 """Correlation of two frames in a row, shrunk to 32 x 32 in grey, below which there was a cut. Moved by a fifth
-of the face's width an image keeps 0.72 in 95 of 100; two presentations in the same light reach 0.5 in 10 of 100."""
+of the face's width an image keeps 0.73 in 95 of 100; two presentations in the same light reach 0.5 in 11 of 100."""
 
 MIN_TURN_DEG = 5.0
-"""Yaw or pitch by which two frames differ: noise alone makes a still face differ in 5 of 100 pairs."""
+"""Yaw or pitch by which two frames differ. With the two below it was chosen so that noise alone makes a still face
+differ in 4 of 100 pairs; that of a poor webcam does in 12."""
 
 MIN_NEARER = 0.08
-"""Logarithm of the quotient of two distances by which two frames differ: 8 %, chosen as ``MIN_TURN_DEG``."""
+"""Logarithm of the quotient of two distances by which two frames differ: 8 %, chosen with ``MIN_TURN_DEG``."""
 
 MIN_LIT = 0.1
-"""Logarithm of the quotient of two mean lumas of the face by which two frames differ: 10 %, chosen as above."""
+"""Logarithm of the quotient of two mean lumas of the face by which two frames differ: 10 %, chosen with it too."""
 
 _LIKENESS_PX = 32
 _HASHED_ROWS = 4
