@@ -280,6 +280,8 @@ class PresentationSession:
         """The threshold on the median; a match must hold over all kept frames, and is asked of live faces only."""
         liveness, asked = median_liveness(self._frames()), Thresholds(liveness=self._thresholds.liveness)
         live = not asked.liveness or decide(asked, liveness, None) is Reason.LIVE
+        if live and not all(self._steps.alone_or_sure(kept.one, liveness) for kept in self._kept):
+            return self._end(Reason.SEVERAL_FACES)
         if self._enrolled is not None and live:
             for kept in self._kept:
                 self._steps.match(kept.one, self._enrolled)

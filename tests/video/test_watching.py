@@ -55,6 +55,6 @@ def test_the_result_names_the_file_that_was_watched(tmp_path: Path) -> None:
 
 
 def test_a_broken_track_ends_the_watching_at_once() -> None:
-    scene = Scene(changed(growing(2.0), 0.5, others=1))
+    scene = Scene(changed(growing(2.0), 0.5, other=0.95))
     *_, last = watch(scene.pipeline, scene.frames())
     assert last.result is not None and last.result.reason is Reason.TRACK_BROKEN and last.time_s == pytest.approx(0.5)
