@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.machine import machine_facts, machine_name
 from faceauth.version import __version__
 
-SUITES = ("stages", "pipeline", "process", "peers")
+SUITES = ("stages", "pipeline", "video", "process", "peers")
 
 
 @dataclass(frozen=True)

@@ -96,6 +96,19 @@ STEPS = (
         ),
     ),
     Step("liveness", ("context crop,", "SpoofNet: P(live)"), (Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN)),
+    Step(
+        "track",
+        ("in video: one face in", "frames that differ"),
+        (
+            Reason.TRACK_BROKEN,
+            Reason.FROZEN_STREAM,
+            Reason.LOOPED_STREAM,
+            Reason.FRAMES_OUT_OF_ORDER,
+            Reason.STREAM_ENDED,
+            Reason.CAMERA_LOST,
+            Reason.TIMED_OUT,
+        ),
+    ),
     Step("match", ("if asked for: SFace,", "cosine similarity"), (Reason.NOT_MATCHED, Reason.REFERENCE_UNUSABLE)),
     Step("decide", ("every threshold", "is reached"), (Reason.LIVE, Reason.MATCHED, Reason.LIVE_AND_MATCHED)),
 )
@@ -109,19 +122,20 @@ def pipeline_picture() -> str:
     shown = [*(reason for step in STEPS for reason in step.reasons), ANYWHERE]
     if sorted(shown) != sorted(Reason):
         raise ValueError(f"The picture and faceauth.results.Reason differ by {set(shown) ^ set(Reason)}.")
-    drawing = Drawing(LEFT + PITCH * len(STEPS), 402)
+    deepest = max(len(step.reasons) for step in STEPS)
+    bottom = TOP + BOX_HEIGHT + 30 + (EXIT_HEIGHT + 5) * deepest
+    drawing = Drawing(LEFT + PITCH * len(STEPS), bottom + 66)
     drawing.text(30, TOP + BOX_HEIGHT / 2 + 5, "photo", size=15, bold=True, ink=GREY)
     for number, step in enumerate(STEPS):
         _draw_step(drawing, step, LEFT + PITCH * number)
-    bottom = 336
     drawing.box(LEFT, bottom, PITCH * len(STEPS) - 20, 28, fill=FILL[Verdict.REJECT], edge=EDGE[Verdict.REJECT])
     middle = LEFT + PITCH * len(STEPS) / 2 - 10
     words = f"{ANYWHERE}: an exception, an answer out of its range or a time-out in any stage rejects"
     drawing.text(middle, bottom + 19, words)
     for number, verdict in enumerate((Verdict.ACCEPT, Verdict.UNCERTAIN, Verdict.REJECT)):
         x = LEFT + 250 + 150 * number
-        drawing.box(x, 378, 14, 14, fill=FILL[verdict], edge=EDGE[verdict])
-        drawing.text(x + 54, 390, verdict, ink=GREY)
+        drawing.box(x, bottom + 42, 14, 14, fill=FILL[verdict], edge=EDGE[verdict])
+        drawing.text(x + 54, bottom + 54, verdict, ink=GREY)
     return drawing.svg("From a photo to a verdict: every stage can end a presentation, only the last accepts")
 
 

@@ -4,6 +4,7 @@ FaceAuthError
 ├── ImageError                 the image cannot be used
 │   ├── ImageTooLarge          more bytes or pixels than the limits allow
 │   └── ImageUnreadable        empty, truncated, animated, or no image at all
+├── CameraLost                 a camera that was open gives no more frames
 ├── UsageError                 something the caller can change: a setting, an option, an argument
 ├── BackendError               a stage that cannot be used
 │   ├── BackendNotFound        nobody registers that name
@@ -63,6 +64,10 @@ class ImageTooLarge(ImageError):
 
 class ImageUnreadable(ImageError):
     """Empty, truncated, animated, of a format that is not allowed, or no image at all."""
+
+
+class CameraLost(FaceAuthError):
+    """A camera that was open gives no more frames. ``faceauth.video.watch`` makes a result of it."""
 
 
 class UsageError(FaceAuthError):

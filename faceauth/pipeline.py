@@ -4,33 +4,28 @@ Backends score and the configuration decides. Whatever fails on the way denies.
 """
 
 import os
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, Literal, Self, TypeAlias, TypedDict, TypeVar, Unpack, cast
 
 import numpy as np
 
-from faceauth import gate
-from faceauth.backends.answers import best_score, check_embeddings, check_faces, check_p_live
-from faceauth.backends.loading import Backends, Instances, Liveness, Stage
-from faceauth.backends.time_limit import Guard
+from faceauth.backends.loading import Instances
 from faceauth.config import PipelineConfig, load_config, with_settings
-from faceauth.cropping.crops import crop_face
 from faceauth.errors import ImageError, ScoreError, UsageError
 from faceauth.gate import GatePolicy
-from faceauth.imaging.decoding import ImageSource, load_image
+from faceauth.imaging.decoding import ImageSource
 from faceauth.imaging.limits import ImageLimits
 from faceauth.imaging.sources import source_name
-from faceauth.policy import Threshold, choose_face, liveness_thresholds, match_threshold, sure_beside_others
+from faceauth.policy import Threshold
 from faceauth.presentation import Presentation
-from faceauth.results import Face, LivenessResult, LivenessScore, MatchResult, Reason, Template, Verification, decide
-from faceauth.stages import Crop, CropSpec, Detector, Embedder, Image, LivenessBackend
-from faceauth.templates import checked_template, mismatch, similarity
-from faceauth.thresholds import LivenessThreshold, MatchPoints, Thresholds
+from faceauth.results import Reason, Template, Verification, decide
+from faceauth.stages import Detector, Embedder, Image, LivenessBackend
+from faceauth.steps import Color, Steps
+from faceauth.templates import checked_template, mismatch
+from faceauth.thresholds import MatchPoints, Thresholds
 
 BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder)
-Color = Literal["bgr", "rgb"]
 
 
 class _NotGiven(Enum):
@@ -42,6 +37,8 @@ NOT_GIVEN: Final = _NotGiven.NOT_GIVEN
 
 Reference: TypeAlias = "ImageSource | Template | Sequence[Template]"
 """What a face is matched with: an image of the person, or one or several templates of :meth:`Pipeline.embed`."""
+
+MaybeReference: TypeAlias = "Reference | Literal[_NotGiven.NOT_GIVEN]"
 
 
 class Keywords(TypedDict, total=False):
@@ -108,11 +105,7 @@ class Pipeline:
         if embedder is not None:
             chosen["embedder"] = _name(embedder)
         self._config = with_settings(config or PipelineConfig(), chosen)
-        self._backends = Backends(self._config, given)
-        self._liveness_thresholds = self._chosen_thresholds()
-        self._gate_guard = Guard("gate", "faceauth", timeout_s=self._config.stage_timeout_s)
-        if self._config.require_match:
-            self._thresholds(matching=True)
+        self._steps = Steps(self._config, given)
 
     @classmethod
     def from_env(
@@ -143,10 +136,15 @@ class Pipeline:
         """The configuration that is in force; it cannot be replaced."""
         return self._config
 
+    @property
+    def steps(self) -> Steps:
+        """The stages one at a time, for who judges more than one image, as ``faceauth.video`` does."""
+        return self._steps
+
     def verify(
         self,
         image: ImageSource,
-        reference: Reference | Literal[_NotGiven.NOT_GIVEN] = NOT_GIVEN,
+        reference: MaybeReference = NOT_GIVEN,
         *,
         color: Color = "bgr",
     ) -> Verification:
@@ -154,29 +152,27 @@ class Pipeline:
 
         Args:
             image: a path, bytes, a binary file, a PIL image, or a uint8 array H x W x 3.
-            reference: must match when given: a template, several of one person, of which the most similar decides, or
-                an image with one usable face, which is not checked for liveness. Without a usable face the result is
-                ``reference_unusable``, which is uncertain and so denies.
+            reference: must match when given: a template or several of one person, or an image with one usable face,
+                which is not checked for liveness. Without a usable face the result is ``reference_unusable``, which is uncertain and so denies.
             color: channel order of ``image`` and ``reference`` where they are arrays.
 
         Raises:
             ImageError: an image cannot be read (:meth:`verify_many` makes a result of it).
             TemplateMismatch: the template comes from another embedder than the pipeline's, or is no valid one.
-            UsageError: a match is required and no reference was given, the reference is None or an empty list, or
-                nothing is required.
+            UsageError: a match is required and no reference was given, the reference is None, or nothing is required.
             BackendError, WeightsError, ProviderUnavailable: the embedder, which the first reference loads, is not
                 usable.
         """
-        thresholds, enrolled = self._prepare(reference, color)
+        thresholds, enrolled = self.prepare(reference, color)
         presentation = Presentation(None, source=source_name(image))
         with presentation.timed("decode"):
-            presentation.image = self._decode(image, color)
+            presentation.image = self._steps.decode(image, color)
         return self._judge(presentation, enrolled, thresholds)
 
     def verify_many(
         self,
         images: Iterable[ImageSource],
-        reference: Reference | Literal[_NotGiven.NOT_GIVEN] = NOT_GIVEN,
+        reference: MaybeReference = NOT_GIVEN,
         *,
         color: Color = "bgr",
         on_judged: Callable[[Image, Verification], None] | None = None,
@@ -199,7 +195,7 @@ class Pipeline:
         """
         if _is_one_image(images):
             raise UsageError(f"{type(images).__name__} is one image. Use verify(), or give a list of images.")
-        thresholds, enrolled = self._prepare(reference, color)
+        thresholds, enrolled = self.prepare(reference, color)
 
         def judge(image: ImageSource) -> Verification:
             presentation = self._opened(image, color)
@@ -219,9 +215,9 @@ class Pipeline:
             ImageError: the image cannot be read, or has no usable face.
             ScoreError: a stage failed.
         """
-        self._backends.embedding()
-        presentation = Presentation(self._decode(image, color))
-        self._find_template(presentation)
+        self._steps.model_id()
+        presentation = Presentation(self._steps.decode(image, color))
+        self._steps.find_template(presentation)
         if not presentation.templates:
             failed = presentation.failed
             raise ScoreError(presentation.message, stage=failed) if failed else ImageError(presentation.message)
@@ -237,13 +233,13 @@ class Pipeline:
             UsageError: the configuration does not require liveness, so a photo of a photo would do.
             BackendError, WeightsError, ProviderUnavailable: the embedder is not usable.
         """
-        if self._backends.liveness is None:
+        if not self._config.require_liveness:
             raise UsageError("Nobody is enrolled or searched for unseen: set require_liveness to true.")
-        self._backends.embedding()
-        presentation, thresholds = self._opened(image, color), self._thresholds(matching=False)
+        self._steps.model_id()
+        presentation, thresholds = self._opened(image, color), self._steps.thresholds(matching=False)
         self._find_live_face(presentation)
         if presentation.reason is None:
-            self._embed(presentation)
+            self._steps.embed(presentation)
         if presentation.reason is None:
             presentation.close(decide(thresholds, presentation.liveness, None), at="liveness")
         result = presentation.verification(thresholds)
@@ -252,153 +248,19 @@ class Pipeline:
     @property
     def model_id(self) -> str:
         """The embedding space of this pipeline's templates; loads the embedder."""
-        return self._backends.embedding().facts.model_id
+        return self._steps.model_id()
 
     @property
     def match_points(self) -> MatchPoints | None:
         """The measured thresholds of this pipeline's embedder; loads it."""
-        return self._backends.embedding().facts.match_points
+        return self._steps.match_points()
 
-    # One presentation, stage by stage.
+    def prepare(self, reference: MaybeReference, color: Color) -> tuple[Thresholds, Presentation | None]:
+        """The thresholds in force with this reference, and the reference ready for :meth:`Steps.match`.
 
-    def _opened(self, image: ImageSource, color: Color) -> Presentation:
-        presentation = Presentation(None)
-        with presentation.timed("decode"):
-            try:
-                presentation.source = source_name(image)
-                presentation.image = self._decode(image, color)
-            except ImageError as error:
-                presentation.close(Reason.IMAGE_UNUSABLE, str(error), at="decode")
-            except Exception as error:  # a path object or a file of the caller's: it denies, and loses no other image
-                presentation.close(Reason.IMAGE_UNUSABLE, f"The image cannot be read: {error}.", at="decode")
-        return presentation
-
-    def _judge(self, one: Presentation, enrolled: Presentation | None, thresholds: Thresholds) -> Verification:
-        self._find_live_face(one)
-        if one.reason is None and enrolled is not None:
-            self._match(one, enrolled)
-        if one.reason is None:
-            one.close(decide(thresholds, one.liveness, one.match), at="match")
-        return one.verification(thresholds)
-
-    def _find_live_face(self, one: Presentation) -> None:
-        if one.reason is None:
-            self._find_face(one, self._config.gate)
-        if one.reason is None and self._backends.liveness is not None:
-            self._check_liveness(one, self._backends.liveness)
-
-    def _decode(self, source: ImageSource, color: Color) -> Image:
-        image = load_image(source, self._config.limits, color=color)
-        if isinstance(source, np.ndarray):  # a camera loop fills one array again and again, perhaps while it is judged
-            image = image.copy()
-        image.flags.writeable = False  # every stage judges the same pixels
-        return image
-
-    def _find_face(self, one: Presentation, gate_policy: GatePolicy) -> None:
-        """Detection, the choice of the face, and the gate."""
-        image, stage = cast(Image, one.image), self._backends.detection
-        one.took_part(stage.provenance)
-        try:
-            with one.timed("detection"):
-                one.faces = tuple(stage.guard.call(lambda: check_faces(stage.backend.detect(image), image)))
-            found, rule = one.faces, self._config.faces
-            chosen = self._gate_guard.call(lambda: choose_face(image, found, rule))
-            if isinstance(chosen, Reason):
-                return one.close(chosen, at="detection")
-            one.face = chosen
-            with one.timed("gate"):
-                rejection = self._gate_guard.call(lambda: gate.check(image, chosen, gate_policy))
-            if rejection is None:
-                with one.timed("detection"):
-                    rejection = gate.check_upright(image, chosen, self._best_score)
-            if rejection is not None:
-                one.close(rejection.reason, rejection.message, at="gate")
-        except ScoreError as error:
-            one.fail(error)
-
-    def _best_score(self, image: Image) -> float:
-        stage = self._backends.detection
-        return stage.guard.call(lambda: best_score(stage.backend.detect(image)))
-
-    def _check_liveness(self, one: Presentation, liveness: Liveness) -> None:
-        """P(live) by each member; a presentation that is not live ends here."""
-        attack = {threshold.backend: threshold.attack for threshold in self._liveness_thresholds}
-        scores: list[LivenessScore] = []
-        first: Crop | None = None
-        try:
-            for stage in liveness.members:
-                crops = _cropped(one, stage.facts.crops)
-                first = first or crops[0]
-                scores.append(self._score(one, stage, crops))
-                if liveness.combination.stops_early and scores[-1].p_live < attack[scores[-1].backend]:
-                    break
-        except ScoreError as error:
-            return one.fail(error)
-        assert first is not None  # a backend asks for at least one crop
-        one.liveness = LivenessResult(
-            backend=liveness.combination.label,
-            p_live=liveness.combination.p_live(scores),
-            members=tuple(scores),
-            crop_outside=first.outside,
-            crop_scale=first.scale,
-        )
-        reason = decide(Thresholds(liveness=self._liveness_thresholds), one.liveness, None)
-        if reason is not Reason.LIVE:
-            return one.close(reason, at="liveness")
-        beside_others = self._config.faces == "exactly_one" and len(one.faces or ()) > 1
-        if beside_others and not sure_beside_others(one.liveness, self._liveness_thresholds):
-            one.close(Reason.SEVERAL_FACES, at="liveness")
-
-    def _score(self, one: Presentation, stage: Stage[LivenessBackend], crops: Sequence[Crop]) -> LivenessScore:
-        one.took_part(stage.provenance)
-        start = time.perf_counter()
-        batch = [crop.pixels[None] for crop in crops]
-        with one.timed("liveness"):
-            (p_live,) = stage.guard.call(lambda: check_p_live(stage.backend.score(batch), 1)).tolist()
-        elapsed_ms = (time.perf_counter() - start) * 1000
-        return LivenessScore(backend=stage.provenance.name, p_live=p_live, elapsed_ms=elapsed_ms)
-
-    def _match(self, one: Presentation, enrolled: Presentation) -> None:
-        """Similarity to the reference, whose template is made when the first face needs it."""
-        with one.timed("reference"):
-            if not enrolled.templates and enrolled.reason is None:
-                self._find_template(enrolled)
-        if not enrolled.templates:
-            for provenance in enrolled.provenance:
-                one.took_part(provenance)
-            failed = enrolled.failed is not None
-            reason = Reason.STAGE_FAILED if failed else Reason.REFERENCE_UNUSABLE
-            return one.close(reason, f"The reference cannot be used: {enrolled.message}", at="reference")
-        self._embed(one)
-        for own in one.templates:
-            with one.timed("match"):
-                found = [similarity(own, template) for template in enrolled.templates]
-            best = max(range(len(found)), key=found.__getitem__)
-            one.match = MatchResult(similarity=found[best], model_id=own.model_id, template=best)
-
-    def _find_template(self, one: Presentation) -> None:
-        """Detection, the gate for references, and the embedding of an image that is no presentation."""
-        self._find_face(one, self._config.gate.for_reference())
-        if one.reason is None:
-            self._embed(one)
-        one.image = None
-
-    def _embed(self, one: Presentation) -> None:
-        stage = self._backends.embedding()
-        one.took_part(stage.provenance)
-        try:
-            (crop,) = _cropped(one, (stage.facts.crop,))
-            with one.timed("embedding"):
-                rows = stage.guard.call(lambda: check_embeddings(stage.backend.embed(crop.pixels[None]), 1))
-            one.templates = (Template(model_id=stage.facts.model_id, vector=tuple(rows[0].tolist())),)
-        except ScoreError as error:
-            one.fail(error)
-
-    # The set-up of a call.
-
-    def _prepare(
-        self, reference: Reference | Literal[_NotGiven.NOT_GIVEN], color: Color
-    ) -> tuple[Thresholds, Presentation | None]:
+        Raises:
+            FaceAuthError: as for :meth:`verify`, for the reference and the settings.
+        """
         if reference is None:
             raise UsageError(
                 "The reference is None: is the person enrolled? Pass a template or an image, or leave the reference "
@@ -409,11 +271,11 @@ class Pipeline:
                 raise UsageError("A match is required: pass a reference, or set require_match to false.")
             if not self._config.require_liveness:
                 raise UsageError("Nothing to verify: liveness is not required, and there is no reference to match.")
-            return self._thresholds(matching=False), None
-        thresholds = self._thresholds(matching=True)
+            return self._steps.thresholds(matching=False), None
+        thresholds = self._steps.thresholds(matching=True)
         templates = [reference] if isinstance(reference, Template) else reference
         if not isinstance(templates, list | tuple):
-            return thresholds, Presentation(self._decode(cast(ImageSource, reference), color))
+            return thresholds, Presentation(self._steps.decode(cast(ImageSource, reference), color))
         if not templates or not all(isinstance(one, Template) for one in templates):
             raise UsageError(
                 "The reference is a list, but not of one or more templates: is the person enrolled? Verify against "
@@ -425,34 +287,31 @@ class Pipeline:
                 raise mismatch(found=one.model_id, expected=self.model_id)
         return thresholds, Presentation(None, templates=checked)
 
-    def _chosen_thresholds(self) -> tuple[LivenessThreshold, ...]:
-        liveness = self._backends.liveness
-        if liveness is None:
-            return ()
-        own_points = {stage.provenance.name: stage.facts.operating_points for stage in liveness.members}
-        return liveness_thresholds(
-            liveness.combination, self._config.threshold, own_points, liveness.points, liveness.profile
-        )
+    def _opened(self, image: ImageSource, color: Color) -> Presentation:
+        presentation = Presentation(None)
+        with presentation.timed("decode"):
+            try:
+                presentation.source = source_name(image)
+                presentation.image = self._steps.decode(image, color)
+            except ImageError as error:
+                presentation.close(Reason.IMAGE_UNUSABLE, str(error), at="decode")
+            except Exception as error:  # a path object or a file of the caller's: it denies, and loses no other image
+                presentation.close(Reason.IMAGE_UNUSABLE, f"The image cannot be read: {error}.", at="decode")
+        return presentation
 
-    def _thresholds(self, *, matching: bool) -> Thresholds:
-        offered = self._backends.embedding().facts.match_points if matching else None
-        return Thresholds(
-            liveness=self._liveness_thresholds,
-            match=match_threshold(self._config.match_threshold, offered) if matching else None,
-        )
+    def _judge(self, one: Presentation, enrolled: Presentation | None, thresholds: Thresholds) -> Verification:
+        self._find_live_face(one)
+        if one.reason is None and enrolled is not None:
+            self._steps.match(one, enrolled)
+        if one.reason is None:
+            one.close(decide(thresholds, one.liveness, one.match), at="match")
+        return one.verification(thresholds)
 
-
-def _cropped(one: Presentation, specs: Sequence[CropSpec]) -> list[Crop]:
-    """The crops of the judged face.
-
-    Raises:
-        ScoreError: the landmarks or the box give no crop.
-    """
-    try:
-        with one.timed("cropping"):
-            return [crop_face(cast(Image, one.image), cast(Face, one.face), spec) for spec in specs]
-    except ValueError as error:
-        raise ScoreError(f"The cropping stage failed: {error}", stage="cropping") from error
+    def _find_live_face(self, one: Presentation) -> None:
+        if one.reason is None:
+            self._steps.find_face(one, self._config.gate)
+        if one.reason is None:
+            self._steps.check_liveness(one)
 
 
 def _is_one_image(images: object) -> bool:

@@ -35,6 +35,13 @@ MESSAGES: dict[Reason, str] = {
     Reason.NO_FACE: "No face found. Look into the camera with your whole face in the image.",
     Reason.STAGE_FAILED: "A stage gave no usable answer.",
     Reason.SEVERAL_FACES: "Several faces found. Only one person may be in the image.",
+    Reason.TRACK_BROKEN: "Start again, and stay before the camera until the end.",
+    Reason.FROZEN_STREAM: "The camera shows the same frame again, which no live camera does.",
+    Reason.LOOPED_STREAM: "The camera repeats frames from before, which no live camera does.",
+    Reason.FRAMES_OUT_OF_ORDER: "The capture times of the frames do not increase.",
+    Reason.STREAM_ENDED: "There were too few frames that differ. Start again.",
+    Reason.CAMERA_LOST: "The camera gives no more frames. Connect it, and start again.",
+    Reason.TIMED_OUT: "It took too long. Start again, and move your head a little.",
 }
 """The sentence for people where the stage that ended the presentation has none of its own."""
 

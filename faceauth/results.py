@@ -26,7 +26,10 @@ class Verdict(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why, for machines. The sentence for people is ``Verification.message``."""
+    """Why, for machines. The sentence for people is the ``message`` of the result.
+
+    Those from ``track_broken`` on belong to video: see :mod:`faceauth.video`.
+    """
 
     LIVE = "live"
     LIVE_AND_MATCHED = "live_and_matched"
@@ -46,6 +49,13 @@ class Reason(StrEnum):
     REFERENCE_UNUSABLE = "reference_unusable"
     IMAGE_UNUSABLE = "image_unusable"
     STAGE_FAILED = "stage_failed"
+    TRACK_BROKEN = "track_broken"
+    FROZEN_STREAM = "frozen_stream"
+    LOOPED_STREAM = "looped_stream"
+    FRAMES_OUT_OF_ORDER = "frames_out_of_order"
+    STREAM_ENDED = "stream_ended"
+    CAMERA_LOST = "camera_lost"
+    TIMED_OUT = "timed_out"
 
 
 VERDICT_OF: Mapping[Reason, Verdict] = MappingProxyType(
@@ -68,6 +78,13 @@ VERDICT_OF: Mapping[Reason, Verdict] = MappingProxyType(
         Reason.NO_COLOR: Verdict.UNCERTAIN,
         Reason.REFERENCE_UNUSABLE: Verdict.UNCERTAIN,
         Reason.IMAGE_UNUSABLE: Verdict.UNCERTAIN,
+        Reason.TRACK_BROKEN: Verdict.UNCERTAIN,
+        Reason.FROZEN_STREAM: Verdict.REJECT,
+        Reason.LOOPED_STREAM: Verdict.REJECT,
+        Reason.FRAMES_OUT_OF_ORDER: Verdict.UNCERTAIN,
+        Reason.STREAM_ENDED: Verdict.UNCERTAIN,
+        Reason.CAMERA_LOST: Verdict.UNCERTAIN,
+        Reason.TIMED_OUT: Verdict.UNCERTAIN,
     }
 )
 """The verdict that each reason carries.

@@ -20,9 +20,11 @@ from faceauth.cli import (
     models,
     output,
     plugins,
+    profiles,
     rekey,
     subjects,
     verify,
+    watch,
 )
 from faceauth.cli.exit_codes import Exit, exit_of_error, exit_table
 from faceauth.errors import FaceAuthError
@@ -99,19 +101,22 @@ def program() -> None:
     """
 
 
-for _command in (
+_COMMANDS = (
     verify.command,
+    watch.command,
+    cameras.command,
     enroll.command,
     login.command,
     subjects.group,
-    cameras.group,
+    profiles.group,
     rekey.command,
     evaluate.command,
     calibrate.command,
     plugins.group,
     models.group,
     doctor.command,
-):
+)
+for _command in _COMMANDS:
     program.add_command(_command)
 
 

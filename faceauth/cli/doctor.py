@@ -12,6 +12,7 @@ import click
 from faceauth.cli import output
 from faceauth.cli.exit_codes import Exit
 from faceauth.config import load_config
+from faceauth.errors import CameraLost, UsageError
 from faceauth.metrics.formatting import readable
 from faceauth.settings.environment import PREFIX
 
@@ -35,14 +36,15 @@ class Finding:
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per finding, each on a line, and nothing else."
 )
-def command(*, as_json: bool) -> None:
+@click.option("--camera", metavar="DEVICE", help="Open this camera as well, and measure what it delivers.")
+def command(*, as_json: bool, camera: str | None) -> None:
     """Check this installation: versions, providers, weight files, and a run of every network on a drawn face.
 
     Checks the backends of the configuration in force, which the environment's FACEAUTH_... variables set; exit code 4
     if something does not work.
     """
     section, works = "", True
-    for finding in _findings():
+    for finding in _findings(camera):
         works = works and finding.works is not False
         if as_json:
             output.json_line(asdict(finding))
@@ -58,12 +60,14 @@ def command(*, as_json: bool) -> None:
         output.line("Everything works.")
 
 
-def _findings() -> Iterator[Finding]:
+def _findings(camera: str | None) -> Iterator[Finding]:
     yield from _versions()
     yield from _environment()
     yield from _providers()
     yield from _weights()
     yield from _self_test()
+    if camera is not None:
+        yield _camera(camera)
 
 
 def _versions() -> Iterator[Finding]:
@@ -121,6 +125,22 @@ def _self_test() -> Iterator[Finding]:
 
     for outcome in selftest.run(load_config()):
         yield Finding("Self-test on a drawn face", outcome.stage, outcome.said, works=outcome.error is None)
+
+
+def _camera(device: str) -> Finding:
+    from faceauth.video.camera import deliver, open_camera
+
+    section, name = "Camera", f"camera {device}"
+    try:
+        with open_camera(device) as camera:
+            found = deliver(camera)
+    except (CameraLost, UsageError) as error:
+        return Finding(section, name, str(error), works=False)
+    width, height = found.size_wh
+    facts = f"{width} x {height} px, {found.frames_per_s:.1f} frames a second, longest gap {found.longest_gap_s:.3f} s"
+    if found.repeated:
+        return Finding(section, name, f"{facts}; {found.repeated} came twice, which `faceauth watch` refuses", False)
+    return Finding(section, name, facts, works=True)
 
 
 def _version(distribution: str) -> str | None:

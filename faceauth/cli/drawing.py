@@ -1,4 +1,4 @@
-"""Draws a ``Verification`` onto a copy of the image that was judged: faces, landmarks and the verdict."""
+"""Draws onto a copy of an image: faces, landmarks and the verdict, or what to do next before a camera."""
 
 import cv2
 import numpy as np
@@ -7,6 +7,7 @@ from faceauth.errors import UsageError
 from faceauth.metrics.formatting import score
 from faceauth.results import Face, Verdict, Verification
 from faceauth.stages import Image
+from faceauth.video.session import State
 
 Color = tuple[int, int, int]
 
@@ -43,6 +44,26 @@ def draw(image: Image, result: Verification) -> Image:
         _box(drawn, result.face, color, line_px)
         _landmarks(drawn, result.face, color, line_px)
     return np.vstack([drawn, _strip(image.shape[1], caption(result), color)])
+
+
+def mirror(image: Image, state: State) -> Image:
+    """The image as in a mirror, with the face found last, above what to do next and how far it got.
+
+    Args:
+        image: uint8, H x W x 3, BGR, upright; not changed.
+        state: after this very image.
+
+    Returns:
+        uint8, H' x W x 3, BGR, H' > H.
+    """
+    color = COLORS_BGR[Verdict.UNCERTAIN if state.result is None else state.result.verdict]
+    drawn = image.copy()
+    line_px = max(1, round(max(image.shape[:2]) / 250))
+    if state.face is not None:
+        _box(drawn, state.face, color, line_px)
+    drawn = np.ascontiguousarray(drawn[:, ::-1])
+    cv2.rectangle(drawn, (0, 0), (round(state.progress * image.shape[1]), 4 * line_px), color, -1)
+    return np.vstack([drawn, _strip(image.shape[1], state.message, color)])
 
 
 def encoded(drawn: Image, suffix: str) -> bytes:

@@ -19,6 +19,7 @@ from faceauth.errors import (
     UsageError,
 )
 from faceauth.results import Reason, Verdict, Verification
+from faceauth.video.decision import PresentationResult
 
 
 class Exit(IntEnum):
@@ -65,8 +66,8 @@ def exit_table() -> str:
     return f"\b\nExit codes; of several photos the most severe decides, in the order 4, 1, 3, 0:\n{rows}"
 
 
-def exit_of(result: Verification) -> Exit:
-    """The exit code of one photo."""
+def exit_of(result: Verification | PresentationResult) -> Exit:
+    """The exit code of one photo, or of one presentation."""
     if result.reason is Reason.STAGE_FAILED:
         return Exit.BROKEN
     return {Verdict.ACCEPT: Exit.ACCEPTED, Verdict.REJECT: Exit.REJECTED, Verdict.UNCERTAIN: Exit.UNCERTAIN}[

@@ -11,6 +11,7 @@ from rich.text import Text
 from faceauth.metrics.formatting import percent, rate, readable, score
 from faceauth.results import Provenance, Reason, Verdict, Verification
 from faceauth.thresholds import LivenessThreshold, Thresholds
+from faceauth.video.decision import PresentationResult
 
 STYLE = {Verdict.ACCEPT: "bold green", Verdict.REJECT: "bold red", Verdict.UNCERTAIN: "bold yellow"}
 _VERDICT_WIDTH = max(map(len, Verdict))
@@ -19,6 +20,7 @@ _SCORE_WIDTH = len("P(live)")
 _SIMILARITY_WIDTH = len("similarity")
 
 Rows = list[tuple[str, Text | str]]
+Answer = Verification | PresentationResult
 
 
 @dataclass
@@ -40,8 +42,8 @@ class Tally:
         self.elapsed_ms += sum(result.elapsed_ms.values())
 
 
-def headline(result: Verification) -> Text:
-    """Verdict, photo and the sentence that says why."""
+def headline(result: Answer) -> Text:
+    """Verdict, photo or video, and the sentence that says why."""
     return Text.assemble(
         (result.verdict.upper(), STYLE[result.verdict]),
         ("  " + readable(result.source), "bold") if result.source is not None else "",
@@ -49,7 +51,7 @@ def headline(result: Verification) -> Text:
     )
 
 
-def scores(result: Verification) -> Table:
+def scores(result: Answer) -> Table:
     """The scores of one result beside the thresholds that decided."""
     return facts([*_liveness(result), *_similarity(result)])
 
@@ -59,6 +61,22 @@ def explanation(result: Verification) -> Table:
     rows = [*_evidence(result.thresholds), *_face(result), *_backends(result.stages)]
     parts = ", ".join(f"{stage} {ms:.0f}" for stage, ms in result.elapsed_ms.items())
     return facts([*rows, ("time", f"{sum(result.elapsed_ms.values()):.0f} ms ({parts})")])
+
+
+def frames(result: PresentationResult) -> Table:
+    """The frames that one presentation rests on."""
+    n = result.frames
+    rows: Rows = [
+        ("frames", f"{len(result.kept)} kept of {n.seen}; searched for the face {n.searched}, dropped {n.dropped}")
+    ]
+    if result.logit_spread is not None:
+        rows.append(("spread", f"{result.logit_spread:.2f} between the logits of P(live) of the kept frames"))
+    same = result.same_face
+    if same is not None:
+        side = "at or above" if same.holds else "below"
+        value = f"{score(same.lowest_similarity)} between any two frames at least, {side} "
+        rows.append(("one face", f"{value}{score(same.threshold.similarity)}"))
+    return facts(rows)
 
 
 def expected_errors(thresholds: Thresholds | None) -> Iterator[Text]:
@@ -129,7 +147,7 @@ def _columns(verdict: str, p_live: str, similarity: str | None, reason: str, pho
     return f"{verdict:<{_VERDICT_WIDTH}}  {p_live:>{_SCORE_WIDTH}}{matching}  {reason:<{_REASON_WIDTH}}  {photo}"
 
 
-def _liveness(result: Verification) -> Rows:
+def _liveness(result: Answer) -> Rows:
     thresholds = result.thresholds
     if thresholds is None:  # it never came to a threshold, and the message says why
         return []
@@ -155,7 +173,7 @@ def _against(p_live: float | None, threshold: LivenessThreshold) -> str:
     return f"{text}, {_origin(threshold.point)}"
 
 
-def _similarity(result: Verification) -> Rows:
+def _similarity(result: Answer) -> Rows:
     threshold = None if result.thresholds is None else result.thresholds.match
     if threshold is None:
         return []

@@ -7,10 +7,11 @@ from faceauth.gallery.attempts import Session, begin, open_and_begin, settle
 from faceauth.gallery.opened import Gallery
 from faceauth.gallery.search import Index
 from faceauth.imaging.decoding import ImageSource
-from faceauth.pipeline import Color, Pipeline
+from faceauth.pipeline import Pipeline
 from faceauth.policy import identification_threshold
 from faceauth.presentation import MESSAGES
 from faceauth.results import VERDICT_OF, MatchResult, Reason, Template, Verdict, Verification, decide
+from faceauth.steps import Color
 from faceauth.thresholds import Frozen, Thresholds
 
 

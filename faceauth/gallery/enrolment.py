@@ -7,9 +7,10 @@ import numpy as np
 
 from faceauth.errors import EnrolmentRefused
 from faceauth.imaging.decoding import ImageSource
-from faceauth.pipeline import Color, Pipeline
+from faceauth.pipeline import Pipeline
 from faceauth.policy import match_threshold
 from faceauth.results import Reason, Template, Verification
+from faceauth.steps import Color
 from faceauth.templates import similarity
 from faceauth.thresholds import Frozen
 

@@ -1,4 +1,4 @@
-"""``faceauth enroll``, ``login``, ``subjects``, ``cameras`` and ``rekey``, as a person at a terminal uses them."""
+"""``faceauth enroll``, ``login``, ``subjects``, ``profiles`` and ``rekey``, as a person at a terminal uses them."""
 
 import json
 import os
@@ -147,9 +147,9 @@ def test_a_camera_gets_stricter_with_attended_enrolments(faceauth: Faceauth, pho
     assert faceauth("login", "ada", photos[0], "--camera", "door").exit_code != 0
     made = faceauth("enroll", "ada", *photos, "--consent", "form 1", "--camera", "door")
     assert made.exit_code == 0 and "6 images were noted" in made.stderr
-    assert "door  6 images, own threshold" in faceauth("cameras", "list").stdout
+    assert "door  6 images, own threshold" in faceauth("profiles", "list").stdout
     assert faceauth("login", "ada", photos[0], "--camera", "door").exit_code == 0
-    assert faceauth("cameras", "reset", "door").exit_code == 0
+    assert faceauth("profiles", "reset", "door").exit_code == 0
     assert faceauth("login", "ada", photos[0], "--camera", "door").exit_code == 2
 
 

@@ -1,0 +1,116 @@
+"""``faceauth watch``: one verdict on one presentation before a camera, or in a video file or folder of images."""
+
+import os
+import sys
+from collections.abc import Callable
+
+import click
+import cv2
+
+from faceauth.cli import drawing, output
+from faceauth.cli.exit_codes import exit_of, exit_table
+from faceauth.cli.options import chosen_config, pipeline_options
+from faceauth.errors import UsageError
+from faceauth.pipeline import Pipeline
+from faceauth.video.decision import MIN_KEPT, PresentationResult
+from faceauth.video.session import PresentationSession, State
+from faceauth.video.watching import follow, open_stream
+
+TITLE = "faceauth watch"
+ESCAPE = 27
+RESULT_SHOWN_MS = 2000
+"""Milliseconds for which a window shows the verdict: chosen, not measured."""
+
+
+@click.command("watch", short_help="Is a live person before the camera, and the right one?", epilog=exit_table())
+@click.argument("source", default="0")
+@click.option(
+    "--reference",
+    metavar="PHOTO",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Photo of the person it has to be. A face that is not accepted as live is never matched.",
+)
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per change, each on a line; the last has the result."
+)
+@click.option("--window", is_flag=True, help="Show the frames in a window, with what to do next.")
+@pipeline_options
+def command(source: str, *, reference: str | None, as_json: bool, window: bool) -> None:
+    """Watch a camera until there is one verdict: live or not and, with --reference, the right person or not.
+
+    SOURCE is a camera by number or name [default: 0], a video file, or a folder of images. `faceauth cameras` lists the
+    cameras. Sit before the camera, and turn your head a little.
+    """
+    if window:
+        _check_display()
+    pipeline = Pipeline(chosen_config())
+    show = _as_json() if as_json else _as_lines()
+    with open_stream(source) as stream:
+        given = () if reference is None else (reference,)
+        session = PresentationSession(pipeline, *given, source=stream.name)
+        for state in follow(session, stream):
+            show(state)
+            if window:
+                _show_window(session, state)
+    result = session.result
+    if not as_json:
+        _show_result(result)
+    click.get_current_context().exit(exit_of(result))
+
+
+def _as_json() -> Callable[[State], None]:
+    return _on_change(lambda state: output.json_line(state.model_dump()))
+
+
+def _as_lines() -> Callable[[State], None]:
+    def show(state: State) -> None:
+        if state.result is None:
+            output.line(f"{state.time_s:7.1f} s  {state.kept} of {MIN_KEPT} frames  {state.message}")
+
+    return _on_change(show)
+
+
+def _on_change(show: Callable[[State], None]) -> Callable[[State], None]:
+    """Shows a state when it says something new, not thirty times a second."""
+    last: list[object] = []
+
+    def show_new(state: State) -> None:
+        said = [state.message, state.obstacle, state.kept, state.result]
+        if said != last:
+            last[:] = said
+            show(state)
+
+    return show_new
+
+
+def _show_result(result: PresentationResult) -> None:
+    from faceauth.cli import summary
+
+    output.show(summary.headline(result))
+    output.show(summary.scores(result))
+    output.show(summary.frames(result))
+    for sentence in summary.expected_errors(result.thresholds):
+        output.show(sentence)
+    if result.liveness is not None:
+        output.line("Error rates are those of single images: none were measured for video.")
+
+
+def _check_display() -> None:
+    """Qt ends the process where there is no display, so it is asked for before a window is."""
+    if sys.platform.startswith("linux") and "DISPLAY" not in os.environ:
+        raise UsageError("There is no display to show a window on: leave out --window.")
+    try:
+        cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
+    except cv2.error as error:
+        raise UsageError("This OpenCV cannot show windows: install opencv-python, or leave out --window.") from error
+
+
+def _show_window(session: PresentationSession, state: State) -> None:
+    """Draw the frame; Escape, q and closing the window interrupt."""
+    if session.image is None:
+        return
+    cv2.imshow(TITLE, drawing.mirror(session.image, state))
+    key = cv2.waitKey(1 if state.result is None else RESULT_SHOWN_MS) & 0xFF
+    closed = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
+    if state.result is None and (key in (ESCAPE, ord("q")) or closed):
+        raise KeyboardInterrupt
