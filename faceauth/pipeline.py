@@ -153,7 +153,8 @@ class Pipeline:
         Args:
             image: a path, bytes, a binary file, a PIL image, or a uint8 array H x W x 3.
             reference: must match when given: a template or several of one person, or an image with one usable face,
-                which is not checked for liveness. Without a usable face the result is ``reference_unusable``, which is uncertain and so denies.
+                which is not checked for liveness. Without a usable face the result is ``reference_unusable``, which is
+                uncertain and so denies.
             color: channel order of ``image`` and ``reference`` where they are arrays.
 
         Raises:

@@ -108,8 +108,8 @@ def presentations(shared: Path, pipeline: Pipeline) -> tuple[list[Presentation],
 
 
 def template(one: Presentation) -> Template:
-    assert one.template is not None
-    return one.template
+    assert one.templates[0] is not None
+    return one.templates[0]
 
 
 def pairs(presentations: tuple[list[Presentation], list[Presentation]]) -> Iterator[tuple[Presentation, Presentation]]:
