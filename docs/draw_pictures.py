@@ -27,7 +27,15 @@ class Drawing:
     elements: list[str] = field(default_factory=list)
 
     def text(
-        self, x: float, y: float, words: str, *, size: int = 13, bold: bool = False, ink: str = INK, anchor: str = "middle"
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        size: int = 13,
+        bold: bool = False,
+        ink: str = INK,
+        anchor: str = "middle",
     ) -> None:
         """One line that starts, ends or has its middle at ``x``, standing on ``y``."""
         weight = ' font-weight="600"' if bold else ""

@@ -56,7 +56,7 @@ def _resized(drawn: Image) -> Image:
 WIDTH, TOP, ROW, LABELS, PERCENT = 800, 66, 27, 290, 80
 RED, BLUE = "#d0453a", "#3b86c8"
 ELSEWHERE = {"print": 0.76, "replay": 0.18, "live": 0.019}
-"""The same weights on 12 more collections (6,799 images), scored by somebody else: no command here makes these figures."""
+"""The same weights on 12 more collections (6,799 images), measured outside this project by no command of it."""
 
 
 def cameras_picture() -> str:

@@ -4,8 +4,8 @@
 - ``collins_enrolled.jpg`` is the same photo, cropped, darkened and shrunk, because no second portrait of her in the
   public domain comes with a package. It stands for the photo that somebody enrolled with.
 - ``collins_on_a_phone.jpg`` and ``collins_on_paper.jpg`` are attacks with it, simulated by ``training.simulate``. The
-  seeds were chosen by eye, for attacks that anybody would recognise. The coffee behind them is scikit-image's ``coffee``
-  by Rachel Michetti, CC0.
+  seeds were chosen by eye, for attacks that anybody would recognise. The coffee behind them is scikit-image's
+  ``coffee`` by Rachel Michetti, CC0.
 - ``hopper.jpg`` is another person: Grace Hopper, official U.S. Navy portrait, public domain, from matplotlib's sample
   data.
 """
