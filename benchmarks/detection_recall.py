@@ -1,6 +1,6 @@
 """How many faces YuNet misses, by size of the picture and by how much of it the face fills: a table and JSON.
 
-Knows no liveness: live and spoof pictures count alike. ``python -m benchmarks.detection_recall --shared ../shared``
+Knows no liveness: live and spoof pictures count alike. ``python -m benchmarks.detection_recall --shared DIR``
 """
 
 import argparse

@@ -5,7 +5,7 @@ gate passes it. All pairs of images are compared: of different people for the FM
 that share people are not independent, so the intervals resample people (a pair comes as often as its two people are
 drawn together) and are never narrower than Wilson's. ``--card`` writes the named points into SFace's card.
 
-``python -m benchmarks.lfw_match --shared ../shared [--card]``
+``python -m benchmarks.lfw_match --shared DIR [--card]``
 """
 
 import argparse

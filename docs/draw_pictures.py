@@ -115,7 +115,7 @@ STEPS = (
             Reason.NO_COLOR,
         ),
     ),
-    Step("liveness", ("context crop,", "SpoofNet: P(live)"), (Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN)),
+    Step("liveness", ("square crops,", "SpoofNet: P(live)"), (Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN)),
     Step("match", ("if asked for: SFace,", "cosine similarity"), (Reason.NOT_MATCHED, Reason.REFERENCE_UNUSABLE)),
     Step("decide", ("every threshold", "is reached"), (Reason.LIVE, Reason.MATCHED, Reason.LIVE_AND_MATCHED)),
 )

@@ -146,11 +146,11 @@ def reasons_page() -> str:
     return "\n".join([*_head("Reasons", REASONS_INTRODUCTION), *_table(names, rows), ""])
 
 
-REASONS_INTRODUCTION = """`Verification.reason` says why, for programs; `Verification.message` says it to people, in a
-sentence. Each reason has exactly one verdict. `reject` means judged and refused. `uncertain` means that there was nothing
-to judge, or that the score lies between two thresholds: it lets nobody in either, but another photo may help.
+REASONS_INTRODUCTION = """`Verification.reason` says why, for programs; `Verification.message` says it for people.
 
-The command line ends with 0 for accept, 1 for reject, 3 for uncertain, and 4 for `stage_failed`."""
+Each reason has exactly one verdict. `reject` means judged and refused. `uncertain` means that there was nothing to
+judge, or that the score lies between two thresholds: it lets nobody in, but another photo may help. The command line
+ends with 0 for accept, 1 for reject, 3 for uncertain, and 4 for `stage_failed`."""
 
 NEXT_STEP = {
     Reason.LIVE: "Let in, if liveness is all you ask for.",
