@@ -1,4 +1,4 @@
-"""A stage and a name in, the backend of that name out: faceauth's own, or what an installed distribution registers.
+"""Finds a backend by stage and name: faceauth's own, or one that an installed distribution registers.
 
 What is asked for is loaded or refused, never replaced. Listing reads the metadata of installed distributions and
 imports nothing. faceauth's own backends stand in :data:`BUILT_IN` and need no metadata; others are one line in their

@@ -1,4 +1,4 @@
-"""An evaluation's report in, rich tables for a terminal out. Prints nothing and computes no rate."""
+"""The tables that show an evaluation's report on a terminal. No rate is computed here."""
 
 from collections.abc import Iterator, Sequence
 

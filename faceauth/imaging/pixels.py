@@ -1,4 +1,4 @@
-"""A decoded PIL image in, upright uint8 BGR pixels on white out. Knows no file and no limit."""
+"""Turns a decoded PIL image into upright uint8 BGR pixels, transparency on white."""
 
 from contextlib import suppress
 
