@@ -1,22 +1,22 @@
 """Every exception of faceauth. What a caller may expect is a result; what is raised here is misuse or a broken set-up.
 
-FaceAuthError
-├── ImageError                 the image cannot be used
-│   ├── ImageTooLarge          more bytes or pixels than the limits allow
-│   └── ImageUnreadable        empty, truncated, animated, or no image at all
-├── UsageError                 something the caller can change: a setting, an option, an argument
-├── BackendError               a stage that cannot be used
-│   ├── BackendNotFound        nobody registers that name
-│   ├── BackendConflict        two distributions register the same name
-│   ├── BackendBroken          importing or constructing it failed, or it breaks the contract
-│   └── BackendNotAllowed      the allow-list or the autoload switch forbids it
-├── WeightsError               a weight file that cannot be trusted
-│   ├── WeightsMissing         no such file
-│   └── WeightsMismatch        size, digest or signature is not the pinned one
-├── ProviderUnavailable        the onnxruntime execution provider asked for is not installed
-├── ScoreError                 a stage returned something that is not a score, an embedding or a face
-│   └── StageTimeout           a stage did not answer in time
-└── TemplateMismatch           templates of two models are not comparable
+    FaceAuthError
+    ├── ImageError                 the image cannot be used
+    │   ├── ImageTooLarge          more bytes or pixels than the limits allow
+    │   └── ImageUnreadable        empty, truncated, animated, or no image at all
+    ├── UsageError                 something the caller can change: a setting, an option, an argument
+    ├── BackendError               a stage that cannot be used
+    │   ├── BackendNotFound        nobody registers that name
+    │   ├── BackendConflict        two distributions register the same name
+    │   ├── BackendBroken          importing or constructing it failed, or it breaks the contract
+    │   └── BackendNotAllowed      the allow-list or the autoload switch forbids it
+    ├── WeightsError               a weight file that cannot be trusted
+    │   ├── WeightsMissing         no such file
+    │   └── WeightsMismatch        size, digest or signature is not the pinned one
+    ├── ProviderUnavailable        the onnxruntime execution provider asked for is not installed
+    ├── ScoreError                 a stage returned something that is not a score, an embedding or a face
+    │   └── StageTimeout           a stage did not answer in time
+    └── TemplateMismatch           templates of two models are not comparable
 
 ``str(error)`` is one sentence of what was found, what was expected and what to do next; the facts are attributes.
 """
