@@ -6,12 +6,12 @@
     │   └── ImageUnreadable        empty, truncated, animated, or no image at all
     ├── UsageError                 something the caller can change: a setting, an option, an argument
     ├── BackendError               a stage that cannot be used
-    │   ├── BackendNotFound        nobody registers that name
+    │   ├── BackendNotFound        that name is not registered
     │   ├── BackendConflict        two distributions register the same name
     │   ├── BackendBroken          importing or constructing it failed, or it breaks the contract
     │   └── BackendNotAllowed      the allow-list or the autoload switch forbids it
     ├── WeightsError               a weight file that cannot be trusted
-    │   ├── WeightsMissing         no such file
+    │   ├── WeightsMissing         the file does not exist
     │   └── WeightsMismatch        size, digest or signature is not the pinned one
     ├── ProviderUnavailable        the onnxruntime execution provider asked for is not installed
     ├── ScoreError                 a stage returned something that is not a score, an embedding or a face

@@ -170,7 +170,7 @@ def _refuse_foreign(path: Path, mark: bytes) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Makes a sentence of what stands in the way of writing ``path``.
+    """Turns what prevents writing ``path`` into a sentence.
 
     Raises:
         UsageError: it cannot be written.

@@ -23,7 +23,7 @@ GRID = max(STRIDES)
 NMS_IOU = 0.3  # OpenCV's FaceDetectorYN and the authors' own; chosen, not measured
 LARGEST_FACE = 300  # pixels the network sees; the OpenCV Zoo says it was trained on faces of about 10 to 300
 COARSE_SIDE = 256  # longest side of the second look; 224 and 320 did no better
-OVERLAP = 0.8  # the second look keeps faces from this share of LARGEST_FACE on, so that none falls between the two
+OVERLAP = 0.8  # the second look keeps faces of at least this share of LARGEST_FACE, so that none falls between the two
 
 Rows = npt.NDArray[np.float32]
 """N x 15: score, left, top, right, bottom, then x and y of the five landmarks."""

@@ -1,7 +1,7 @@
 """Hands out weight files, checked against their pins.
 
 A file without a pinned digest is never handed out, and the bytes that were checked are
-the bytes that are returned: nobody opens the path a second time.
+the bytes that are returned: the path is not opened a second time.
 
 Each model has a folder of its name with a ``card.json``, which pins the weight files beside it; ``manifest.json`` of
 the folder above pins the cards. So whoever replaces a file, a card or the manifest without the others is refused. A
