@@ -1,4 +1,4 @@
-"""Compares two templates by cosine similarity; whether that is enough is for the policy to say."""
+"""The cosine similarity of two templates. What a similarity means is said by a threshold, not here."""
 
 import numpy as np
 from pydantic import ValidationError
