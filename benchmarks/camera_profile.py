@@ -3,7 +3,7 @@
 Protocol: the domains of `val` that hold both classes, each a camera, on the manifest's boxes. For each domain and
 number of images, 20 draws: recordings are shuffled, live images of the first ones make the profile until there are
 enough, and the images of all other recordings are judged. Where the manifest names no recordings, each image is one.
-``python -m benchmarks.camera_profile --shared ../shared``
+``python -m benchmarks.camera_profile --shared DIR``
 """
 
 import argparse

@@ -2,7 +2,7 @@
 
 Protocol: the images of one split on the manifest's boxes, without detector or gate; each at its own balanced point. The
 intervals resample domains, paired for the difference. MiniFASNet's networks are not in the repository: the plugin's
-README says how to make them. ``python -m benchmarks.combination --shared ../shared --split test``
+README says how to make them. ``python -m benchmarks.combination --shared DIR --split test``
 """
 
 import argparse

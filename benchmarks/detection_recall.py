@@ -1,6 +1,6 @@
-"""How many faces YuNet misses, by size of the picture and by how much of it the face fills: a table and JSON.
+"""How many faces YuNet misses, by size of the image and by how much of it the face fills: a table and JSON.
 
-Knows no liveness: live and spoof pictures count alike. ``python -m benchmarks.detection_recall --shared ../shared``
+Live and spoof images count alike. ``python -m benchmarks.detection_recall --shared DIR``
 """
 
 import argparse
@@ -20,7 +20,7 @@ from faceauth.stages import Image
 
 PER_DOMAIN = 20
 SIDES = (None, 640, 1600)  # None: as stored, 62 to 390 pixels
-TIGHT = 1.25  # longer side of the picture / longer side of the face box, below which a face "fills the picture"
+TIGHT = 1.25  # longer side of the image / longer side of the face box, below which a face "fills the image"
 SAME = 0.5  # intersection over union with the manifest's box
 RESULT = Path(__file__).parent / "results" / "detection_recall.json"
 
@@ -32,7 +32,7 @@ class Sample(NamedTuple):
 
 
 def samples(folder: Path) -> Iterator[Sample]:
-    """``PER_DOMAIN`` pictures of each domain, drawn with seed 0."""
+    """``PER_DOMAIN`` images of each domain, drawn with seed 0."""
     domains: dict[str, list[dict[str, str]]] = {}
     with (folder / "manifest.csv").open(newline="") as file:
         for row in csv.DictReader(file):
@@ -63,7 +63,7 @@ def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
 
 
 def measure(detect: Callable[[Image], list[Face]], chosen: list[Sample], side: int | None) -> dict[str, float]:
-    """Pictures without a face, with another box first, with several faces; median overlap of the first box."""
+    """Images without a face, with another box first, with several faces; median overlap of the first box."""
     missed, several, overlaps = 0, 0, []
     for sample in chosen:
         image = np.asarray(cv2.imread(str(sample.path)), np.uint8)
@@ -86,7 +86,7 @@ def measure(detect: Callable[[Image], list[Face]], chosen: list[Sample], side: i
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shared", type=Path, required=True, help="folder that holds data/pad")
-    pictures = list(samples(parser.parse_args().shared / "data" / "pad"))
+    images = list(samples(parser.parse_args().shared / "data" / "pad"))
     detectors: dict[str, Callable[[Image], list[Face]]] = {
         "default": yunet.YuNet().detect,
         "one look, 640": one_look(yunet.YuNet(), 640),
@@ -98,7 +98,7 @@ def main() -> None:
     print("detector         face     side     n  missed elsewhere several overlap")
     for name, detect in detectors.items():
         for tight in (True, False):
-            chosen = [sample for sample in pictures if sample.tight == tight]
+            chosen = [sample for sample in images if sample.tight == tight]
             for side in SIDES:
                 face, counts = "tight" if tight else "wide", measure(detect, chosen, side)
                 rows.append({"detector": name, "face": face, "side": side, **counts})

@@ -1,7 +1,7 @@
 """What the gate and the choice of the face refuse: turned images, references, second faces, grey images.
 
 Prints a table for each question and writes ``results/gate_rules.json``. Images are those of LFW, of ``photos``, and of
-the ``val`` and ``test`` splits of ``pad``. ``python -m benchmarks.gate_rules --shared ../shared``
+the ``val`` and ``test`` splits of ``pad``. ``python -m benchmarks.gate_rules --shared DIR``
 """
 
 import argparse

@@ -6,7 +6,7 @@ that share people are not independent, so the intervals resample people (a pair 
 drawn together) and are never narrower than Wilson's. ``--card`` writes the named points into SFace's card, and the
 curve for a search among many people.
 
-``python -m benchmarks.lfw_match --shared ../shared [--card]``
+``python -m benchmarks.lfw_match --shared DIR [--card]``
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The machine in, the facts that a timing depends on out: processor, cores, versions. No host name, no path."""
+"""The facts about a machine that timings depend on: processor, cores, versions. No host name, no path."""
 
 import importlib.metadata
 import os

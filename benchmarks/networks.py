@@ -1,4 +1,4 @@
-"""A pipeline in, how long its networks ran out: what ``verify`` costs beyond them is the library's own doing."""
+"""Clocks the networks of a pipeline, so that the rest of ``verify``, the library's own share, can be told apart."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence

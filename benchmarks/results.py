@@ -1,4 +1,4 @@
-"""What pytest-benchmark wrote in, one row a benchmark out, and the files that keep them. Prints nothing."""
+"""Reads what pytest-benchmark wrote, one row a benchmark, and keeps it in result files."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ class Row:
         suite: the file it stands in; ``group`` what it may be compared with.
         median_ms, iqr_ms, min_ms: of one call.
         rounds: how often it was measured.
-        items: pictures or crops in one call.
+        items: images or crops in one call.
         facts: what else it measured or used.
     """
 

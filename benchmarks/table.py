@@ -1,4 +1,4 @@
-"""Rows in, the one table out: medians, and how they compare within the run."""
+"""The table of medians, and how they compare within the run."""
 
 from collections.abc import Sequence
 
@@ -15,9 +15,9 @@ WHOLE_CALL = "verify"
 def table(rows: Sequence[Row]) -> Table:
     """Times as medians; the last column compares with the first of a group, and stages with the whole ``verify``."""
     drawn = Table(title="One 640 x 480 JPEG, one thread", title_justify="left", caption_justify="left")
-    drawn.caption = "Medians. Compare within this run only: the columns of another machine or day are others."
+    drawn.caption = "Medians. Compare within this run only: another machine or day gives other figures."
     drawn.add_column("what")
-    for heading in ("median", "IQR", "a picture", "compared"):
+    for heading in ("median", "IQR", "an image", "compared"):
         drawn.add_column(heading, justify="right")
     group = ""
     for row in rows:

@@ -26,12 +26,32 @@ class Drawing:
     height: int
     elements: list[str] = field(default_factory=list)
 
-    def text(self, x: float, y: float, words: str, *, size: int = 13, bold: bool = False, ink: str = INK) -> None:
-        """One line around ``x``, standing on ``y``."""
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        size: int = 13,
+        bold: bool = False,
+        ink: str = INK,
+        anchor: str = "middle",
+    ) -> None:
+        """One line that starts, ends or has its middle at ``x``, standing on ``y``."""
         weight = ' font-weight="600"' if bold else ""
         self.elements.append(
-            f'<text x="{x:g}" y="{y:g}" font-size="{size}"{weight} fill="{ink}" text-anchor="middle">'
+            f'<text x="{x:g}" y="{y:g}" font-size="{size}"{weight} fill="{ink}" text-anchor="{anchor}">'
             f"{escape(words)}</text>"
+        )
+
+    def circle(self, x: float, y: float, *, ink: str) -> None:
+        """A dot."""
+        self.elements.append(f'<circle cx="{x:g}" cy="{y:g}" r="4" fill="{ink}"/>')
+
+    def line(self, x0: float, y0: float, x1: float, y1: float, *, ink: str, width: float) -> None:
+        """From the first point to the second, without a tip."""
+        self.elements.append(
+            f'<line x1="{x0:g}" y1="{y0:g}" x2="{x1:g}" y2="{y1:g}" stroke="{ink}" stroke-width="{width:g}"/>'
         )
 
     def box(self, x: float, y: float, width: float, height: float, *, fill: str, edge: str) -> None:
@@ -95,7 +115,7 @@ STEPS = (
             Reason.NO_COLOR,
         ),
     ),
-    Step("liveness", ("context crop,", "SpoofNet: P(live)"), (Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN)),
+    Step("liveness", ("square crops,", "SpoofNet: P(live)"), (Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN)),
     Step(
         "track",
         ("in video: one face in", "frames that differ"),

@@ -1,4 +1,4 @@
-"""Defaults, a TOML file, the environment and arguments in, one checked ``PipelineConfig`` out.
+"""The configuration of a pipeline, from defaults, a TOML file, the environment and arguments.
 
 Later layers win: defaults < file < environment < arguments. But what a file forbids, no environment variable loosens;
 arguments may, because whoever runs the program typed them.

@@ -1,33 +1,33 @@
 """Every exception of faceauth. What a caller may expect is a result; what is raised here is misuse or a broken set-up.
 
-FaceAuthError
-├── ImageError                 the image cannot be used
-│   ├── ImageTooLarge          more bytes or pixels than the limits allow
-│   └── ImageUnreadable        empty, truncated, animated, or no image at all
-├── CameraLost                 a camera that was open gives no more frames
-├── UsageError                 something the caller can change: a setting, an option, an argument
-├── BackendError               a stage that cannot be used
-│   ├── BackendNotFound        nobody registers that name
-│   ├── BackendConflict        two distributions register the same name
-│   ├── BackendBroken          importing or constructing it failed, or it breaks the contract
-│   └── BackendNotAllowed      the allow-list or the autoload switch forbids it
-├── WeightsError               a weight file that cannot be trusted
-│   ├── WeightsMissing         no such file
-│   └── WeightsMismatch        size, digest or signature is not the pinned one
-├── ProviderUnavailable        the onnxruntime execution provider asked for is not installed
-├── ScoreError                 a stage returned something that is not a score, an embedding or a face
-│   └── StageTimeout           a stage did not answer in time
-├── TemplateMismatch           templates of two models are not comparable
-└── GalleryError               the gallery of enrolled people says no
-    ├── GalleryUnavailable     its database or its audit log cannot be reached or written
-    ├── GalleryRestored        its database is older than its audit log: a backup was restored
-    ├── GalleryTampered        a sealed record was changed, moved or swapped
-    ├── KeyRefused             the master key is missing, open to others, or another one
-    ├── EnrolmentRefused       the images do not enrol anybody
-    ├── AlreadyEnrolled        a person of that name is in the gallery
-    ├── NotEnrolled            no such person, or none with templates of the embedder in use
-    ├── SessionClosed          the session was used, has expired, or never was
-    └── LockedOut              too many attempts
+    FaceAuthError
+    ├── ImageError                 the image cannot be used
+    │   ├── ImageTooLarge          more bytes or pixels than the limits allow
+    │   └── ImageUnreadable        empty, truncated, animated, or no image at all
+    ├── CameraLost                 a camera that was open gives no more frames
+    ├── UsageError                 something the caller can change: a setting, an option, an argument
+    ├── BackendError               a stage that cannot be used
+    │   ├── BackendNotFound        that name is not registered
+    │   ├── BackendConflict        two distributions register the same name
+    │   ├── BackendBroken          importing or constructing it failed, or it breaks the contract
+    │   └── BackendNotAllowed      the allow-list or the autoload switch forbids it
+    ├── WeightsError               a weight file that cannot be trusted
+    │   ├── WeightsMissing         the file does not exist
+    │   └── WeightsMismatch        size, digest or signature is not the pinned one
+    ├── ProviderUnavailable        the onnxruntime execution provider asked for is not installed
+    ├── ScoreError                 a stage returned something that is not a score, an embedding or a face
+    │   └── StageTimeout           a stage did not answer in time
+    ├── TemplateMismatch           templates of two models are not comparable
+    └── GalleryError               the gallery of enrolled people says no
+        ├── GalleryUnavailable     its database or its audit log cannot be reached or written
+        ├── GalleryRestored        its database is older than its audit log: a backup was restored
+        ├── GalleryTampered        a sealed record was changed, moved or swapped
+        ├── KeyRefused             the master key is missing, open to others, or another one
+        ├── EnrolmentRefused       the images do not enrol anybody
+        ├── AlreadyEnrolled        a person of that name is in the gallery
+        ├── NotEnrolled            no such person, or none with templates of the embedder in use
+        ├── SessionClosed          the session was used, has expired, or never was
+        └── LockedOut              too many attempts
 
 ``str(error)`` is one sentence of what was found, what was expected and what to do next; the facts are attributes.
 """

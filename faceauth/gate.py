@@ -113,7 +113,7 @@ class HeadPose(NamedTuple):
 
 
 def check(image: Image, face: Face, policy: GatePolicy) -> Rejection | None:
-    """The first criterion that the face misses, from the cheapest to the dearest; None when it can be judged.
+    """The first criterion that the face misses, from the cheapest to the most expensive; None when it can be judged.
 
     Args:
         image: uint8, H x W x 3, BGR.

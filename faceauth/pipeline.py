@@ -205,7 +205,7 @@ class Pipeline:
                 on_judged(presentation.image, result)
             return result
 
-        return map(judge, images)  # map goes on after an iterator that raised once; a generator would not
+        return map(judge, images)  # map survives an iterator that raised once; a generator would not
 
     def embed(self, image: ImageSource, *, color: Color = "bgr") -> Template:
         """The template of the one face in ``image``, to be kept and passed as ``reference`` later.

@@ -27,7 +27,7 @@ Threshold = PointName | float
 
 SECOND_FACE_AREA = 0.75
 SECOND_FACE_SHARE = 0.45
-"""A second face counts from this share of the largest one's area on, or of its area times its sharpness.
+"""A second face counts from this share of the largest face's area, or of its area times its sharpness.
 
 Chosen on LFW, where 67 of 1,583 images have a second face that counts (4.2 %) and 287 any second face, and on 1,000
 images of ``val`` and ``test`` with a decoy of 0.15 to 1.3 times the size pasted into them (``python -m
@@ -184,7 +184,7 @@ def choose_face(image: Image, faces: Sequence[Face], rule: Literal["exactly_one"
     """The face to judge, the largest, or why there is none.
 
     With ``exactly_one`` a smaller face beside it is somebody in the background only if it is clearly smaller, or
-    smaller and out of focus: from ``SECOND_FACE_AREA`` or ``SECOND_FACE_SHARE`` on there are several faces. A face
+    smaller and out of focus: at ``SECOND_FACE_AREA`` or ``SECOND_FACE_SHARE`` and above there are several faces. A face
     that is larger but blurred thus never takes the place of a sharp one.
 
     Args:

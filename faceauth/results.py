@@ -229,13 +229,14 @@ class Verification(Frozen):
 
     Attributes:
         accepted: True only when every required stage ran and said yes.
-        verdict, reason: for machines; ``VERDICT_OF[reason]`` is the verdict.
+        verdict: for machines; always ``VERDICT_OF[reason]``.
+        reason: for machines.
         message: one sentence a person can act on.
         source: the path that was given, as text; None for pixels and bytes.
         face: the judged face, or None when there was none to judge.
         faces: all faces that the detector found; None when it did not run.
-        liveness, match: None when the stage did not run, and ``skipped`` says why; or when it failed, and ``failed``
-            names it.
+        liveness: None when the stage did not run, and ``skipped`` says why; or when it failed, and ``failed`` names it.
+        match: likewise.
         skipped: "liveness" or "match" -> why it did not run.
         failed: the stage that failed, with reason ``stage_failed``; None when none did.
         thresholds: None when the presentation never came to a threshold.

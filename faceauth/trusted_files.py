@@ -80,7 +80,7 @@ def writable_by_others(path: Path) -> Path | None:
     """The first of ``path`` and the folders on the way to it that somebody else than root may write; None for none.
 
     A link is followed: the way to the link counts, and the way to its target. In a folder with the sticky bit, such as
-    ``/tmp``, nobody can replace what is root's, so it passes.
+    ``/tmp``, no other user can replace what is root's, so it passes.
     """
     given, real = Path(os.path.abspath(path)), Path(os.path.realpath(path))
     for place in dict.fromkeys((real, *real.parents, given, *given.parents)):

@@ -1,44 +1,47 @@
 """The pictures in the docs are those that their script draws from the code of today."""
 
-import importlib.util
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Callable
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
+from docs import draw_pictures, draw_results
+from faceauth.imaging.decoding import load_image
 from faceauth.results import Reason
 
-DOCS = Path(__file__).parents[1] / "docs"
+PICTURES = draw_pictures.PICTURES | draw_results.PICTURES
 
 
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("draw_pictures", DOCS / "draw_pictures.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.mark.parametrize("name", ["pipeline.svg", "spoofnet.svg"])
-def test_a_picture_is_the_one_that_the_script_draws(script: ModuleType, name: str) -> None:
-    stored = (DOCS / "images" / name).read_text(encoding="utf-8")
-    assert stored == script.PICTURES[name](), "run `python docs/draw_pictures.py`"
+@pytest.mark.parametrize(("name", "draw"), PICTURES.items())
+def test_a_picture_is_what_the_script_draws(name: str, draw: Callable[[], str]) -> None:
+    stored = (draw_results.FOLDER / name).read_text(encoding="utf-8")
+    assert stored == draw(), "run `python -m docs.draw_pictures` and `python -m docs.draw_results`"
     assert ElementTree.fromstring(stored).tag.endswith("svg")
 
 
-def test_the_way_to_the_verdict_shows_every_reason(script: ModuleType) -> None:
-    assert [reason for reason in Reason if f">{reason}" not in script.pipeline_picture()] == []
+def test_the_drawn_verdicts_are_those_of_today() -> None:
+    stored, drawn = load_image(draw_results.FOLDER / "verdicts.jpg"), draw_results.verdicts_picture()
+    assert stored.shape == drawn.shape
+    difference = np.abs(stored.astype(np.int16) - drawn)
+    assert difference.mean() < 6 and difference[-24:].mean() < 12, "run `python -m docs.draw_results`"
 
 
-def test_a_reason_without_a_place_is_an_error(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(script, "STEPS", script.STEPS[1:])
+def test_the_steps_to_the_verdict_show_every_reason() -> None:
+    assert [reason for reason in Reason if f">{reason}" not in draw_pictures.pipeline_picture()] == []
+
+
+def test_a_reason_without_a_place_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draw_pictures, "STEPS", draw_pictures.STEPS[1:])
     with pytest.raises(ValueError, match="image_unusable"):
-        script.pipeline_picture()
+        draw_pictures.pipeline_picture()
 
 
-def test_the_layers_drawn_are_those_of_the_network(script: ModuleType) -> None:
+def test_the_layers_drawn_are_those_of_the_network() -> None:
     network = pytest.importorskip("training.train.network", reason="needs torch")
-    assert (script.CHANNELS, script.HIDDEN, script.SIDE) == (network.CHANNELS, network.HIDDEN, network.INPUT_SIZE)
-    assert sum(p.numel() for p in network.SpoofNet().parameters()) == script.PARAMETERS
+    assert (draw_pictures.CHANNELS, draw_pictures.HIDDEN, draw_pictures.SIDE) == (
+        network.CHANNELS,
+        network.HIDDEN,
+        network.INPUT_SIZE,
+    )
+    assert sum(p.numel() for p in network.SpoofNet().parameters()) == draw_pictures.PARAMETERS

@@ -1,4 +1,4 @@
-"""Stripes: crops in, P(live) out. A teaching example: it sees a coarse moire, nothing else, and protects nobody."""
+"""P(live) by the absence of stripes. A teaching example: it sees a coarse moire, nothing else, and protects nobody."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -9,7 +9,7 @@ from faceauth.stages import API_VERSION, Crops, CropSpec, Scores
 
 
 class Stripes:
-    """Low where one fine pattern stands out of the spectrum, as it does where the grid of a screen beats."""
+    """Low where one fine pattern stands out of the spectrum, as it does where the grid of a screen causes moire."""
 
     api_version = API_VERSION
     crops = (CropSpec(size_wh=(128, 128), scale=1.5, kind="square", color="bgr"),)

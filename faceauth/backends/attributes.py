@@ -39,7 +39,7 @@ class _Absent:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a backend said of itself when it was loaded; nobody reads its attributes a second time.
+    """What a backend said of itself when it was loaded; its attributes are not read a second time.
 
     An attribute may be code of a plugin, which answers differently or raises later. Those that the protocol of its
     stage does not have are not to be used.

@@ -1,8 +1,8 @@
-"""A stage and a name in, the backend of that name out: faceauth's own, or what an installed distribution registers.
+"""Finds a backend by stage and name: faceauth's own, or one that an installed distribution registers.
 
 What is asked for is loaded or refused, never replaced. Listing reads the metadata of installed distributions and
-imports nothing. faceauth's own backends stand in :data:`BUILT_IN` and need no metadata; others are one line in their
-distribution's ``pyproject.toml``::
+imports nothing. faceauth's own backends are listed in :data:`BUILT_IN` and need no metadata; others are a line in
+their distribution's ``pyproject.toml``::
 
     [project.entry-points."faceauth.liveness"]
     minifasnet = "faceauth_minifasnet:MiniFASNet"
@@ -134,7 +134,7 @@ def load_backend(
         options: keyword arguments of the backend's constructor.
 
     Raises:
-        BackendNotFound: nobody registers that name.
+        BackendNotFound: that name is not registered.
         BackendNotAllowed: ``allowed`` or the switch ``FACEAUTH_DISABLE_PLUGIN_AUTOLOAD`` forbids it.
         BackendConflict: two distributions that may take part register it; neither is used, not even a built-in one.
         BackendBroken: it cannot be imported or constructed, or breaks the contract of its stage.

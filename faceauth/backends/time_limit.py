@@ -1,7 +1,7 @@
 """Calls a stage within a time limit: an answer, or a ``ScoreError`` that names stage and backend.
 
-The promise ends where a backend holds the interpreter lock: Python cannot leave such a call behind, so nobody else runs
-until it returns. Networks in onnxruntime and OpenCV release the lock.
+The promise ends where a backend holds the interpreter lock: Python cannot leave such a call behind, so nothing else
+runs until it returns. Networks in onnxruntime and OpenCV release the lock.
 """
 
 import logging

@@ -25,7 +25,7 @@ seven cameras of `val`, 20 images, raising only: mean HTER 7.5 -> 6.5 % with Spo
 
 FEWEST_IMAGES = 5
 ENOUGH_IMAGES = 20
-"""From here on more images hardly change the profile; below, it says that it rests on few."""
+"""More images than this hardly change the profile; with fewer, the command says that they are few."""
 
 
 class CameraProfile(Frozen):

@@ -16,7 +16,7 @@ BOUNDARY = 0.5
 
 Not where the HTER is lowest on the data at hand: on a few domains that is anywhere between well-parted classes. On
 domains left out of nine trainings it gave an HTER of 27.8 %; the boundary gives 21.1 %, and the best threshold for
-them, which nobody knows beforehand, 19.5 %.
+them, which cannot be known beforehand, 19.5 %.
 """
 
 CONVENIENCE_BPCER = 0.01

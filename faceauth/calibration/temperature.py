@@ -28,8 +28,8 @@ def fit_temperature(logits: npt.ArrayLike, labels: npt.ArrayLike, domains: Strin
     """``T`` > 0 of ``p_live = sigmoid(logit / T)``: temperature scaling (Guo et al. 2017), class- and domain-balanced.
 
     There is no offset. A network that learnt from even classes and many domains has its boundary at 0 from all of
-    them; a few domains that it has not seen say well how sure it may be, and badly where to cut: moving the boundary by
-    them made it worse on others (measured in training/experiments/04-threshold.md).
+    them; a few domains that it has not seen show well how sure it may be, but not where the boundary belongs: moving it
+    by them made it worse on others (measured in training/experiments/04-threshold.md).
 
     Targets are smoothed as in Platt (1999), so separable data do not push ``T`` to 0.
 

@@ -124,7 +124,7 @@ def _show_points(points: "OperatingPoints") -> None:
             output.line(f"{name}: not offered, no useful threshold has its error rates")
             continue
         point = offered[name]
-        output.line(f"{name}: live from P(live) {score(point.threshold)} on")
+        output.line(f"{name}: live from P(live) {score(point.threshold)}")
         rows = [(f"  {readable(species)} accepted", rate(found)) for species, found in point.apcer.items()]
         output.show(facts([*rows, ("  live people refused", rate(point.bpcer))]))
 

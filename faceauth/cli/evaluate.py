@@ -129,7 +129,7 @@ def _network(
 
     if len(config.liveness) > 1:
         raise UsageError("--mode network measures one liveness backend. Use --mode pipeline for several.")
-    refuse_given("embedder", why="--mode network matches nobody")
+    refuse_given("embedder", why="--mode network does not match")
     (name,) = config.liveness
     loaded = load_backend("liveness", name, allowed=config.allowed_plugins, options=options_of(config, name))
     threshold = backend_threshold(

@@ -87,7 +87,7 @@ def exit_of_all(codes: Iterable[Exit]) -> Exit:
 def exit_of_error(error: FaceAuthError) -> Exit:
     """USAGE for what the caller can change in the command or the settings, UNCERTAIN for a new try, else BROKEN.
 
-    A built-in backend that nobody registers is a broken installation, not a misspelt name.
+    A built-in backend that is not registered is a broken installation, not a misspelt name.
     """
     if isinstance(error, BackendNotFound) and error.name in _built_in_names():
         return Exit.BROKEN

@@ -141,8 +141,8 @@ def check_writable(path: Path, mark: bytes) -> None:
     """Refuse what :func:`write` would refuse, before the work starts whose result is to be written.
 
     Raises:
-        UsageError: ``path`` cannot be written; it is a link or no regular file, which leads nobody knows where; or it
-            is there and an earlier run of the same command did not write it.
+        UsageError: ``path`` cannot be written; it is a link or no regular file, which may lead anywhere; or it
+            exists and an earlier run of the same command did not write it.
     """
     with writing(path):
         _refuse_foreign(path, mark)
@@ -170,7 +170,7 @@ def _refuse_foreign(path: Path, mark: bytes) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Makes a sentence of what stands in the way of writing ``path``.
+    """Turns what prevents writing ``path`` into a sentence.
 
     Raises:
         UsageError: it cannot be written.

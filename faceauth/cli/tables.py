@@ -1,4 +1,4 @@
-"""An evaluation's report in, rich tables for a terminal out. Prints nothing and computes no rate."""
+"""The tables that show an evaluation's report on a terminal. No rate is computed here."""
 
 from collections.abc import Iterator, Sequence
 
@@ -52,7 +52,7 @@ def _header(report: EvaluationReport) -> Table:
         [
             ("backend", f"{report.backend}, {judged[report.mode]}"),
             ("data", f"{readable(report.data)}: {presentations} of {overall.n_domains} domains"),
-            ("threshold", f"live from P(live) {score(report.threshold)} on, {readable(report.threshold_origin)}"),
+            ("threshold", f"live from P(live) {score(report.threshold)}, {readable(report.threshold_origin)}"),
         ]
     )
 
@@ -121,7 +121,7 @@ def _full_system(system: FullSystem) -> Sequence[tuple[str, Text | str]]:
     ]
     rows += [("FRR", rate(system.frr)), ("RIAPAR", f"{percent(system.riapar)}, IAPAR of the worst species + FRR")]
     if system.match_threshold is not None:
-        rows.append(("match", f"the same person from similarity {score(system.match_threshold)} on"))
+        rows.append(("match", f"the same person from similarity {score(system.match_threshold)}"))
     return rows
 
 

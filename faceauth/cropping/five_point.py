@@ -23,7 +23,7 @@ def fitted_similarity(source_xy: npt.ArrayLike, target_xy: npt.ArrayLike) -> npt
     """The rotation, uniform scale and shift that bring ``source_xy`` closest to ``target_xy`` in least squares.
 
     In the plane a similarity is ``z -> a z + b`` on complex numbers, where least squares has a closed form; the
-    result is the one of Umeyama, "Least-squares estimation of transformation parameters between two point patterns"
+    result is that of Umeyama, "Least-squares estimation of transformation parameters between two point patterns"
     (1991), and like his it never mirrors.
 
     Args:

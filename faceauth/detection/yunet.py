@@ -23,7 +23,7 @@ GRID = max(STRIDES)
 NMS_IOU = 0.3  # OpenCV's FaceDetectorYN and the authors' own; chosen, not measured
 LARGEST_FACE = 300  # pixels the network sees; the OpenCV Zoo says it was trained on faces of about 10 to 300
 COARSE_SIDE = 256  # longest side of the second look; 224 and 320 did no better
-OVERLAP = 0.8  # the second look keeps faces from this share of LARGEST_FACE on, so that none falls between the two
+OVERLAP = 0.8  # the second look keeps faces of at least this share of LARGEST_FACE, so that none falls between the two
 
 Rows = npt.NDArray[np.float32]
 """N x 15: score, left, top, right, bottom, then x and y of the five landmarks."""
@@ -42,15 +42,15 @@ class YuNet:
     """The built-in detector.
 
     The image is shrunk (never enlarged) until its longer side is ``longest_side`` and padded to whole grid cells. Of
-    faces that then still exceed 300 pixels YuNet misses a quarter and cuts the boxes of others, so where such a face
-    would have room, a second, coarse look finds those; it costs a sixth of the first.
+    faces that then still exceed 300 pixels YuNet misses a quarter and makes the boxes of others too small, so where
+    such a face would have room, a second, coarse look finds those; it costs a sixth of the first.
 
     Args:
         score_threshold: faces below it are not returned, in [0, 1].
         longest_side: pixels of the longer side that the network sees.
         threads: threads inside an operator.
         providers: onnxruntime execution providers, all of which have to be there.
-        weights_folder: folder of weights of one's own; None for the built-in ones.
+        weights_folder: folder with weights of your own; None for the built-in weights.
 
     Raises:
         WeightsError, ProviderUnavailable: see :func:`faceauth.weights.onnx_session.open_session`.

@@ -28,7 +28,7 @@ class SFace:
     Args:
         threads: threads inside an operator.
         providers: onnxruntime execution providers, all of which have to be there.
-        weights_folder: folder of weights of one's own; None for the built-in ones.
+        weights_folder: folder with weights of your own; None for the built-in weights.
 
     Attributes:
         match_points: the card's: thresholds measured with these very weights.
@@ -56,7 +56,7 @@ class SFace:
         """Embeddings of aligned faces; their scalar product is the cosine similarity.
 
         Args:
-            crops: uint8, N x 112 x 112 x 3, RGB, 0-255, cut for ``self.crop``.
+            crops: uint8, N x 112 x 112 x 3, RGB, 0-255, cropped for ``self.crop``.
 
         Returns:
             float32, N x 128, rows of unit length, in the same order; empty for N = 0.

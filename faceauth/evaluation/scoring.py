@@ -57,7 +57,7 @@ class Threshold:
     """A threshold on P(live) and where it comes from, for example "operating point balanced, measured on ...".
 
     Attributes:
-        match: cosine similarity to a reference, from which on it is the same person; None where nothing is matched.
+        match: cosine similarity to a reference that makes it the same person; None where nothing is matched.
     """
 
     value: float

@@ -10,8 +10,8 @@ MAX_PIXELS_AT_ONCE = 25_000_000
 """Pixels that all threads of a process decode at once; the others wait. Chosen, not measured: two photos of a phone."""
 
 OWN_THREAD_PIXELS = 2**20
-"""From this size on an image is decoded in a thread that ends with it. The C library keeps freed memory for the thread
-that asked for it: sixteen threads that took turns at 25 megapixels of WebP kept 1.8 GB, fresh ones 0.4. It
+"""An image of at least this size is decoded in a thread that ends with it. The C library keeps freed memory for the
+thread that asked for it: sixteen threads that took turns at 25 megapixels of WebP kept 1.8 GB, fresh ones 0.4. It
 may still keep some 30 MiB for each thread of the process."""
 
 _T = TypeVar("_T")

@@ -1,6 +1,4 @@
-"""A path, bytes, a file, a PIL image or an array in; an upright uint8 BGR image within limits out.
-
-Knows no face: what is cropped out of the image is the business of :mod:`faceauth.cropping`.
+"""Opens a path, bytes, a file, a PIL image or an array as an upright uint8 BGR image within limits.
 
 Pillow decodes, so that damage is an error and no line of a C library on stderr; size, format and frames are checked
 before a pixel is decoded.

@@ -58,7 +58,7 @@ def check_bytes(length: int, name: str, limits: ImageLimits) -> None:
     """Refuse a file of more than ``max_bytes``.
 
     Raises:
-        ImageTooLarge: it has more, or this many and goes on.
+        ImageTooLarge: it has more, or has not ended there.
     """
     if length > limits.max_bytes:
         raise ImageTooLarge(

@@ -1,4 +1,4 @@
-"""A decoded PIL image in, upright uint8 BGR pixels on white out. Knows no file and no limit."""
+"""Turns a decoded PIL image into upright uint8 BGR pixels, transparency on white."""
 
 from contextlib import suppress
 
@@ -19,7 +19,7 @@ _16_BIT = frozenset(("I;16", "I;16L", "I;16B", "I;16N"))
 
 
 def check_mode(image: Pil.Image) -> None:
-    """Refuse pixels whose range nobody states.
+    """Refuse pixels whose range is not stated.
 
     Raises:
         ImageUnreadable: 32-bit, floating-point or Lab.

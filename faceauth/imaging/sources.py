@@ -22,7 +22,7 @@ READ_SECONDS = 5.0
 """For the whole of a file object, or of a PIL image of a file. Chosen, not measured: an upload is in memory by then."""
 
 MAX_READERS = 16
-"""File objects that are read at the same time, the hanging ones included, whose threads nobody can end."""
+"""File objects that are read at the same time, the hanging ones included, whose threads cannot be ended."""
 
 MAX_NAME_LENGTH = 200
 """Characters of a name in a message; longer ones lose their middle."""
@@ -67,7 +67,7 @@ def read_path(source: str | os.PathLike[str], limits: ImageLimits) -> tuple[byte
     """The bytes of a regular file, and what to call it in messages.
 
     Raises:
-        ImageUnreadable: no such file, a folder, a pipe, a device, no permission, or text that is no path.
+        ImageUnreadable: a missing file, a folder, a pipe, a device, no permission, or text that is not a path.
         ImageTooLarge: more than ``max_bytes``.
     """
     path = os.fsdecode(source)
@@ -169,7 +169,7 @@ def _read_all(file: BinaryIO, name: str, limits: ImageLimits, *, deadline: float
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
-    """A pipe without a writer would otherwise be waited for; a regular file is read as ever."""
+    """A pipe without a writer would otherwise be waited for; a regular file is read as usual."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 

@@ -1,4 +1,4 @@
-"""Work in a thread of its own, which outlives nobody's patience: whoever started it may stop waiting."""
+"""Work in a thread of its own, so that whoever started it may stop waiting."""
 
 import threading
 from collections.abc import Callable

@@ -25,7 +25,7 @@ class SpoofNet:
         variant: ``"fp32"`` or ``"int8"``; by default the one that the card names.
         threads: threads inside an operator.
         providers: onnxruntime execution providers, all of which have to be there.
-        weights_folder: folder of weights of one's own; None for the built-in ones.
+        weights_folder: folder with weights of your own; None for the built-in weights.
 
     Attributes:
         card: everything known of the weights.

@@ -1,7 +1,7 @@
-"""Error rates of ISO/IEC 30107-3: P(live) and labels in, counts, rates and curves out.
+"""Error rates of ISO/IEC 30107-3 from P(live) and labels: counts, rates and curves.
 
-Knows no file, no model and no domain's meaning. Accepted as live means ``p_live >= threshold``. Presentations without
-a response belong into none of these rates (:mod:`faceauth.evaluation` counts them apart); "uncertain" is a response
+Accepted as live means ``p_live >= threshold``. Presentations without a response belong in none of these rates
+(:mod:`faceauth.evaluation` counts them separately); "uncertain" is a response
 that refuses. Labels: 0 = live (bona fide), 1 = spoof (attack). A score that is NaN or outside [0, 1] raises
 ``ScoreError``.
 """

@@ -1,6 +1,6 @@
-"""Confidence intervals: counts or per-group values in, a lower and an upper end with its method in words out.
+"""Confidence intervals of counts and of values by group; each names its method.
 
-Knows no score, no threshold and no label. Every draw comes from the seed that the result names.
+Every draw comes from the seed that the result names.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A configuration file in, the settings it holds out; and a file with every setting, its meaning and its default."""
+"""Reads a configuration file, and writes a commented file with every setting, its meaning and its default."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The process environment in, one layer of settings out, and whether a file lets it say so.
+"""Reads settings from the process environment, and refuses those that loosen what a file sets.
 
 ``FACEAUTH_LIVENESS`` sets ``liveness``; two underscores go one table deeper: ``FACEAUTH_GATE__MIN_FACE_PX``. Lists and
 tables are JSON; a single name stands for a list of one.

@@ -56,7 +56,7 @@ class SFaceCard(ModelCard):
     """SFace's card; ``python -m benchmarks.lfw_match`` writes its points.
 
     Attributes:
-        match_points: measured thresholds on the cosine similarity; None for weights that nobody measured.
+        match_points: measured thresholds on the cosine similarity; None for weights that were not measured.
     """
 
     model_config = ConfigDict(extra="forbid")

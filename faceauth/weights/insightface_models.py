@@ -59,7 +59,7 @@ class ModelSource:
 
         Raises:
             UsageError: both or neither of ``model`` and ``pack`` are given.
-            WeightsMissing: there is no such file or folder.
+            WeightsMissing: the file or folder does not exist.
         """
         if (self.model is None) == (self.pack is None):
             raise UsageError("Name either model (an ONNX file) or pack (a name in insightface's store), not both.")
@@ -124,7 +124,7 @@ def open_model(task: Task, source: ModelSource, *, providers: Sequence[str] = CP
         model = _get_model(zoo, path, content, {"providers": list(providers), "sess_options": options})
         if model is not None and model.taskname == task:
             refuse_absent(providers, model.session.get_providers())
-            model.session.disable_fallback()  # onnxruntime would go on with another provider after a failed run
+            model.session.disable_fallback()  # onnxruntime would continue with another provider after a failed run
             model.session.run = InterruptibleSession(model.session).run
             return OpenedModel(model, path, sha256)
     raise BackendBroken(

@@ -1,12 +1,12 @@
 """Hands out weight files, checked against their pins.
 
 A file without a pinned digest is never handed out, and the bytes that were checked are
-the bytes that are returned: nobody opens the path a second time.
+the bytes that are returned: the path is not opened a second time.
 
 Each model has a folder of its name with a ``card.json``, which pins the weight files beside it; ``manifest.json`` of
 the folder above pins the cards. So whoever replaces a file, a card or the manifest without the others is refused. A
-folder of one's own is made alike: a model that its manifest names takes the place of the built-in one of that name,
-card and files together, and all others stay built in.
+folder of your own has the same form: a model that its manifest names replaces the built-in model of that name, card
+and files together, and all others stay built in.
 """
 
 import hashlib
@@ -60,10 +60,10 @@ class Weights:
     use: str
 
     def read(self) -> bytes:
-        """The content of the file, read once and checked; give these bytes on, never the path.
+        """The content of the file, read once and checked; pass these bytes on, never the path.
 
         Raises:
-            WeightsMissing: there is no such file.
+            WeightsMissing: the file does not exist.
             WeightsMismatch: size or digest is not the pinned one.
         """
         return _checked(self.path, Pin(size=self.size, sha256=self.sha256))
@@ -75,15 +75,15 @@ class PinnedModel(Generic[CardT]):
     Args:
         name: of the model, which is that of its folder: ``"spoofnet"``.
         kind: what the card is read as.
-        folder: folder of weights of one's own; None for the built-in ones alone.
+        folder: folder with weights of your own; None for the built-in weights alone.
 
     Attributes:
         card: what the card says.
 
     Raises:
         WeightsMissing: the folder has no manifest, no manifest names the model, or its card is not there.
-        WeightsMismatch: a manifest or card is not the pinned one or not valid; or the folder of one's own holds
-            something that its manifest does not name, so that nobody would use it.
+        WeightsMismatch: a manifest or card is not the pinned one or not valid; or your own folder holds
+            something that its manifest does not name, so that it would never be used.
     """
 
     def __init__(self, name: str, kind: type[CardT], folder: Path | str | None = None) -> None:
@@ -136,7 +136,7 @@ def write_card(folder: Path, name: str, card: ModelCard) -> None:
 
 
 def _places(folder: Path | str | None) -> dict[str, tuple[Path, Pin]]:
-    """Model -> its folder and the pin of its card; those of one's own folder first."""
+    """Model -> its folder and the pin of its card; those of your own folder first."""
     places: dict[str, tuple[Path, Pin]] = {}
     if folder is not None:
         places |= _own_places(Path(folder))

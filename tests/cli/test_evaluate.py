@@ -47,7 +47,7 @@ def test_table_shows_every_domain_and_species_with_intervals(run: Run, manifest:
     ran = run("evaluate", manifest, "--split", "test")
     assert (ran.exit_code, ran.stderr) == (0, "")
     lines = ran.stdout.splitlines()
-    assert "live from P(live) 0.5000 on, operating point balanced, measured on toy val" in ran.stdout
+    assert "live from P(live) 0.5000, operating point balanced, measured on toy val" in ran.stdout
     assert any(line.startswith("replay  50.0 % [") and line.endswith("1 of 2") for line in lines)
     assert any(line.startswith("print   0.0 % [") and line.endswith("0 of 2") for line in lines)
     assert any(line.startswith("cam1") and "print 0.0 [0.0, 79.3]" in line for line in lines)

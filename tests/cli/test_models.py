@@ -13,7 +13,7 @@ CONTENT = b"a network"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A weights folder of one's own with one model."""
+    """A weights folder of the user's own with one model."""
     (tmp_path / "own").mkdir()
     (tmp_path / "own" / "net.onnx").write_bytes(CONTENT)
     card = {

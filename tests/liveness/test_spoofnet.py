@@ -23,7 +23,7 @@ SIDE = 224
 
 
 def network(weights: np.ndarray[Any, Any] = WEIGHTS, side: int = SIDE) -> bytes:
-    """Uint8 crops in, logits linear in the mean colour out."""
+    """Logits that are linear in the mean colour of uint8 crops."""
     nodes = [
         helper.make_node("Cast", ["crops"], ["float"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["float"], ["mean"], axes=[1, 2], keepdims=0),

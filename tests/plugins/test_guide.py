@@ -13,7 +13,7 @@ import pytest
 
 from faceauth.backends.registry import load_backend
 from faceauth.errors import UsageError
-from faceauth.testing import check_liveness_backend
+from faceauth.testing import check_detector, check_embedder, check_liveness_backend
 
 ROOT = Path(__file__).parents[2]
 GUIDE = ROOT / "docs" / "plugins.md"
@@ -26,7 +26,8 @@ def files(tmp_path: Path) -> Iterator[dict[str, str]]:
     for name, content in blocks:
         (tmp_path / name).write_text(content)
     yield dict(blocks)
-    sys.modules.pop("faceauth_sharpness", None)
+    for name in blocks:
+        sys.modules.pop(name[0].removesuffix(".py"), None)
 
 
 @pytest.fixture
@@ -48,8 +49,9 @@ def installed(files: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_plugin_of_the_guide_is_short(files: dict[str, str]) -> None:
-    assert set(files) == {"pyproject.toml", "faceauth_sharpness.py", "test_sharpness.py"}
-    assert sum(content.count("\n") for content in files.values()) < 70
+    plugin = {"pyproject.toml", "faceauth_sharpness.py", "test_sharpness.py"}
+    assert set(files) == plugin | {"faceauth_booth.py", "faceauth_thumbnail.py"}
+    assert sum(files[name].count("\n") for name in plugin) < 70
 
 
 def test_plugin_of_the_guide_loads_by_name_and_keeps_every_rule(installed: str) -> None:
@@ -65,6 +67,15 @@ def test_plugin_of_the_guide_does_what_the_guide_says(installed: str) -> None:
     assert backend.score([sharp])[0] > 0.9 > 0.1 > backend.score([np.zeros_like(sharp)])[0]
     with pytest.raises(UsageError, match="above 0"):
         load_backend("liveness", installed, options={"typical_step": 0.0})
+
+
+@pytest.mark.usefixtures("files")
+def test_detector_and_embedder_of_the_guide_keep_every_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    detector = importlib.import_module("faceauth_booth").MiddleFace()
+    embedder = importlib.import_module("faceauth_thumbnail").Thumbnail()
+    findings = [*check_detector(detector), *check_embedder(embedder)]
+    assert findings and [finding for finding in findings if not finding.passed] == []
 
 
 @pytest.mark.usefixtures("files")
