@@ -171,6 +171,13 @@ NEXT_STEP = {
     Reason.NO_COLOR: "Take the photo in colour and in visible light. The limit is `gate.min_color_spread`.",
     Reason.REFERENCE_UNUSABLE: "Enrol again with a better photo: the reference shows no usable face.",
     Reason.IMAGE_UNUSABLE: "Only from `verify_many` and the command line: `verify` raises `ImageError` instead.",
+    Reason.TRACK_BROKEN: "Video: the face was lost, jumped or changed. Start a new session, and count the attempt.",
+    Reason.FROZEN_STREAM: "Video: refuse, and count the attempt. A live camera never repeats a frame.",
+    Reason.LOOPED_STREAM: "Video: refuse, and count the attempt. A live camera never repeats frames.",
+    Reason.FRAMES_OUT_OF_ORDER: "Video: start a new session. Look at the clock that stamps the frames.",
+    Reason.STREAM_ENDED: "Video: start a new session, with a longer recording.",
+    Reason.CAMERA_LOST: "Video: connect the camera, and start a new session.",
+    Reason.TIMED_OUT: "Video: start a new session, and ask the person to move a little.",
     Reason.STAGE_FAILED: "Refuse. `failed` names the stage; the cause is in the log of the logger `faceauth`.",
 }
 
