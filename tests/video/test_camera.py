@@ -83,8 +83,8 @@ def test_a_camera_that_disappears_is_uncertain_and_never_an_acceptance(
     assert "The camera toy gives no more frames" in last.message and said in last.message
 
 
-def test_a_camera_counts_as_lost_after_five_seconds_of_silence() -> None:
-    assert camera.SILENCE_S == 5.0
+def test_silence_ends_a_camera_after_five_seconds_and_doctor_measures_for_two() -> None:
+    assert (camera.SILENCE_S, camera.MEASURED_S) == (5.0, 2.0)
 
 
 def test_a_closed_camera_lets_go_of_its_device() -> None:

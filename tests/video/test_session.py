@@ -127,6 +127,14 @@ def test_an_attack_is_never_matched() -> None:
     assert result.skipped["match"] == "a face that is not accepted as live is never matched"
 
 
+def test_a_doubtful_face_is_never_matched(operating_points: object) -> None:
+    liveness = FakeLiveness(0.6, operating_points=operating_points)  # type: ignore[arg-type]
+    scene = Scene(growing(2.0), liveness=liveness, threshold="strict")
+    result = ended(scene, PresentationSession(scene.pipeline, template(0.0)))
+    assert result.reason is Reason.LIVENESS_UNCERTAIN
+    assert result.match is None and all(frame.match is None for frame in result.kept)
+
+
 def test_a_reference_without_a_face_is_no_acceptance() -> None:
     scene = Scene(growing(2.0))
     reference = scene.image(0)
