@@ -6,7 +6,7 @@ machine's jumps back.
 """
 
 import secrets
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import delete, func, insert, select, update
 
@@ -15,6 +15,7 @@ from faceauth.gallery import tables
 from faceauth.gallery.opened import Change, Gallery
 from faceauth.gallery.subjects import checked_name, usable_templates
 from faceauth.results import Reason, Template, Verification
+from faceauth.video.decision import PresentationResult
 
 FREE_FAILURES = 4
 """The fifth failure is the first that costs a wait."""
@@ -44,9 +45,16 @@ NOT_CHARGED = frozenset(
         Reason.TOO_BLURRED,
         Reason.NO_COLOR,
         Reason.IMAGE_UNUSABLE,
+        Reason.STREAM_ENDED,
+        Reason.CAMERA_LOST,
+        Reason.TIMED_OUT,
     }
 )
-"""There was no face to judge. ``liveness_uncertain`` is not among them: half-convincing attacks end there."""
+"""There was no face to judge, unless one was scored all the same: a video may end after that. ``liveness_uncertain`` is
+not among them: half-convincing attacks end there."""
+
+Judged: TypeAlias = Verification | PresentationResult
+"""What was made of an image, or of the frames of a video."""
 
 
 RefusalT = TypeVar("RefusalT", bound=GalleryError | None)
@@ -118,7 +126,7 @@ def open_and_begin(
     return session, found
 
 
-def settle(gallery: Gallery, session: Session, result: Verification) -> None:
+def settle(gallery: Gallery, session: Session, result: Judged) -> None:
     """Close the session with its answer, which nobody may have got before: a failure stays charged.
 
     Raises:
@@ -133,7 +141,7 @@ def settle(gallery: Gallery, session: Session, result: Verification) -> None:
         if session.subject is not None:
             failures = _failures_after(change, session.subject, result)
             until_at = 0.0 if failures == 0 else row.locked_until_before_at
-            if result.accepted or result.reason in NOT_CHARGED:
+            if result.accepted or _is_free(result):
                 _set_failures(change, session.subject, failures, until_at)
         change.record("judged", subject=session.subject, client=session.client, failures=failures, **_evidence(result))
 
@@ -255,12 +263,16 @@ def _charge(change: Change, session: Session, subject: str) -> None:
     change.record("attempt", subject=subject, client=session.client, failures=failures + 1)
 
 
-def _failures_after(change: Change, subject: str, result: Verification) -> int:
+def _is_free(result: Judged) -> bool:
+    return result.reason in NOT_CHARGED and result.liveness is None
+
+
+def _failures_after(change: Change, subject: str, result: Judged) -> int:
     row = _lockout(change, subject)
     failures = 0 if row is None else row.failures
     if result.accepted:
         return 0
-    return int(max(failures - 1, 0) if result.reason in NOT_CHARGED else failures)
+    return int(max(failures - 1, 0) if _is_free(result) else failures)
 
 
 def _lockout(change: Change, subject: str) -> Any:
@@ -289,7 +301,7 @@ def _forget_old_sessions(change: Change) -> None:
     change.connection.execute(delete(tables.sessions).where(tables.sessions.c.opened_at < change.clock_at - KEPT_S))
 
 
-def _evidence(result: Verification) -> dict[str, Any]:
+def _evidence(result: Judged) -> dict[str, Any]:
     """What decided, without what was measured: a score in a log teaches whoever reads it to climb."""
     policy: dict[str, Any] | None = None
     if result.thresholds is not None:

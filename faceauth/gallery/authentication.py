@@ -1,9 +1,10 @@
 """Logging in: an attempt is charged, a person is judged, and the answer is given when it is on the disk."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from faceauth.errors import UsageError
-from faceauth.gallery.attempts import Session, begin, open_and_begin, settle
+from faceauth.gallery.attempts import Judged, Session, begin, open_and_begin, settle
 from faceauth.gallery.opened import Gallery
 from faceauth.gallery.search import Index
 from faceauth.imaging.decoding import ImageSource
@@ -13,6 +14,8 @@ from faceauth.presentation import MESSAGES
 from faceauth.results import VERDICT_OF, MatchResult, Reason, Template, Verdict, Verification, decide
 from faceauth.steps import Color
 from faceauth.thresholds import Frozen, Thresholds
+
+JudgedT = TypeVar("JudgedT", bound=Judged)
 
 
 class Identification(Frozen):
@@ -51,15 +54,16 @@ def login(
 
 
 def answer(
-    gallery: Gallery, session: Session, model_id: str, judge: Callable[[Sequence[Template]], Verification]
-) -> Verification:
+    gallery: Gallery, session: Session, model_id: str, judge: Callable[[Sequence[Template]], JudgedT]
+) -> JudgedT:
     """The answer to an open session: charged, judged, settled, and only then returned.
 
     Args:
         gallery: of the session.
         session: opened for a person.
         model_id: of the embedder that ``judge`` uses.
-        judge: given the person's templates, verifies what was shown. An exception leaves the attempt charged.
+        judge: given the person's templates, verifies what was shown: an image, or a video by
+            :class:`faceauth.video.session.PresentationSession`. An exception leaves the attempt charged.
 
     Raises:
         UsageError: the session is for a search, or ``judge`` accepted without liveness or match.
@@ -70,7 +74,7 @@ def answer(
     return _settled(gallery, session, judge(begin(gallery, session, model_id)))
 
 
-def _settled(gallery: Gallery, session: Session, result: Verification) -> Verification:
+def _settled(gallery: Gallery, session: Session, result: JudgedT) -> JudgedT:
     if result.accepted and result.reason is not Reason.LIVE_AND_MATCHED:
         raise UsageError(f"Nobody is let in for {result.reason}: a login needs a live face that matches.")
     settle(gallery, session, result)

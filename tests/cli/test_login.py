@@ -184,3 +184,13 @@ def test_without_the_extra_the_commands_say_so(command: str, photo: Photo, envir
         env={**{k: v for k, v in os.environ.items() if not k.startswith("FACEAUTH_")}, "PYTHONPATH": paths},
     )
     assert ran.returncode == 2 and "pip install 'faceauth[login]'" in ran.stderr
+
+
+def test_a_camera_or_a_folder_is_watched(faceauth: Faceauth, photo: Photo) -> None:
+    path = photo("a.png")
+    enrolled(faceauth, path)
+    for number in range(4):
+        photo(f"still/{number}.png")
+    watched = faceauth("login", "ada", path.parent / "still")
+    assert watched.exit_code in (1, 3) and watched.stdout.count("\n") == 1
+    assert faceauth("login", "ada", "no such camera").exit_code == 2
