@@ -53,3 +53,17 @@ def test_every_selection_of_tests_selects_some() -> None:
 def test_every_module_that_is_to_be_run_exists(page: Path) -> None:
     modules = {found for code in quoted(page) for found in re.findall(r"python -m ([\w.]+)", code)}
     assert [name for name in modules if importlib.util.find_spec(name) is None] == []
+
+
+def test_every_answer_of_the_threat_model_names_what_holds_it() -> None:
+    """A test, a file of measurements, the caller's program, or plainly nothing."""
+    page = (ROOT / "docs" / "threat_model.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ") and " | " in line]
+    answers = [row[-1] for row in rows if len(row) == 4 and row[0] != "attacker"]
+    assert len(answers) > 8
+    for held_by in answers:
+        named = CODE.findall(held_by)
+        assert held_by in ("your program", "-") or named, held_by
+        for name in named:
+            there = name.startswith("test_") or name == "card.json" or (ROOT / name).exists()
+            assert there, f"{name} is not there"
