@@ -9,8 +9,8 @@ stop, which they do at their next line of Python, and are waited for. Networks a
 import atexit
 import ctypes
 import os
-import threading
 import time
+from _thread import get_ident
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,7 +24,7 @@ _at_work: set[int] = set()
 @contextmanager
 def waited_for_at_exit() -> Iterator[None]:
     """The block, in a daemon thread, is ended and waited for when the program ends."""
-    thread = threading.get_ident()
+    thread = get_ident()
     _at_work.add(thread)
     try:
         yield

@@ -35,8 +35,17 @@
 from pathlib import Path
 
 
+def printable(text: str) -> str:
+    """``text`` as one line that every terminal, log and JSON shows as it is."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 class FaceAuthError(Exception):
     """Base of every error that this library raises on purpose."""
+
+    def __str__(self) -> str:
+        """One line: names of files and settings and the texts of plugins may hold what moves a terminal's cursor."""
+        return printable(super().__str__())
 
     def __reduce__(self) -> tuple[object, ...]:
         """Facts included: left to itself an exception comes back from a worker by its message alone, or not at all."""

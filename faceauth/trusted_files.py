@@ -28,7 +28,10 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
         OSError: it cannot be opened, or is no regular file; ``strerror`` says what it is.
     """
     # A pipe without a writer would otherwise be waited for; O_BINARY is Windows', where files are text by default.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except ValueError as error:  # a NUL or a lone surrogate in the path
+        raise OSError(errno.EINVAL, str(error), os.fspath(path)) from None
     kind = stat.S_IFMT(os.fstat(descriptor).st_mode)  # of what is open, whatever lies under that name by now
     if kind != stat.S_IFREG:
         os.close(descriptor)

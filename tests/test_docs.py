@@ -186,3 +186,17 @@ def test_every_picture_of_the_site_has_an_alternative_text(site: Path) -> None:
 
 def test_the_site_shows_no_role_of_sphinx(site: Path) -> None:
     assert [page.name for page in site.rglob("*.html") if re.search(r":(class|func|meth):", page.read_text())] == []
+
+
+def test_every_answer_of_the_threat_model_names_what_holds_it() -> None:
+    """A test, a file of measurements, the caller's program, or plainly nothing."""
+    page = (ROOT / "docs" / "threat_model.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in page.splitlines() if line.startswith("| ") and " | " in line]
+    answers = [row[-1] for row in rows if len(row) == 4 and row[0] != "attacker"]
+    assert len(answers) > 8
+    for held_by in answers:
+        named = CODE.findall(held_by)
+        assert held_by in ("your program", "-") or named, held_by
+        for name in named:
+            there = name.startswith("test_") or name == "card.json" or (ROOT / name).exists()
+            assert there, f"{name} is not there"

@@ -260,3 +260,8 @@ def test_a_template_has_unit_length(vector: tuple[float, ...]) -> None:
 def test_a_template_survives_json() -> None:
     template = Template(model_id="m", vector=(0.6, 0.8))
     assert Template.model_validate_json(template.model_dump_json()) == template
+
+
+def test_a_result_says_how_to_ask_it() -> None:
+    with pytest.raises(TypeError, match=r"^A Verification has no truth value: write `if result\.accepted:`\.$"):
+        bool(accepted())

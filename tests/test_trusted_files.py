@@ -60,3 +60,10 @@ def test_nothing_stays_open_after_a_refusal(tmp_path: Path) -> None:
     after = os.dup(0)
     os.close(after)
     assert after == before
+
+
+@pytest.mark.parametrize("path", ["a\0b", "a\ud800b"], ids=["NUL", "surrogate"])
+def test_text_that_can_be_no_path_is_refused_like_any_file(path: str) -> None:
+    with pytest.raises(OSError) as refused:
+        open_regular(path)
+    assert refused.value.strerror

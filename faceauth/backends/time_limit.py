@@ -2,13 +2,16 @@
 
 The promise ends where a backend holds the interpreter lock: Python cannot leave such a call behind, so nothing else
 runs until it returns. Networks in onnxruntime and OpenCV release the lock.
+
+Threads and queues are the interpreter's own and taken at import: gevent replaces those of ``threading`` by ones that
+share a single thread, and where it does so after this import, a mixture of both would wait for itself.
 """
 
 import logging
 import os
-import threading
 import time
 import weakref
+from _thread import start_new_thread
 from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -53,7 +56,9 @@ class Guard:
 
     def _reset(self) -> None:
         self._process = os.getpid()
-        self._places = threading.Semaphore(CALLS_AT_ONCE)
+        self._places: SimpleQueue[None] = SimpleQueue()
+        for _ in range(CALLS_AT_ONCE):
+            self._places.put(None)
         self._idle: deque[_Worker] = deque()
         self._hung: set[_Worker] = set()
         weakref.finalize(self, _dismiss, self._idle)
@@ -90,9 +95,13 @@ class Guard:
         raise ScoreError(f"{self._name} {said}", stage=self.stage) from error
 
     def _take_place(self) -> None:
-        self._hung = {worker for worker in self._hung if worker.is_alive()}
-        if len(self._hung) >= CALLS_AT_ONCE or not self._places.acquire(timeout=self._timeout_s):
-            raise self._timed_out(f"is busy with {CALLS_AT_ONCE} earlier calls, {len(self._hung)} of which hang")
+        self._hung = {worker for worker in self._hung if worker.is_alive}
+        try:
+            self._places.get(timeout=0.0 if len(self._hung) >= CALLS_AT_ONCE else self._timeout_s)
+        except Empty:
+            raise self._timed_out(
+                f"is busy with {CALLS_AT_ONCE} earlier calls, {len(self._hung)} of which hang"
+            ) from None
 
     def _take_worker(self) -> "_Worker":
         try:
@@ -100,9 +109,9 @@ class Guard:
         except IndexError:
             pass
         try:
-            return _Worker(f"faceauth-{self.stage}", self._places)
+            return _Worker(self._places)
         except RuntimeError as error:  # the system has no thread to give
-            self._places.release()
+            self._places.put(None)
             raise ScoreError(f"{self._name} cannot run: {error}.", stage=self.stage) from error
 
     def _timed_out(self, what: str) -> StageTimeout:
@@ -117,7 +126,7 @@ def in_time(function: Callable[[], T], *, timeout_s: float) -> T:
     Raises:
         TimeoutError: it took longer; it is left behind.
     """
-    worker = _Worker("faceauth-load", threading.Semaphore())
+    worker = _Worker(SimpleQueue())
     try:
         value, error = worker.run(function, timeout_s=timeout_s)
     except Empty:
@@ -130,12 +139,16 @@ def in_time(function: Callable[[], T], *, timeout_s: float) -> T:
 
 
 class _Worker:
-    """One daemon thread that runs one call at a time, and gives its place back after each."""
+    """One daemon thread that runs one call at a time, and gives its place back after each.
 
-    def __init__(self, name: str, places: threading.Semaphore) -> None:
+    Attributes:
+        is_alive: False once the thread has ended.
+    """
+
+    def __init__(self, places: "SimpleQueue[None]") -> None:
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
-        self._thread = threading.Thread(target=_work, args=(self._tasks, places), name=name, daemon=True)
-        self._thread.start()
+        self.is_alive = True
+        start_new_thread(self._work, (places,))
 
     def run(self, function: Callable[[], T], *, timeout_s: float) -> tuple[T, BaseException | None]:
         """The answer and the error of ``function()``; an answer without an error is valid, with one it is None.
@@ -151,25 +164,22 @@ class _Worker:
         """Let the thread end after the call it is in."""
         self._tasks.put(None)
 
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
+    def _work(self, places: "SimpleQueue[None]") -> None:
+        while (task := self._tasks.get()) is not None:
+            function, answer = task
+            result: tuple[object, BaseException | None]
+            try:
+                with waited_for_at_exit():
+                    result = function(), None
+            except BaseException as error:
+                result = None, error
+            places.put(None)
+            answer.put(result)
+            del task, function, answer, result  # or the images of this call would live until the next one
+        self.is_alive = False
 
 
 _Task = tuple[Callable[[], object], "SimpleQueue[Any]"]
-
-
-def _work(tasks: "SimpleQueue[_Task | None]", places: threading.Semaphore) -> None:
-    while (task := tasks.get()) is not None:
-        function, answer = task
-        result: tuple[object, BaseException | None]
-        try:
-            with waited_for_at_exit():
-                result = function(), None
-        except BaseException as error:
-            result = None, error
-        places.release()
-        answer.put(result)
-        del task, function, answer, result  # or the images of this call would live until the next one
 
 
 def _dismiss(idle: "deque[_Worker]") -> None:

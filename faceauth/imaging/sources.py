@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from typing import BinaryIO, TypeVar
 
-from faceauth.errors import ImageUnreadable
+from faceauth.errors import ImageUnreadable, printable
 from faceauth.imaging.limits import ImageLimits, check_bytes
 from faceauth.imaging.threads import in_thread
 
@@ -189,4 +189,4 @@ def _shown(text: str, longest: int) -> str:
     if len(text) > longest:
         half = (longest - 3) // 2
         text = f"{text[:half]}...{text[-half:]}"
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return printable(text)

@@ -49,8 +49,8 @@ def wilson(errors: int, n: int) -> Interval:
     centre = (share + spread / 2) / (1 + spread)
     half = z * sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
     # At the borders the formula gives exactly 0 and 1, but for rounding.
-    low = 0.0 if errors == 0 else max(centre - half, 0.0)
-    high = 1.0 if errors == n else min(centre + half, 1.0)
+    low = 0.0 if errors == 0 else centre - half
+    high = 1.0 if errors == n else centre + half
     return Interval(low, high, "wilson 95 %")
 
 
@@ -131,8 +131,7 @@ def measured_rate(
     """
     wrong, n = int(np.sum(errors)), len(errors)
     interval = wilson(wrong, n)
-    names = np.unique(groups) if groups is not None else np.empty(0)
-    if groups is not None and len(names) > 1:
+    if groups is not None and len(names := np.unique(groups)) > 1:
         counts = np.array([(groups == name).sum() for name in names])
         hits = np.array([errors[groups == name].sum() for name in names])
         drawn = bootstrap_ratio(hits, counts, unit=unit, draws=draws, seed=seed)

@@ -57,21 +57,16 @@ def _similarity(value: object) -> object:
 
 
 def _real(value: object) -> float | None:
-    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
+    try:
+        return float(value) if isinstance(value, Real) and not isinstance(value, bool) else None
+    except OverflowError:  # a whole number beyond every float
+        return None
 
 
 def _point_name(value: object, else_expected: str) -> object:
     if isinstance(value, str) and value in LENIENT_TO_STRICT:
         return value
     raise ValueError(f"is {shown(value)}; expected {', '.join(LENIENT_TO_STRICT)} or {else_expected}")
-
-
-def _numbers(value: object) -> object:
-    """A table of numbers without booleans and numbers in quotes, which pydantic would take for numbers."""
-    for key, number in value.items() if isinstance(value, Mapping) else ():
-        if isinstance(number, bool | str):
-            raise ValueError(f"holds {key} = {shown(number)}; expected a number")
-    return value
 
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
@@ -123,12 +118,8 @@ class Settings(Frozen):
         default="exactly_one",
         description="Refuse an image of several faces, small ones in the background apart, or judge the largest.",
     )
-    gate: Annotated[GatePolicy, BeforeValidator(_numbers)] = Field(
-        default=GatePolicy(), description="What a face must be like to be judged at all."
-    )
-    limits: Annotated[ImageLimits, BeforeValidator(_numbers)] = Field(
-        default=ImageLimits(), description="Largest and smallest image that is decoded."
-    )
+    gate: GatePolicy = Field(default=GatePolicy(), description="What a face must be like to be judged at all.")
+    limits: ImageLimits = Field(default=ImageLimits(), description="Largest and smallest image that is decoded.")
     stage_timeout_s: float = Field(
         default=30.0, gt=0.0, le=3600.0, strict=True, description="Seconds that one call of a stage may take."
     )

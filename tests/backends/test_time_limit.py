@@ -1,6 +1,7 @@
 """Calls of a stage within a time limit, on threads that come back, or are left behind."""
 
 import os
+import sys
 import threading
 import time
 import weakref
@@ -8,7 +9,7 @@ import weakref
 import numpy as np
 import pytest
 
-from faceauth.backends.time_limit import CALLS_AT_ONCE, Guard
+from faceauth.backends.time_limit import CALLS_AT_ONCE, Guard, in_time
 from faceauth.errors import ScoreError, StageTimeout
 
 
@@ -73,11 +74,11 @@ def test_no_more_calls_hang_than_have_a_place_however_many_come_at_once() -> Non
 
 
 def test_a_system_without_threads_denies(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: threading.Thread) -> None:
+    def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
     guard = Guard("liveness", "fake", timeout_s=5)
-    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr("faceauth.backends.time_limit.start_new_thread", refuse)
     for _ in range(2 * CALLS_AT_ONCE):  # and it keeps no place
         with pytest.raises(ScoreError, match="can't start new thread"):
             guard.call(lambda: 42)
@@ -96,10 +97,25 @@ def test_keeps_nothing_of_a_call_alive() -> None:
 
 def test_its_threads_end_with_it() -> None:
     guard = Guard("liveness", "fake", timeout_s=5)
-    thread = guard.call(threading.current_thread)
+    thread = guard.call(threading.get_ident)
     del guard
-    thread.join(10)
-    assert not thread.is_alive()
+    deadline = time.monotonic() + 10
+    while thread in sys._current_frames() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert thread not in sys._current_frames()
+
+
+def test_takes_nothing_that_gevent_replaces_after_the_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    """gevent's threads share one: a lock or queue of the interpreter would stop them all, for good."""
+
+    def replaced(*_: object, **__: object) -> None:
+        pytest.fail("taken from threading or queue at the time of the call")
+
+    for name in ("Thread", "Lock", "RLock", "Condition", "Event", "Semaphore", "BoundedSemaphore", "_start_new_thread"):
+        monkeypatch.setattr(threading, name, replaced)
+    monkeypatch.setattr("queue.SimpleQueue", replaced)
+    guard = Guard("liveness", "fake", timeout_s=5)
+    assert guard.call(lambda: 42) == guard.call(lambda: 42) == in_time(lambda: 42, timeout_s=5)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

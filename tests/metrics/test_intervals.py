@@ -42,6 +42,14 @@ def test_wilson_gives_the_published_ends(errors: int, n: int, low: float, high: 
     assert interval.method == "wilson 95 %"
 
 
+def test_wilson_ends_at_exactly_0_and_1_and_never_beyond() -> None:
+    for n in range(1, 400):
+        assert (wilson(0, n).low, wilson(n, n).high) == (0.0, 1.0)
+        assert 0.0 < wilson(n, n).low < 1.0 and 0.0 < wilson(0, n).high < 1.0
+    for errors, n in ((1, 10**9), (10**9 - 1, 10**9), (1, 2)):
+        assert 0.0 < wilson(errors, n).low < errors / n < wilson(errors, n).high < 1.0
+
+
 @pytest.mark.parametrize("n", [20, 150])
 def test_wilson_holds_the_true_rate_in_95_of_100_samples(n: int) -> None:
     """Exactly, by the binomial distribution, and on average over rates, since the coverage of counts oscillates."""
@@ -87,6 +95,7 @@ def test_a_ratio_weighs_groups_by_their_presentations() -> None:
     errors, counts = np.array([0, 90]), np.array([10, 90])
     interval = bootstrap_ratio(errors, counts, unit="domain")
     assert (interval.low, interval.high) == (0.0, 1.0)
+    assert bootstrap_ratio(np.array([0, 1]), np.array([1, 1]), unit="domain").high == 1.0  # one presentation is enough
     groups = [(0, 10), (90, 90), (9, 900), (3, 30), (5, 7)]
     found = bootstrap_ratio(*np.array(groups).T, unit="domain", draws=100_000)
     every = [sum(e for e, _ in draw) / sum(n for _, n in draw) for draw in product(groups, repeat=5)]
@@ -95,7 +104,7 @@ def test_a_ratio_weighs_groups_by_their_presentations() -> None:
 
 @pytest.mark.parametrize(("errors", "n"), [(0, 0), (3, 2), (-1, 2)])
 def test_wilson_refuses_what_is_no_proportion(errors: int, n: int) -> None:
-    with pytest.raises(ValueError, match="0 <= errors <= n"):
+    with pytest.raises(ValueError, match=rf"^A rate needs 0 <= errors <= n and n >= 1, not {errors} of {n}\.$"):
         wilson(errors, n)
 
 
@@ -136,23 +145,25 @@ def test_the_bootstrap_of_a_mean_is_that_of_many_draws_by_hand() -> None:
 
 @pytest.mark.parametrize("draws", [0, 999])
 def test_fewer_than_a_thousand_draws_are_refused(draws: int) -> None:
-    with pytest.raises(ValueError, match="at least 1000"):
+    with pytest.raises(ValueError, match=rf"^A bootstrap needs at least 1000 draws, not {draws}\.$"):
         bootstrap_mean(np.array([0.1, 0.2]), unit="domain", draws=draws)
 
 
 def test_one_group_cannot_be_resampled() -> None:
-    with pytest.raises(ValueError, match="two groups, not 1"):
+    with pytest.raises(ValueError, match=r"^A bootstrap over groups needs at least two groups, not 1\.$"):
         bootstrap_mean(np.array([0.1]), unit="domain")
 
 
 @pytest.mark.parametrize("counts", [[10, 0], [10, 20, 30]])
 def test_a_group_without_presentations_is_refused(counts: list[int]) -> None:
-    with pytest.raises(ValueError, match="at least one presentation for each group"):
+    with pytest.raises(
+        ValueError, match=r"^A bootstrap needs one error count and at least one presentation for each group\.$"
+    ):
         bootstrap_ratio(np.array([1, 0]), np.array(counts), unit="domain")
 
 
 def test_a_macro_figure_refuses_nan() -> None:
-    with pytest.raises(ValueError, match="finite"):
+    with pytest.raises(ValueError, match=r"^A macro figure needs a finite value for each group\.$"):
         bootstrap_mean(np.array([0.1, np.nan]), unit="domain")
 
 
@@ -182,6 +193,29 @@ def test_draws_of_one_class_are_left_out_and_counted() -> None:
 def test_a_bootstrap_that_mostly_fails_is_an_error() -> None:
     with pytest.raises(ValueError, match="too few domains hold both"):
         bootstrap_groups(np.array(["a", "b"]), lambda rows: np.array([np.nan]), unit="domain")
+
+
+@pytest.mark.parametrize("usable", [499, 500])
+def test_half_of_the_draws_have_to_hold_both_classes(usable: int) -> None:
+    draws = iter(range(1000))
+
+    def sometimes(_: np.ndarray) -> np.ndarray:
+        return np.array([1.0 if next(draws) < usable else np.nan])
+
+    groups = np.array(["a", "b"])
+    if usable < 500:
+        with pytest.raises(
+            ValueError, match=r"^Only 499 of 1000 draws hold live and spoof: too few domains hold both\.$"
+        ):
+            bootstrap_groups(groups, sometimes, unit="domain")
+        return
+    (interval,) = bootstrap_groups(groups, sometimes, unit="domain")
+    assert interval.method == "domain bootstrap 95 %, 500 draws, seed 0"
+
+
+def test_a_thousand_draws_from_seed_0_are_the_default_for_groups() -> None:
+    (interval,) = bootstrap_groups(np.array(["a", "b"]), lambda rows: np.array([rows.mean()]), unit="domain")
+    assert interval.method == "domain bootstrap 95 %, 1000 draws, seed 0"
 
 
 def test_a_rate_over_domains_is_wider_than_over_images() -> None:
