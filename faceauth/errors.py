@@ -191,7 +191,7 @@ class AlreadyEnrolled(GalleryError):
 
 
 class NotEnrolled(GalleryError):
-    """There is no such person, the time to keep their templates is over, or none is of the embedder in use."""
+    """Nobody of that name is enrolled, their templates have expired, or none is of the embedder in use."""
 
 
 class SessionClosed(GalleryError):

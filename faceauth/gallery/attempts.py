@@ -88,7 +88,7 @@ def open_session(gallery: Gallery, subject: str | None, client: str) -> Session:
 
     Raises:
         LockedOut: the client or the person has to wait.
-        NotEnrolled: there is no such person; that is charged to the client, too.
+        NotEnrolled: nobody of that name is enrolled; that is charged to the client, too.
         UsageError: one of them has no name, or one that nobody can have.
     """
     session = _new_session(subject, client)

@@ -53,7 +53,7 @@ def enroll(pipeline: Pipeline, images: Iterable[ImageSource], *, color: Color = 
 
     Each image is read once, judged as :meth:`Pipeline.verify` judges it, and embedded from the very pixels that were
     judged. An image whose face does not match all others is refused; if no group of more than half of the images
-    matches, nobody knows who is to be enrolled.
+    matches, it is not known who is to be enrolled.
 
     Args:
         pipeline: requires liveness; its match threshold says what one person is.

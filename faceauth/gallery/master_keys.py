@@ -23,7 +23,7 @@ VARIABLE = "FACEAUTH_MASTER_KEY"
 
 
 class MasterKey(Protocol):
-    """What wraps data keys: :class:`LocalKey`, or a class of one's own that asks a KMS, a TPM or a keystore."""
+    """What wraps data keys: :class:`LocalKey`, or a class of your own that asks a KMS, a TPM or a keystore."""
 
     @property
     def key_id(self) -> str:
@@ -57,7 +57,7 @@ class LocalKey:
         """The key in a file of mode 0600 that holds 32 bytes in base64.
 
         Raises:
-            KeyRefused: there is no such file, others may read it, or it holds no key.
+            KeyRefused: the file does not exist, others may read it, or it holds no key.
         """
         try:
             refuse_writable_by_others(Path(path), called="master key")

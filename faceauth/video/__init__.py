@@ -1,4 +1,4 @@
-"""From a camera, a video file or frames of one's own to one decision about one presentation."""
+"""Decides once about one presentation, from a camera, a video file or frames of your own."""
 
 from faceauth.video.decision import FrameCounts, KeptFrame, PresentationResult, SameFace
 from faceauth.video.session import PresentationSession, State

@@ -179,7 +179,7 @@ def open_camera(device: int | str) -> Camera:
     """A camera by its number, its number as text, its device path on Linux, or its name.
 
     Raises:
-        UsageError: there is no such camera, or it cannot be opened.
+        UsageError: the camera does not exist, or it cannot be opened.
     """
     number = device if isinstance(device, int) else _number(device)
     with _quiet_opencv():

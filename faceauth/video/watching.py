@@ -1,4 +1,4 @@
-"""Watch a camera, a video file, a folder or frames of one's own until there is one decision."""
+"""Watch a camera, a video file, a folder or your own frames until there is one decision."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -56,7 +56,7 @@ def open_stream(source: StreamSource) -> Stream:
     """The frames of a source, to be used in a ``with`` block.
 
     Raises:
-        UsageError: there is no such camera, file or folder, or it cannot be opened.
+        UsageError: the camera, file or folder does not exist, or it cannot be opened.
     """
     if isinstance(source, Stream):
         return source

@@ -86,7 +86,7 @@ def cross_validate(
         groups: domains to leave out, a group a fold.
         out: folder of the folds.
         teachers: as for :func:`training.train.loop.train`.
-        init: ``out`` of an earlier cross-validation over the same groups: each fold goes on from its own fold there.
+        init: ``out`` of an earlier cross-validation over the same groups: each fold continues from its own fold there.
 
     Raises:
         UsageError: the recipe leaves domains out itself, a fold's folder holds the run of another group, or the fold

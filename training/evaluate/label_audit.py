@@ -134,7 +134,7 @@ def score_with_backend(liveness: str, records: Sequence[Record], *, progress: Pr
     """P(live) of an installed backend, float64, N.
 
     Raises:
-        BackendError: there is no such backend, or it fails.
+        BackendError: the backend does not exist, or it fails.
     """
     backend = load_backend("liveness", liveness).backend
     scored = score_records(records, backend, progress=partial(progress, "images"))

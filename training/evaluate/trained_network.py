@@ -79,7 +79,7 @@ def crops_beside(weights: Path) -> tuple[CropSpec, ...]:
             return SpoofNetCard.model_validate_json(card.read_text()).crops
     except ValueError as error:
         raise UsageError(f"What lies beside {weights} is of another version: {error}.") from error
-    raise UsageError(f"No recipe.json and no card.json lies beside {weights}: copy the one of their training there.")
+    raise UsageError(f"No recipe.json and no card.json lies beside {weights}: copy that of their training there.")
 
 
 def evaluate_network(

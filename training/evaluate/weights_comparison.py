@@ -26,10 +26,10 @@ from training.train.validation import BATCH
 
 TRIALS = 6
 WIDE = 1.6  # context from which an image shows a device, a sheet or a room; between the collections' 1.0 and 1.9
-CHANGED = 3  # of the frames of val, one in so many is shown in other ways too
+CHANGED = 3  # every third frame of val is shown in other ways too
 PORTRAITS = 400  # at most
 SIMULATED = 200
-FEWER = 12  # of these, of the portraits and of the simulated attacks, one in so many is made worse
+FEWER = 12  # every twelfth of these, of the portraits and of the simulated attacks is made worse
 
 # Chosen before any weights were compared by them; they lie between the levels of the library's robustness curves.
 WORSE = (blur(1), blur(2), brightness(0.35), brightness(1.6), face_size(40), jpeg_quality(20))
@@ -147,7 +147,7 @@ def _faces(content: Shards, chosen: Iterable[int]) -> list[Face]:
 
 
 def _frames_of_val(content: Shards) -> list[Face]:
-    """By domain and class, so that one in so many is one in so many of each."""
+    """By domain and class, so that every nth row is drawn evenly from each."""
     real = np.flatnonzero((content.split == "val") & (content.origin == "real"))
     return _faces(content, real[np.lexsort((content.label[real], content.domain[real]))])
 

@@ -58,7 +58,7 @@ class AugmentationSettings(Settings):
 
 
 class Phase(Settings):
-    """A part of the training at one resolution; it goes on from the averaged weights of the one before.
+    """A part of the training at one resolution; it continues from the averaged weights of the previous part.
 
     Attributes:
         size: side of the views in pixels.

@@ -44,7 +44,7 @@ class Teacher:
             return ort.InferenceSession(folder / self.file, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime's have no base of their own
             raise UsageError(
-                f"{folder / self.file} is no such teacher ({str(error).splitlines()[0]}): give the file that "
+                f"{folder / self.file} is not the expected teacher ({str(error).splitlines()[0]}): give the file that "
                 "training/README.md names."
             ) from error
 
