@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from faceauth.stages import Image
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no fault of a test
+settings.load_profile("untimed")
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # there is a worker for each core

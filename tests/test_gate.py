@@ -275,6 +275,151 @@ def test_a_quarter_turn_keeps_every_pixel() -> None:
         assert np.array_equal(gate._turned(crop, 90 * quarters), np.rot90(crop, quarters))
 
 
+# --- sentences -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("image", "one", "policy", "why", "sentence"),
+    [
+        (
+            picture(),
+            face((70, 70, 120, 133)),
+            {},
+            Reason.FACE_TOO_SMALL,
+            "Move closer: the face is 50 x 63 px, its longer side needs at least 64 px.",
+        ),
+        (
+            picture(),
+            face((-50, 40, 50, 140)),
+            {},
+            Reason.FACE_OUTSIDE_FRAME,
+            "Move to the middle: 50% of the face lies outside the image, at most 30% may.",
+        ),
+        (
+            picture(),
+            face((210, 40, 310, 140)),
+            {"max_outside": 1.0},
+            Reason.FACE_OUTSIDE_FRAME,
+            "Move to the middle: eyes, nose and mouth lie outside the image.",
+        ),
+        (
+            picture(),
+            face(landmarks=turned(yaw=70)),
+            {},
+            Reason.FACE_TURNED_AWAY,
+            "Look straight into the camera: the head seems turned to the side by 70 degrees, at most 60 are allowed.",
+        ),
+        (
+            picture(),
+            face(landmarks=turned(pitch=-40)),
+            {},
+            Reason.FACE_TURNED_AWAY,
+            "Look straight into the camera: the head seems tilted up or down by 40 degrees, at most 35 are allowed.",
+        ),
+        (
+            picture(),
+            face(landmarks=turned(roll=40)),
+            {},
+            Reason.FACE_TURNED_AWAY,
+            "Look straight into the camera: the head seems leaning to one shoulder by 40 degrees, at most 35 are "
+            "allowed.",
+        ),
+        (
+            np.full((200, 200, 3), 20, np.uint8),
+            face(),
+            {},
+            Reason.TOO_DARK,
+            "Turn on a light in front of you: the brightest parts of the face reach 20 of 255, at least 40 are needed.",
+        ),
+        (
+            np.full((200, 200, 3), 230, np.uint8),
+            face(),
+            {},
+            Reason.TOO_BRIGHT,
+            "Move out of the glare: the darkest parts of the face are at 230 of 255, at most 170 are allowed.",
+        ),
+        (
+            np.full((200, 200, 3), 100, np.uint8),
+            face(),
+            {},
+            Reason.TOO_BLURRED,
+            "Hold still and clean the lens: the face is blurred (sharpness 0.000, at least 0.050 is needed).",
+        ),
+        (
+            picture(),
+            face(),
+            {"min_color_spread": 1.0},
+            Reason.NO_COLOR,
+            "Use a colour camera in white light: the image is grey, or of a single colour.",
+        ),
+    ],
+)
+def test_a_refusal_says_what_to_do_what_was_found_and_what_is_needed(
+    image: Image, one: Face, policy: dict[str, float], why: Reason, sentence: str
+) -> None:
+    assert check(image, one, GatePolicy(**policy)) == Rejection(reason=why, message=sentence)  # type: ignore[arg-type]
+
+
+def test_a_face_that_is_not_upright_is_told_to_hold_the_camera_upright() -> None:
+    assert gate.check_upright(picture(), face(), lambda image: 0.0) == Rejection(
+        reason=Reason.FACE_TURNED_AWAY,
+        message="Hold the camera and your head upright: the face seems to lean, to lie on its side or to stand on its "
+        "head.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "image"),
+    [("min_luma_p95", np.full((200, 200, 3), 80, np.uint8)), ("max_luma_p5", np.full((200, 200, 3), 80, np.uint8))],
+)
+def test_light_at_its_limit_passes(field: str, image: Image) -> None:
+    lenient = {"min_sharpness": 0.0, "min_color_spread": 0.0}
+    beyond = {"min_luma_p95": 80.5, "max_luma_p5": 79.5}[field]
+    assert reason(image, face(), GatePolicy(**lenient, **{field: 80.0})) is None  # type: ignore[arg-type]
+    assert reason(image, face(), GatePolicy(**lenient, **{field: beyond})) is not None  # type: ignore[arg-type]
+
+
+def test_sharpness_and_colour_at_their_limits_pass() -> None:
+    inner = gate._inner_face(picture(), face())
+    assert inner is not None
+    sharp, spread = gate.face_sharpness(picture(), face()), gate.color_spread(inner)
+    assert reason(picture(), face(), GatePolicy(min_sharpness=sharp, min_color_spread=spread)) is None
+    assert reason(picture(), face(), GatePolicy(min_sharpness=np.nextafter(sharp, 9).item())) is Reason.TOO_BLURRED
+    assert reason(picture(), face(), GatePolicy(min_color_spread=np.nextafter(spread, 9).item())) is Reason.NO_COLOR
+
+
+def test_the_spread_of_colours_is_the_second_by_the_first_principal_deviation() -> None:
+    rng = np.random.default_rng(0)
+    long_axis, short_axis = np.array([1.0, 1.0, 1.0]) / 3**0.5, np.array([1.0, -1.0, 0.0]) / 2**0.5
+    points = 128 + np.outer(rng.normal(0, 20, 1024), long_axis) + np.outer(rng.normal(0, 5, 1024), short_axis)
+    pixels = points.round().clip(0, 255).astype(np.uint8).reshape(32, 32, 3)
+    assert gate.color_spread(pixels) == pytest.approx(5 / 20, abs=0.02)
+    assert gate.color_spread(np.full((32, 32, 3), 100, np.uint8)) == 0.0
+
+
+def test_sharpness_is_the_variance_of_the_laplacian_by_that_of_the_luma() -> None:
+    luma = np.zeros((32, 32), np.uint8)
+    luma[:, 16:] = 100  # a step: the Laplacian is 100 and -100 in the two columns beside it
+    assert gate.sharpness(luma) == pytest.approx((2 / 32) * 100**2 / 50**2)
+    assert gate.sharpness(np.full((32, 32), 9, np.uint8)) == 0.0
+
+
+def test_the_inner_face_leaves_a_fifth_away_on_each_side() -> None:
+    image = np.zeros((200, 200, 3), np.uint8)
+    image[64:136, 70:130] = 255  # the inner part of the box, 50 to 150 by 40 to 160
+    inner = gate._inner_face(image, face())
+    assert inner is not None and inner.shape == (32, 32, 3) and (inner == 255).all()
+    for rows, columns in ((63, 100), (136, 100), (100, 69), (100, 130)):
+        beside = image.copy()
+        beside[rows, columns] = 7  # a pixel further out is not looked at
+        assert np.array_equal(gate._inner_face(beside, face()), inner)
+
+
+def test_corners_of_a_turned_crop_are_mirrored() -> None:
+    crop = np.full((96, 96, 3), 200, np.uint8)
+    assert (gate._turned(crop, 135) == 200).all()
+
+
 # --- policy ----------------------------------------------------------------------------------------------------------
 
 

@@ -11,13 +11,15 @@ from faceauth.calibration.points_file import LoadedPoints, MemberCalibration, Po
 from faceauth.errors import UsageError
 from faceauth.policy import (
     FALSE_IDENTIFICATIONS,
+    SECOND_FACE_AREA,
     Threshold,
     choose_face,
     identification_threshold,
     liveness_thresholds,
     match_threshold,
+    sure_beside_others,
 )
-from faceauth.results import Box, Face, Reason
+from faceauth.results import Box, Face, LivenessResult, LivenessScore, Reason
 from faceauth.stages import Image
 from faceauth.thresholds import LivenessThreshold, MatchPoints, OperatingPoints
 from faceauth.weights.cards import SFaceCard
@@ -58,15 +60,23 @@ class TestOneBackend:
 
     def test_a_backend_without_points_needs_a_number(self) -> None:
         combination = combine(None, {"a": {}}, None, None)
-        with pytest.raises(UsageError, match="faceauth calibrate"):
+        with pytest.raises(UsageError) as refused:
             liveness_thresholds(combination, "balanced", {"a": None}, None)
+        assert str(refused.value) == (
+            "No operating points were measured for a. Measure them with `faceauth calibrate` and name the file in the "
+            "setting `points`, or set threshold to the P(live) to accept from."
+        )
         assert liveness_thresholds(combination, 0.7, {"a": None}, None)[0].live == 0.7
 
     def test_a_point_that_is_not_offered_is_an_error_and_never_another_point(self) -> None:
         offered = {"a": OWN["a"].model_copy(update={"strict": None})}
         combination = combine(None, {"a": WEIGHTS["a"]}, None, None)
-        with pytest.raises(UsageError, match=r"offers no point 'strict'.*'convenience' or 'balanced'"):
+        with pytest.raises(UsageError) as refused:
             liveness_thresholds(combination, "strict", offered, None)
+        assert str(refused.value) == (
+            "a offers no point 'strict': no threshold with its error rates refuses few enough live people. Use "
+            "'convenience' or 'balanced', or set threshold to a P(live)."
+        )
 
     def test_the_band_skips_a_point_that_is_not_offered(self) -> None:
         offered = {"a": OWN["a"].model_copy(update={"convenience": None})}
@@ -93,13 +103,33 @@ class TestSeveralBackends:
         assert [(one.backend, one.live) for one in several("all", "strict")] == [("a", 0.8), ("b", 0.6)]
 
     def test_a_number_cannot_hold_for_all(self) -> None:
-        with pytest.raises(UsageError, match="each has a threshold of its own"):
+        with pytest.raises(UsageError) as refused:
             several("all", 0.5)
+        assert str(refused.value) == (
+            "threshold = 0.5 cannot hold for all of a, b: each has a threshold of its own. Name a point, such as "
+            "'balanced'."
+        )
 
     def test_who_may_only_refuse_does_so_at_the_most_lenient_point(self) -> None:
         first, second = several("deny_only", "strict")
         assert (first.backend, first.live, first.attack) == ("a", 0.8, 0.5)
         assert (second.backend, second.live, second.attack, second.point) == ("b", 0.2, 0.2, "convenience")
+
+    def test_who_may_only_refuse_echoes_the_rates_of_its_point_and_is_named_without_points(self) -> None:
+        _, second = several("deny_only", "strict")
+        assert second.measured == OWN["b"].convenience
+        combination = combine("deny_only", WEIGHTS, None, None)
+        with pytest.raises(UsageError, match="were measured for b"):
+            liveness_thresholds(combination, "strict", {**OWN, "b": None}, None)
+
+    def test_a_profile_moves_one_threshold_and_not_several(self) -> None:
+        combination = combine("all", WEIGHTS, None, None)
+        with pytest.raises(UsageError) as refused:
+            liveness_thresholds(combination, "strict", OWN, None, object())  # type: ignore[arg-type]
+        assert str(refused.value) == (
+            "A camera profile moves one threshold, but all(a, b) has one for each backend. Remove the setting "
+            "camera_profile, or combine by mean."
+        )
 
     def test_a_number_holds_for_the_one_that_decides(self) -> None:
         assert [one.live for one in several("deny_only", 0.7)] == [0.7, 0.2]
@@ -115,8 +145,12 @@ class TestMatchThreshold:
         assert match_threshold(0.0, match_points(0.3, 0.4, 0.5)).similarity == 0.0
 
     def test_an_embedder_without_points_needs_a_number(self) -> None:
-        with pytest.raises(UsageError, match="match_threshold"):
+        with pytest.raises(UsageError) as refused:
             match_threshold("balanced", None)
+        assert str(refused.value) == (
+            "No match points were measured for this embedder, so match_threshold = 'balanced' means nothing. Set "
+            "match_threshold to the cosine similarity to accept from."
+        )
 
 
 def textured(*blurred: Face) -> Image:
@@ -179,6 +213,20 @@ class TestChooseFace:
         assert beside(largest, face(350, 140)) == largest
         assert beside(face(-100, 160), face(200, 100)) is Reason.SEVERAL_FACES
 
+    def test_each_side_of_the_image_cuts_off(self) -> None:
+        wide = textured()[:200]  # 200 high, 400 wide
+        largest, below = face(0, 160, top=0), face(200, 140, top=150)
+        assert choose_face(wide, [largest, face(200, 140, top=0)], "exactly_one") is Reason.SEVERAL_FACES
+        assert choose_face(wide, [largest, below], "exactly_one") == largest
+        for outside in (face(-139, 140), face(399, 140), face(200, 140, top=-139), face(200, 140, top=399)):
+            assert beside(face(200, 160), outside) == face(200, 160)
+
+    def test_a_face_at_the_limit_of_size_counts(self) -> None:
+        largest = face(0, 100)
+        box = Box(200.0, 100.0, 200.0 + 100 * SECOND_FACE_AREA, 200.0)
+        other = face(200, 100).model_copy(update={"box_xyxy": box})
+        assert choose_face(textured(other), [largest, other], "exactly_one") is Reason.SEVERAL_FACES
+
     def test_any_of_the_others_counts(self) -> None:
         largest, tiny, second = face(0, 160, top=0), face(200, 40), face(200, 155, top=200)
         assert choose_face(textured(), [largest, tiny, second], "exactly_one") is Reason.SEVERAL_FACES
@@ -213,3 +261,30 @@ class TestIdentification:
         for offered in (None, match_points(0.3, 0.4, 0.5)):
             with pytest.raises(UsageError, match="Name the person"):
                 identification_threshold(2, offered)
+
+
+def judged(**p_live: float) -> LivenessResult:
+    members = tuple(LivenessScore(backend=name, p_live=p, elapsed_ms=1.0) for name, p in p_live.items())
+    return LivenessResult(backend="all(a, b)", p_live=0.0, members=members, crop_outside=0.0, crop_scale=2.0)
+
+
+@pytest.mark.parametrize(
+    ("p_live", "sure"),
+    [
+        ({"a": 0.75, "b": 0.75}, True),  # three times the odds of 0.5, exactly
+        ({"a": 0.74, "b": 0.99}, False),
+        ({"a": 0.99, "b": 0.74}, False),
+        ({"a": 0.99}, False),
+    ],
+)
+def test_a_face_beside_others_needs_three_times_the_odds_of_every_threshold(
+    p_live: dict[str, float], sure: bool
+) -> None:
+    thresholds = [LivenessThreshold(backend=name, live=0.5, attack=0.5) for name in ("a", "b")]
+    assert sure_beside_others(judged(**p_live), thresholds) is sure
+
+
+def test_the_odds_are_those_of_the_threshold_in_force() -> None:
+    (threshold,) = [LivenessThreshold(backend="a", live=0.2, attack=0.1)]
+    for p_live, sure in ((0.42, False), (0.43, True)):  # 3 * 0.2 / 0.8 = 0.75 are the odds of 0.4286
+        assert sure_beside_others(judged(a=p_live, b=0.0), [threshold]) is sure
