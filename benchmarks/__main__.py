@@ -46,8 +46,13 @@ def _measure(suites: tuple[str, ...], seconds: float) -> tuple[dict[str, object]
     """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        command = [sys.executable, "-m", "pytest", "-q", "-rs", "--benchmark-only", f"--benchmark-json={report}"]
-        command += [f"--benchmark-max-time={seconds}", "--benchmark-warmup=on", "--benchmark-min-rounds=5"]
+        command = [sys.executable, "-m", "pytest", "-q", "-rs", "--dist=no", "--benchmark-only"]
+        command += [
+            f"--benchmark-json={report}",
+            f"--benchmark-max-time={seconds}",
+            "--benchmark-warmup=on",
+            "--benchmark-min-rounds=5",
+        ]
         command += [str(HERE / f"test_{suite}.py") for suite in suites]
         done = subprocess.run(command, cwd=HERE.parent, capture_output=True, text=True)
         if done.returncode != 0:
