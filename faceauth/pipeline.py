@@ -66,7 +66,9 @@ class Pipeline:
 
     The constructor loads every backend that the configuration requires, so a broken installation fails at start; the
     embedder is loaded with the first reference unless ``require_match`` is set. A pipeline may be used from several
-    threads at once, and then calls its backends from several threads at once.
+    threads at once, and then calls its backends from several threads at once. Each call holds its image while it runs,
+    3 bytes a pixel, so bound the number of callers; what decoding takes beside that, and the calls of a stage that run
+    at once, are bounded here.
 
     An exception, an answer against the contract or a time-out in any stage is a result with reason ``stage_failed``,
     never an acceptance; the cause is logged by the logger ``faceauth``.

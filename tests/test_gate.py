@@ -80,6 +80,9 @@ def test_a_face_at_the_smallest_size_passes_and_a_smaller_one_is_told_to_move_cl
         ((-50, -50, -10, -10), 1.0),
         ((10, 10, 10, 20), 1.0),
         ((20, 10, 10, 20), 1.0),
+        ((10, 80, 30, 100), 1.0),
+        ((10, -40, 30, -10), 1.0),
+        ((10, 70, 30, 90), 0.5),
     ],
 )
 def test_the_share_outside_is_that_of_the_area(box: tuple[float, float, float, float], share: float) -> None:
@@ -125,7 +128,12 @@ def test_the_pose_does_not_depend_on_size_and_place(scale: float, shift: float) 
 
 @pytest.mark.parametrize(
     "points",
-    [((5.0, 5.0),) * 5, tuple((float(i), 2.0 * i) for i in range(5)), tuple((1e-9 * i, 0.0) for i in range(5))],
+    [
+        ((5.0, 5.0),) * 5,
+        tuple((float(i), 2.0 * i) for i in range(5)),
+        tuple((1e-9 * i, 0.0) for i in range(5)),
+        tuple((1e6 * i, 3e6 * i + 0.1 * (i % 2)) for i in range(5)),
+    ],
 )
 def test_landmarks_on_one_line_or_in_one_place_are_no_pose_and_rejected(points: Landmarks) -> None:
     assert head_pose(points) == (180, 180, 180)
@@ -395,12 +403,19 @@ def test_the_spread_of_colours_is_the_second_by_the_first_principal_deviation() 
     pixels = points.round().clip(0, 255).astype(np.uint8).reshape(32, 32, 3)
     assert gate.color_spread(pixels) == pytest.approx(5 / 20, abs=0.02)
     assert gate.color_spread(np.full((32, 32, 3), 100, np.uint8)) == 0.0
+    ramp = np.arange(1024, dtype=np.uint16).reshape(32, 32, 1) // 4
+    assert gate.color_spread(np.repeat(ramp, 3, axis=2).astype(np.uint8)) == pytest.approx(0.0, abs=1e-3)
+    rows, columns = np.mgrid[:32, :32] % 2
+    faint = np.dstack([2 * rows, columns, 0 * rows]).astype(np.uint8)  # deviations of 1 and a half
+    assert gate.color_spread(faint) == pytest.approx(0.5, abs=1e-3)
 
 
 def test_sharpness_is_the_variance_of_the_laplacian_by_that_of_the_luma() -> None:
     luma = np.zeros((32, 32), np.uint8)
     luma[:, 16:] = 100  # a step: the Laplacian is 100 and -100 in the two columns beside it
     assert gate.sharpness(luma) == pytest.approx((2 / 32) * 100**2 / 50**2)
+    faint = luma // 50  # a variance of 1
+    assert gate.sharpness(faint) == pytest.approx((2 / 32) * 2**2)
     assert gate.sharpness(np.full((32, 32), 9, np.uint8)) == 0.0
 
 
@@ -413,6 +428,65 @@ def test_the_inner_face_leaves_a_fifth_away_on_each_side() -> None:
         beside = image.copy()
         beside[rows, columns] = 7  # a pixel further out is not looked at
         assert np.array_equal(gate._inner_face(beside, face()), inner)
+
+
+def test_the_inner_face_begins_with_the_first_column_and_row_and_ends_with_the_image() -> None:
+    image = picture()
+    for one, place in ((face((-20, 40, 80, 140)), np.s_[:, 0]), (face((40, -20, 140, 80)), np.s_[0, :])):
+        changed = image.copy()
+        changed[place] = 255 - changed[place]
+        assert not np.array_equal(gate._inner_face(changed, one), gate._inner_face(image, one))
+    wide = image[:100]
+    assert gate._inner_face(wide, face((50, 110, 150, 190))) is None
+    assert gate._inner_face(image, face((100, 40, 100.4, 140))) is None
+    assert gate._inner_face(image, face((40, 100, 140, 100.4))) is None
+
+
+def test_the_inner_face_is_shrunk_by_area() -> None:
+    block = np.zeros((4, 4), np.uint8)
+    block[1:3, 1:3] = 160
+    image = np.repeat(np.tile(block, (60, 60))[..., None], 3, axis=2)
+    inner = gate._inner_face(image, face((2 / 3 * 8 - 32 + 0.0, 2 / 3 * 8 - 32, 186.67, 186.67)))
+    assert inner is not None and abs(inner.astype(int) - 40).max() <= 6
+
+
+def test_a_face_outside_a_wide_image_is_outside() -> None:
+    wide = picture()[:120]
+    assert reason(wide, face((50, 80, 150, 180)), GatePolicy(max_outside=0.5)) is Reason.FACE_OUTSIDE_FRAME
+
+
+@pytest.mark.parametrize(
+    ("share", "level", "rest", "why"),
+    [
+        (56, 20, 230, None),  # 5.5 % of 1,024: the darkest 5 % are dark, the darkest 6 % are not
+        (46, 20, 230, Reason.TOO_BRIGHT),
+        (56, 200, 20, None),
+        (46, 200, 20, Reason.TOO_DARK),
+    ],
+)
+def test_light_is_judged_by_the_darkest_and_the_brightest_5_percent(
+    share: int, level: int, rest: int, why: Reason | None
+) -> None:
+    inner = np.full(1024, rest, np.uint8)
+    inner[:share] = level
+    image = picture()
+    image[61:93, 61:93] = inner.reshape(32, 32, 1)
+    one = face((50, 50, 50 + 160 / 3, 50 + 160 / 3))
+    assert np.array_equal(gate._inner_face(image, one), image[61:93, 61:93])
+    policy = GatePolicy(min_face_px=50, min_sharpness=0.0, min_color_spread=0.0)
+    assert reason(image, one, policy) is why
+
+
+def test_a_tie_after_a_diagonal_turn_is_upright(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate, "_DIAGONAL_MARGIN", 0.25)
+    assert gate.check_upright(picture(), face(), looks({0: 0.5, 135: 0.75})) is None
+    assert gate.check_upright(picture(), face(), looks({0: 0.5, 135: 0.76})) is not None
+
+
+def test_for_a_reference_no_light_is_asked_for() -> None:
+    policy = GatePolicy(min_face_px=80).for_reference()
+    assert (policy.min_luma_p95, policy.max_luma_p5, policy.min_color_spread) == (0.0, 255.0, 0.0)
+    assert policy.min_face_px == 80
 
 
 def test_corners_of_a_turned_crop_are_mirrored() -> None:

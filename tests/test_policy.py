@@ -122,6 +122,15 @@ class TestSeveralBackends:
         with pytest.raises(UsageError, match="were measured for b"):
             liveness_thresholds(combination, "strict", {**OWN, "b": None}, None)
 
+    def test_a_profile_moves_the_threshold_of_one_score(self) -> None:
+        class Profile:
+            def applied(self, threshold: LivenessThreshold) -> LivenessThreshold:
+                return threshold.model_copy(update={"live": 0.9, "profile_sha256": "d" * 64})
+
+        combination = combine(None, {"a": WEIGHTS["a"]}, None, None)
+        (found,) = liveness_thresholds(combination, "strict", OWN, None, Profile())  # type: ignore[arg-type]
+        assert (found.backend, found.live, found.profile_sha256) == ("a", 0.9, "d" * 64)
+
     def test_a_profile_moves_one_threshold_and_not_several(self) -> None:
         combination = combine("all", WEIGHTS, None, None)
         with pytest.raises(UsageError) as refused:

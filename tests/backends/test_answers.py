@@ -55,6 +55,15 @@ def test_a_box_that_touches_the_image_by_a_pixel_is_a_face_and_one_beside_it_is_
         check_faces([moved(reach_x, reach_y)], image)
 
 
+@pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
+def test_landmarks_at_the_very_limit_belong_to_the_box(direction: tuple[int, int]) -> None:
+    box = Box(100.0, 50.0, 200.0, 150.0)
+    reach = LANDMARKS_WITHIN * 50
+    middle = (150.0 + direction[0] * reach, 100.0 + direction[1] * reach)
+    face = face_in(IMAGE).model_copy(update={"box_xyxy": box, "landmarks_px": (middle,) * 5})
+    assert check_faces([face], IMAGE) == [face]
+
+
 def test_the_ends_of_the_range_are_probabilities() -> None:
     ends = np.array([0.0, 0.5, 1.0], np.float32)
     assert check_p_live(ends, 3).tolist() == [0.0, 0.5, 1.0]

@@ -5,10 +5,12 @@ import sys
 import threading
 import time
 import weakref
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from faceauth.backends.answers import ContractBroken
 from faceauth.backends.time_limit import CALLS_AT_ONCE, Guard, in_time
 from faceauth.errors import ScoreError, StageTimeout
 
@@ -80,8 +82,10 @@ def test_a_system_without_threads_denies(monkeypatch: pytest.MonkeyPatch) -> Non
     guard = Guard("liveness", "fake", timeout_s=5)
     monkeypatch.setattr("faceauth.backends.time_limit.start_new_thread", refuse)
     for _ in range(2 * CALLS_AT_ONCE):  # and it keeps no place
-        with pytest.raises(ScoreError, match="can't start new thread"):
+        with pytest.raises(ScoreError) as refused:
             guard.call(lambda: 42)
+        assert str(refused.value) == "The liveness stage (fake) cannot run: can't start new thread."
+        assert refused.value.stage == "liveness"
 
 
 def test_keeps_nothing_of_a_call_alive() -> None:
@@ -131,3 +135,71 @@ def test_works_in_a_forked_child() -> None:
         finally:
             os._exit(code)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_call_waits_no_longer_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[float] = []
+
+    def run(_: object, function: Callable[[], object], *, timeout_s: float) -> tuple[object, None]:
+        limits.append(timeout_s)
+        return function(), None
+
+    monkeypatch.setattr("faceauth.backends.time_limit._Worker.run", run)
+    assert Guard("liveness", "fake", timeout_s=0.05).call(lambda: 42) == 42
+    assert in_time(lambda: 42, timeout_s=0.5) == 42
+    assert 0.0 <= limits[0] <= 0.05 and limits[1] == 0.5
+
+
+def failing(error: Exception) -> Callable[[], object]:
+    def fail() -> object:
+        raise error
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ContractBroken("returned nothing"), "The liveness stage (fake) returned nothing"),
+        (ZeroDivisionError("by zero"), "The liveness stage (fake) failed: ZeroDivisionError: by zero"),
+        (
+            RuntimeError("word " * 100),
+            f"The liveness stage (fake) failed: RuntimeError: {' '.join(['word'] * 59)} ...",
+        ),
+    ],
+)
+def test_a_failure_says_stage_backend_and_cause_and_is_logged(
+    error: Exception, said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(ScoreError) as refused:
+        Guard("liveness", "fake", timeout_s=5).call(failing(error))
+    assert (str(refused.value), refused.value.stage, refused.value.__cause__) == (said, "liveness", error)
+    (record,) = caplog.records
+    assert record.getMessage() == said and record.exc_info is not None and record.exc_info[1] is error
+
+
+def test_a_time_out_says_what_to_do_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    release = threading.Event()
+    with pytest.raises(StageTimeout) as refused:
+        Guard("liveness", "fake", timeout_s=0.05).call(lambda: release.wait(10))
+    release.set()
+    said = "The liveness stage (fake) did not answer within 0.05 s. Look for what blocks it, or raise stage_timeout_s."
+    assert (str(refused.value), refused.value.stage) == (said, "liveness")
+    assert [record.getMessage() for record in caplog.records] == [said]
+
+
+def test_loading_that_hangs_raises_and_what_it_raises_comes_through() -> None:
+    release = threading.Event()
+    with pytest.raises(TimeoutError, match=r"^it still hangs after 0\.05 s$"):
+        in_time(lambda: release.wait(10), timeout_s=0.05)
+    release.set()
+    with pytest.raises(ZeroDivisionError, match="by zero"):
+        in_time(failing(ZeroDivisionError("by zero")), timeout_s=5)
+
+
+def test_the_thread_of_loading_ends_with_it() -> None:
+    thread = in_time(threading.get_ident, timeout_s=5)
+    deadline = time.monotonic() + 10
+    while thread in sys._current_frames() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert thread not in sys._current_frames()

@@ -68,6 +68,18 @@ def test_a_label_is_zero_or_one() -> None:
         error_rates.auc([0.1, 0.2], [1, 2])
 
 
+def test_labels_come_back_as_whole_numbers_and_a_message_shows_five() -> None:
+    assert error_rates.checked_labels([0.0, 1.0], 2).dtype == np.int64
+    with pytest.raises(ValueError, match=r"found \(7,\) \[0 1 2 3 4\]\.$"):
+        error_rates.checked_labels(range(7), 7)
+
+
+def test_scores_that_are_no_list_of_numbers_are_the_fault_of_liveness() -> None:
+    with pytest.raises(ScoreError) as refused:
+        error_rates.checked_scores(np.zeros((3, 2)))
+    assert refused.value.stage == "liveness"
+
+
 def test_apcer_is_the_worst_species_not_the_mean() -> None:
     p_live = np.array([0.9, 0.9, 0.1, 0.1, 0.1, 0.1])
     species = np.array(["print"] * 2 + ["replay"] * 4)

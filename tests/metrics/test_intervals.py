@@ -141,6 +141,7 @@ def test_the_bootstrap_of_a_mean_is_that_of_many_draws_by_hand() -> None:
     values = np.array([0.0, 1.0])
     interval = bootstrap_mean(values, unit="domain")
     assert (interval.low, interval.high) == (0.0, 1.0), "a quarter of the draws holds one value twice"
+    assert interval.method == "domain bootstrap 95 %, 2000 draws, seed 0"
 
 
 @pytest.mark.parametrize("draws", [0, 999])
