@@ -30,7 +30,8 @@ class Verdict(StrEnum):
 class Reason(StrEnum):
     """Why, for machines. The sentence for people is the ``message`` of the result.
 
-    Those from ``track_broken`` on belong to video: see :mod:`faceauth.video`, and :mod:`faceauth.challenge` for the last.
+    Those from ``track_broken`` on belong to video: see :mod:`faceauth.video`. The last three belong to
+    :mod:`faceauth.challenge`.
     """
 
     LIVE = "live"

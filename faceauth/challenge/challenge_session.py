@@ -12,14 +12,16 @@ from typing import NoReturn, Self
 
 from pydantic import Field, model_validator
 
-from faceauth.backends.registry import load_backend
+from faceauth.backends.loading import injected, options_of
+from faceauth.backends.registry import LoadedBackend, load_backend
 from faceauth.backends.time_limit import Guard
 from faceauth.challenge.face_mesh import FaceMesh
+from faceauth.config import PipelineConfig
 from faceauth.errors import ScoreError, UsageError
 from faceauth.imaging.decoding import ImageSource
 from faceauth.pipeline import NOT_GIVEN, MaybeReference, Pipeline
-from faceauth.results import VERDICT_OF, Provenance, Reason, Verdict
-from faceauth.stages import ChallengeFrame, ChallengeState, Prompt
+from faceauth.results import VERDICT_OF, Face, Provenance, Reason, Verdict
+from faceauth.stages import Challenge, ChallengeFrame, ChallengeState, Image, Prompt
 from faceauth.steps import Color
 from faceauth.thresholds import Frozen
 from faceauth.video.decision import PresentationResult
@@ -64,6 +66,11 @@ class ChallengeResult(Frozen):
         return self.answered and self.presentation.accepted
 
     @property
+    def verdict(self) -> Verdict:
+        """Accept, reject or uncertain."""
+        return self.presentation.verdict
+
+    @property
     def reason(self) -> Reason:
         """Why, for machines."""
         return self.presentation.reason
@@ -95,6 +102,26 @@ class ChallengeStatus(Frozen):
     presentation: State
     result: ChallengeResult | None
 
+    @property
+    def obstacle(self) -> Reason | None:
+        """Why the face that was looked for last cannot be judged, None when it can."""
+        return self.presentation.obstacle
+
+    @property
+    def kept(self) -> int:
+        """Frames kept so far."""
+        return self.presentation.kept
+
+    @property
+    def face(self) -> Face | None:
+        """The face found last."""
+        return self.presentation.face
+
+    @property
+    def time_s(self) -> float | None:
+        """When the frame was captured."""
+        return self.presentation.time_s
+
 
 class ChallengeSession:
     """Takes the frames of one presentation under one challenge, and decides once.
@@ -110,7 +137,7 @@ class ChallengeSession:
 
     Args:
         pipeline: judges the frames; its configuration says which distributions may provide a challenge.
-        challenge: the name of an installed challenge.
+        challenge: the name of an installed challenge, or one that was just constructed.
         reference: whom every kept frame must match; see :meth:`faceauth.Pipeline.verify`.
         source: what to call the source in the result.
         mesh: to be shared by sessions; by default one of its own.
@@ -128,7 +155,7 @@ class ChallengeSession:
     def __init__(
         self,
         pipeline: Pipeline,
-        challenge: str,
+        challenge: str | Challenge,
         reference: MaybeReference = NOT_GIVEN,
         *,
         source: str | None = None,
@@ -136,23 +163,38 @@ class ChallengeSession:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         config = pipeline.config
-        options = config.options.get(challenge, {})
-        loaded = load_backend("challenge", challenge, allowed=config.allowed_plugins, options=options)
+        loaded = _loaded(challenge, config)
         self._challenge, self._provenance = loaded.backend, loaded.provenance
-        self._guard = Guard("challenge", challenge, timeout_s=config.stage_timeout_s)
+        self._guard = Guard("challenge", loaded.provenance.name, timeout_s=config.stage_timeout_s)
         self._mesh = mesh or FaceMesh(config.weights)
         self._presentation = PresentationSession(pipeline, reference, source=source, held=True, time_limit_s=LIFETIME_S)
         self._clock, self._made_s = clock, clock()
         self._opened = False
         self._first: tuple[float, float] | None = None
         self._state, self._prompt = ChallengeState(), self._ask()
-        self._status = self._show(self._presentation.state)
         self.nonce = secrets.token_urlsafe(NONCE_BYTES)
+        self._status = self._show(self._presentation.state)
+
+    @property
+    def image(self) -> Image | None:
+        """The frame fed last, upright and read-only; None before the first."""
+        return self._presentation.image
 
     @property
     def status(self) -> ChallengeStatus:
         """Where it stands."""
         return self._status
+
+    @property
+    def result(self) -> ChallengeResult:
+        """The one result.
+
+        Raises:
+            UsageError: the session has not ended.
+        """
+        if self._status.result is None:
+            raise UsageError("The session has no result yet: feed it more frames, or call finish().")
+        return self._status.result
 
     def open(self, nonce: str) -> None:
         """Begin: an act of the person's own, such as pressing a button. A session is opened once.
@@ -187,8 +229,8 @@ class ChallengeSession:
         if (drift_s := self._drift(time_s)) > MAX_DRIFT_S:
             return self.close(
                 Reason.CHALLENGE_UNCLEAR,
-                f"The clock of the frames is {drift_s:.1f} s off since the first one, at most {MAX_DRIFT_S:g} s may be. "
-                "Start again.",
+                f"The clock of the frames is off by {drift_s:.1f} s since the first, at most {MAX_DRIFT_S:g} s are "
+                "allowed. Start again.",
             )
         seen = self._presentation.feed(image, time_s, color=color, dropped=dropped)
         if seen.result is None and not self._state.ended and seen.face is not None:
@@ -197,6 +239,8 @@ class ChallengeSession:
 
     def finish(self) -> ChallengeStatus:
         """No more frames come."""
+        if self._status.result is not None:
+            return self._status
         if self._state.passed:
             return self._show(self._presentation.finish())
         return self.close(Reason.STREAM_ENDED, "The frames ended before everything was answered. Start again.")
@@ -261,3 +305,10 @@ class ChallengeSession:
             result=result,
         )
         return self._status
+
+
+def _loaded(challenge: str | Challenge, config: PipelineConfig) -> LoadedBackend[Challenge]:
+    if not isinstance(challenge, str):
+        return injected("challenge", type(challenge).__name__, challenge)
+    options = options_of(config, challenge)
+    return load_backend("challenge", challenge, allowed=config.allowed_plugins, options=options)

@@ -1,7 +1,7 @@
 """Come closer by a factor drawn by lot, and stay there.
 
-It tells no photo from a face: a photo moved by hand comes closer as well. It stops recordings that come closer by another
-factor, and gives the liveness backends frames that differ; by itself it is no proof, see ``docs/challenges.md``.
+It tells no photo from a face: a photo moved by hand comes closer as well. It stops recordings that come closer by
+another factor, and gives the liveness backends frames that differ; by itself it is no proof.
 """
 
 import random
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from faceauth.challenge.mesh_pose import MAX_GAP_S, MeshPose, PoseTrack
-from faceauth.challenge.turn import LIMIT_S, PAUSE_S, STRAIGHT
+from faceauth.challenge.turn import PAUSE_S, STRAIGHT
 from faceauth.results import Reason
 from faceauth.stages import API_VERSION, ChallengeFrame, ChallengeState, Prompt
 
@@ -26,9 +26,15 @@ TOO_FAR = 0.12
 EARLY = 1.12
 """Growth before anything was asked that ends it: chosen, not measured."""
 
-HOLD_S = 0.5
-"""Seconds for which the face stays there. Chosen, not measured; a steady zoom is through the tolerance sooner than that
-unless it takes seconds, and then goes too far."""
+HOLD_S = 1.0
+"""Seconds for which the face stays there: chosen, not measured."""
+
+STILL = 0.03
+"""Largest change of the distance meanwhile. Chosen, not measured; a steady zoom slow enough for it does not come close
+enough within ``LIMIT_S``."""
+
+LIMIT_S = 8.0
+"""Seconds for each part, after which it is unclear: chosen, not measured."""
 
 CLOSER = "Come closer, slowly, until your face fills the outline, and stay there."
 
@@ -51,7 +57,7 @@ class Closer:
         self._baseline: MeshPose | None = None
         self._due_s: float | None = None
         self._asked: float | None = None
-        self._held_since_s: float | None = None
+        self._held: list[tuple[float, float]] = []
 
     @property
     def state(self) -> ChallengeState:
@@ -96,12 +102,14 @@ class Closer:
     def _follow(self, time_s: float, miss: float) -> None:
         """``miss`` is the share by which the face is nearer than asked."""
         if self._track.gap_s > MAX_GAP_S or abs(miss) > TOLERANCE:
-            self._held_since_s = None
+            self._held.clear()
         if miss > TOO_FAR:
             self._end(Reason.CHALLENGE_FAILED, "The face came closer than was asked. Start again.")
         elif abs(miss) <= TOLERANCE:
-            self._held_since_s = time_s if self._held_since_s is None else self._held_since_s
-            if time_s - self._held_since_s >= HOLD_S:
+            self._held.append((time_s, miss))
+            while max(miss for _, miss in self._held) - min(miss for _, miss in self._held) > STILL:
+                del self._held[0]
+            if time_s - self._held[0][0] >= HOLD_S:
                 self._state = ChallengeState(passed=True, progress=1.0)
 
     def _end(self, reason: Reason, message: str) -> None:

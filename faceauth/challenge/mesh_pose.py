@@ -14,7 +14,7 @@ import numpy as np
 
 from faceauth.stages import MeshPoints
 
-_SIDES = (
+SIDES = (
     (33, 263),
     (133, 362),
     (61, 291),
@@ -29,10 +29,10 @@ _SIDES = (
 """Points of the person's right side and their mirror images: corners of the eyes and the mouth, temples, jaw, cheeks,
 brows. Their sum averages the noise of single points."""
 
-_UPRIGHT = ((10, 152), (151, 199), (9, 200), (168, 0))
+UPRIGHT = ((10, 152), (151, 199), (9, 200), (168, 0))
 """Points of the midline and others below them, from the top of the forehead to the chin."""
 
-_EYES = (33, 263)
+EYES = (33, 263)
 """The outer corners."""
 
 SMOOTHED_FRAMES = 3
@@ -44,6 +44,9 @@ BASELINE_FRAMES = 8
 BASELINE_S = 0.25
 """Seconds that these frames span at least: at 60 frames a second eight are too short to tell rest from motion. Chosen,
 not measured."""
+
+BASELINE_MOST = 60
+"""Frames of a baseline at most: of one second, at 60 a second. Chosen, not measured."""
 
 STEADY_DEG = 6.0
 """Range of yaw and of pitch within a baseline: chosen, not measured."""
@@ -75,12 +78,12 @@ class MeshPose(NamedTuple):
     @classmethod
     def of(cls, mesh_px: MeshPoints) -> Self:
         """The pose of a mesh."""
-        across = sum(mesh_px[left] - mesh_px[right] for right, left in _SIDES)
-        down = sum(mesh_px[below] - mesh_px[above] for above, below in _UPRIGHT)
+        across = sum(mesh_px[left] - mesh_px[right] for right, left in SIDES)
+        down = sum(mesh_px[below] - mesh_px[above] for above, below in UPRIGHT)
         return cls(
             yaw_deg=math.degrees(math.atan2(across[2], math.hypot(across[0], across[1]))),
             pitch_deg=-math.degrees(math.atan2(down[2], math.hypot(down[0], down[1]))),
-            eye_distance_px=float(np.linalg.norm(mesh_px[_EYES[1]] - mesh_px[_EYES[0]])),
+            eye_distance_px=float(np.linalg.norm(mesh_px[EYES[1]] - mesh_px[EYES[0]])),
         )
 
     @classmethod
@@ -111,9 +114,9 @@ class PoseTrack:
         self._recent.append(MeshPose.of(mesh_px))
         pose = MeshPose.median(list(self._recent))
         self._resting.append((time_s, pose))
+        self._resting = self._resting[-BASELINE_MOST:]
         while len(self._resting) > BASELINE_FRAMES and not _steady([one for _, one in self._resting]):
             del self._resting[0]
-        del self._resting[: -20 * BASELINE_FRAMES]
         return pose
 
     def baseline(self) -> MeshPose | None:
@@ -127,9 +130,6 @@ class PoseTrack:
 
 
 def _steady(poses: list[MeshPose]) -> bool:
-    yaws, pitches, sizes = zip(*poses, strict=True)
-    return (
-        max(yaws) - min(yaws) <= STEADY_DEG
-        and max(pitches) - min(pitches) <= STEADY_DEG
-        and max(sizes) <= STEADY_SIZE * min(sizes)
-    )
+    yaws, pitches, sizes = ([pose[number] for pose in poses] for number in range(3))
+    turned_deg = max(max(yaws) - min(yaws), max(pitches) - min(pitches))
+    return turned_deg <= STEADY_DEG and max(sizes) <= STEADY_SIZE * min(sizes)

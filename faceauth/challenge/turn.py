@@ -131,8 +131,8 @@ class Turn:
         if strayed > EARLY_DEG:
             self._end(Reason.CHALLENGE_UNCLEAR, "The head moved before anything was asked. Start again, and wait.")
         elif time_s >= self._due_s:
-            self._way = self._lot.choice(self._ways)
-            self._next(time_s, ASKED[self._way], 0.5)
+            self._way = way = self._lot.choice(self._ways)
+            self._next(time_s, ASKED[way], 0.5)
 
     def _follow(self, time_s: float, turn_deg: float, stray_deg: float) -> None:
         """From the question until the turn was held. ``stray_deg`` is the largest turn any other way."""
@@ -148,7 +148,7 @@ class Turn:
             self._hold(time_s)
         else:
             self._held.clear()
-            self._on_the_way += BACK_DEG < turn_deg
+            self._on_the_way += turn_deg > BACK_DEG
 
     def _hold(self, time_s: float) -> None:
         if self._on_the_way < ON_THE_WAY:

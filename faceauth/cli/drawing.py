@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from faceauth.challenge.challenge_session import ChallengeStatus
 from faceauth.errors import UsageError
 from faceauth.metrics.formatting import score
 from faceauth.results import Face, Verdict, Verification
@@ -46,7 +47,7 @@ def draw(image: Image, result: Verification) -> Image:
     return np.vstack([drawn, _strip(image.shape[1], caption(result), color)])
 
 
-def mirror(image: Image, state: State) -> Image:
+def mirror(image: Image, state: State | ChallengeStatus) -> Image:
     """The image as in a mirror, with the face found last, above what to do next and how far it got.
 
     Args:
