@@ -50,6 +50,7 @@ BUILT_IN: Mapping[BackendStage, Mapping[str, str]] = MappingProxyType(
             "turn": "faceauth.challenge.turn:Turn",
             "closer": "faceauth.challenge.closer:Closer",
             "sequence": "faceauth.challenge.sequence:Sequence",
+            "light": "faceauth.challenge.light:Light",
         },
     }
 )

@@ -39,7 +39,7 @@ RESULT_SHOWN_MS = 2000
 @click.option(
     "--challenge",
     metavar="NAME",
-    help="Ask for something random as well: turn, closer or sequence, or the challenge of a plugin. Needs a camera.",
+    help="Ask for something random as well: turn, closer, sequence, light (which fills the screen), or a plugin's.",
 )
 @click.option("--window", is_flag=True, help="Show the frames in a window, with what to do next.")
 @pipeline_options
@@ -63,6 +63,10 @@ def command(source: str, *, reference: str | None, as_json: bool, challenge: str
         else:
             session = ChallengeSession(pipeline, challenge, *given, source=stream.name)
             states = follow_challenge(session, stream)
+            if session.status.prompt.screen is not None:
+                _check_display()
+                cv2.setWindowProperty(TITLE, cv2.WND_PROP_FULLSCREEN, cv2.WINDOW_FULLSCREEN)
+                window = True
         for state in states:
             show(state)
             if window:
@@ -116,7 +120,7 @@ def _show_result(result: PresentationResult) -> None:
 def _check_display() -> None:
     """Qt ends the process where there is no display, so it is asked for before a window is."""
     if sys.platform.startswith("linux") and "DISPLAY" not in os.environ:
-        raise UsageError("There is no display to show a window on: leave out --window.")
+        raise UsageError("There is no display to show a window on: leave out --window, or choose another --challenge.")
     try:
         cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL)
     except cv2.error as error:
@@ -127,7 +131,8 @@ def _show_window(image: Image | None, state: State | ChallengeStatus) -> None:
     """Draw the frame; Escape, q and closing the window interrupt."""
     if image is None:
         return
-    cv2.imshow(TITLE, drawing.mirror(image, state))
+    screen = state.prompt.screen if isinstance(state, ChallengeStatus) and state.result is None else None
+    cv2.imshow(TITLE, drawing.mirror(image, state) if screen is None else drawing.lit(screen, state.message))
     key = cv2.waitKey(1 if state.result is None else RESULT_SHOWN_MS) & 0xFF
     closed = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1
     if state.result is None and (key in (ESCAPE, ord("q")) or closed):
