@@ -12,7 +12,7 @@ from typing import NoReturn, Self
 
 from pydantic import Field, model_validator
 
-from faceauth.backends.loading import injected, options_of
+from faceauth.backends.loading import injected
 from faceauth.backends.registry import LoadedBackend, load_backend
 from faceauth.backends.time_limit import Guard
 from faceauth.challenge.face_mesh import FaceMesh
@@ -137,7 +137,8 @@ class ChallengeSession:
 
     Args:
         pipeline: judges the frames; its configuration says which distributions may provide a challenge.
-        challenge: the name of an installed challenge, or one that was just constructed.
+        challenge: the name of an installed challenge, or one that was just constructed, such as
+            ``Turn(ways=("left", "right", "up"))``.
         reference: whom every kept frame must match; see :meth:`faceauth.Pipeline.verify`.
         source: what to call the source in the result.
         mesh: to be shared by sessions; by default one of its own.
@@ -310,5 +311,4 @@ class ChallengeSession:
 def _loaded(challenge: str | Challenge, config: PipelineConfig) -> LoadedBackend[Challenge]:
     if not isinstance(challenge, str):
         return injected("challenge", type(challenge).__name__, challenge)
-    options = options_of(config, challenge)
-    return load_backend("challenge", challenge, allowed=config.allowed_plugins, options=options)
+    return load_backend("challenge", challenge, allowed=config.allowed_plugins)

@@ -135,7 +135,7 @@ def response_to(
 
 
 def _face(points: Sequence[Floats]) -> Floats:
-    """Mean light of the face in each frame, N x 3, of the points that are never black or clipped, if they are enough."""
+    """Mean light of the face in each frame, N x 3, of the points that are never black or clipped, if enough are."""
     light = np.array(points)  # (N, 468, 3)
     usable = (((light > DARKEST) & (light < BRIGHTEST)).mean(axis=0) >= USABLE_SHARE).all(axis=1)
     if usable.sum() < MIN_POINTS:

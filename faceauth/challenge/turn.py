@@ -76,7 +76,7 @@ class Turn:
     api_version = API_VERSION
     weights_sha256: Mapping[str, str] = MappingProxyType({})
 
-    def __init__(self, ways: Sequence[Way] = ("left", "right"), *, lot: random.Random | None = None) -> None:
+    def __init__(self, *, ways: Sequence[Way] = ("left", "right"), lot: random.Random | None = None) -> None:
         if not ways or not set(ways) <= set(get_args(Way)):
             raise UsageError(f"ways is {ways!r}: expected at least one of {', '.join(get_args(Way))}.")
         self._ways, self._lot = tuple(ways), lot or secrets.SystemRandom()

@@ -25,7 +25,7 @@ class TestTurn(ChallengeConformance):
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_turn_as_asked_passes_at_any_frame_rate(rate: float, seed: int) -> None:
     ramp_s = 1.0 if rate < 10 else 0.5
-    state = run(Turn(("left", "right", "up"), lot=random.Random(seed)), turned(ramp_s=ramp_s), rate=rate)
+    state = run(Turn(ways=("left", "right", "up"), lot=random.Random(seed)), turned(ramp_s=ramp_s), rate=rate)
     assert state.passed and state.progress == 1.0, state
 
 
@@ -88,7 +88,7 @@ def test_a_turn_that_is_not_held_is_none() -> None:
 
 
 def test_what_is_held_over_a_gap_is_not_held() -> None:
-    challenge = Turn(("left",), lot=random.Random(0))
+    challenge = Turn(ways=("left",), lot=random.Random(0))
     time_s = 0.0
     while challenge.prompt().action != "turn_left":
         challenge.feed(frame_at(time_s))
@@ -139,4 +139,4 @@ def test_a_restless_face_has_no_baseline() -> None:
 @pytest.mark.parametrize("ways", [(), ("down",)])
 def test_ways_that_do_not_exist_are_refused(ways: tuple[str, ...]) -> None:
     with pytest.raises(UsageError, match="expected at least one of left, right, up"):
-        Turn(ways)  # type: ignore[arg-type]
+        Turn(ways=ways)  # type: ignore[arg-type]
