@@ -74,10 +74,11 @@ Clip = Callable[[float, Prompt], Image]
 
 
 class Asked:
-    """Remembers since when the prompt asks what it asks."""
+    """Remembers since when the prompt asks what it asks, and how far the answer is."""
 
     def __init__(self) -> None:
         self._action, self._since_s = "", 0.0
+        self._share, self._last_s = 0.0, 0.0
 
     def seconds(self, time_s: float, prompt: Prompt) -> float:
         """Seconds for which the prompt has asked this."""
@@ -85,17 +86,18 @@ class Asked:
             self._action, self._since_s = prompt.action, time_s
         return time_s - self._since_s
 
-
-def ramp(asked: Asked, time_s: float, prompt: Prompt, *, delay_s: float = 0.3) -> float:
-    """From 0 to 1 once a turn is asked, signed the way that it is, and back once it is not."""
-    share = float(np.clip((asked.seconds(time_s, prompt) - delay_s) / RAMP_S, 0, 1))
-    sign = {"turn_left": 1.0, "turn_right": -1.0}.get(prompt.action)
-    return 0.0 if sign is None else sign * share
+    def share(self, time_s: float, prompt: Prompt, *, delay_s: float = 0.3) -> float:
+        """Goes from 0 to 1 in ``RAMP_S`` once a turn is asked, signed the way that it is, and back once it is not."""
+        wanted = {"turn_left": 1.0, "turn_right": -1.0}.get(prompt.action, 0.0)
+        step, self._last_s = (time_s - self._last_s) / RAMP_S, time_s
+        if self.seconds(time_s, prompt) >= delay_s:
+            self._share += float(np.clip(wanted - self._share, -step, step))
+        return self._share
 
 
 def planes(source: Source, rng: np.random.Generator, *, deg: tuple[float, float] = (15, 40)) -> Clip:
     tilt, asked = rng.uniform(*deg), Asked()
-    return lambda t, prompt: tilted(source.image, source.face, tilt * ramp(asked, t, prompt))
+    return lambda t, prompt: tilted(source.image, source.face, tilt * asked.share(t, prompt))
 
 
 def planes60(source: Source, rng: np.random.Generator) -> Clip:
@@ -105,17 +107,17 @@ def planes60(source: Source, rng: np.random.Generator) -> Clip:
 def sheet(source: Source, rng: np.random.Generator) -> Clip:
     tilt, radius, asked = rng.uniform(20, 40), rng.uniform(0.8, 1.5), Asked()
     sense = rng.choice([-1, 1])
-    return lambda t, prompt: bent(source.image, source.face, sense * tilt * ramp(asked, t, prompt), radius=radius)
+    return lambda t, prompt: bent(source.image, source.face, sense * tilt * asked.share(t, prompt), radius=radius)
 
 
 def zoom(source: Source, rng: np.random.Generator) -> Clip:
     growth, asked = rng.uniform(1.2, 1.6), Asked()
-    return lambda t, prompt: nearer(source.image, source.face, 1 + (growth - 1) * abs(ramp(asked, t, prompt)))
+    return lambda t, prompt: nearer(source.image, source.face, 1 + (growth - 1) * abs(asked.share(t, prompt)))
 
 
 def cut(source: Source, rng: np.random.Generator) -> Clip:
     asked = Asked()
-    return lambda t, prompt: source.same if ramp(asked, t, prompt) else source.image
+    return lambda t, prompt: source.same if asked.share(t, prompt) else source.image
 
 
 def loop(source: Source, rng: np.random.Generator) -> Clip:
@@ -126,7 +128,7 @@ def loop(source: Source, rng: np.random.Generator) -> Clip:
 def swap(source: Source, rng: np.random.Generator) -> Clip:
     assert source.other is not None
     head, asked = relief_of(source.other), Asked()
-    return lambda t, prompt: head.turned(TURN_DEG * share) if (share := ramp(asked, t, prompt)) else source.image
+    return lambda t, prompt: head.turned(TURN_DEG * share) if (share := asked.share(t, prompt)) else source.image
 
 
 def order(source: Source, rng: np.random.Generator) -> Clip:
@@ -144,7 +146,7 @@ def order(source: Source, rng: np.random.Generator) -> Clip:
 
 def delay(source: Source, rng: np.random.Generator) -> Clip:
     head, asked, late_s = relief_of(source), Asked(), rng.uniform(10.2, 14)
-    return lambda t, prompt: head.turned(TURN_DEG * ramp(asked, t, prompt, delay_s=late_s))
+    return lambda t, prompt: head.turned(TURN_DEG * asked.share(t, prompt, delay_s=late_s))
 
 
 def recorded(source: Source, rng: np.random.Generator) -> Clip:
@@ -165,7 +167,7 @@ def head(source: Source, rng: np.random.Generator) -> Clip:
     one, asked, growth = relief_of(source), Asked(), [1.0]
 
     def frame(t: float, prompt: Prompt) -> Image:
-        share = ramp(asked, t, prompt)
+        share = asked.share(t, prompt)
         if prompt.nearer is not None:
             growth[0] = 1 + (prompt.nearer - 1) * min(asked.seconds(t, prompt), 1.0)
         sway = 8 * np.sin(2 * t) if prompt.action == "move" else 0.0
@@ -328,7 +330,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shared", type=Path, required=True, help="folder with data/lfw and data/light")
     parser.add_argument("--sequences", type=int, default=1000, help="against `turn`, of all kinds together")
-    parser.add_argument("--only", nargs="*", help="these attacks alone; nothing is written")
+    parser.add_argument("--only", nargs="*", default=[*CLIPS], help="these attacks; the rows of all others stay")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     people, paper, n = portraits(arguments.shared, 200), prints(arguments.shared), arguments.sequences
@@ -337,14 +339,20 @@ def main() -> None:
     plan += [("turn", "recorded", people, n // 10), ("sequence", "recorded", people, n // 5)]
     plan += [("closer", "hand", paper, n // 20), ("closer", "zoomed", people, n // 10)]
     plan += [(challenge, "head", people, n // 20) for challenge in ("turn", "closer", "sequence")]
-    rows = []
     for challenge, attack, sources, count in plan:
-        if not arguments.only or attack in arguments.only:
-            rows.append(measure(challenge, attack, sources, count))
-            print(rows[-1], flush=True)
-    if not arguments.only:
-        text = json.dumps({"rate": RATE, "people": len(people), "prints": len(paper), "rows": rows}, indent=1)
-        (RESULTS / "challenge_attacks.json").write_text(text + "\n", encoding="utf-8")
+        if attack in arguments.only:
+            row = measure(challenge, attack, sources, count)
+            print(row, flush=True)
+            _keep(row, people=len(people), prints=len(paper))
+
+
+def _keep(row: dict[str, object], **facts: object) -> None:
+    """Write the row into the result file, in the place of the one that was there."""
+    path = RESULTS / "challenge_attacks.json"
+    rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
+    same = ("challenge", "attack")
+    rows = [one for one in rows if any(one[key] != row[key] for key in same)] + [row]
+    path.write_text(json.dumps({"rate": RATE, **facts, "rows": rows}, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import numpy as np
 from faceauth.challenge.face_mesh import FaceMesh
 from faceauth.challenge.light import background_of
 from faceauth.challenge.light_response import SHADING_GAIN
-from faceauth.challenge.shading import MIN_SHADING, light_of, shading
+from faceauth.challenge.shading import MIN_SHADING, light_of, shading_of
 from faceauth.detection.yunet import YuNet
 from faceauth.metrics.intervals import wilson
 
@@ -31,7 +31,7 @@ class Lamps(NamedTuple):
     """One presentation.
 
     Attributes:
-        shading: see :func:`faceauth.challenge.shading.shading`.
+        shading: see :func:`faceauth.challenge.shading.shading_of`.
         gain: by how much the weaker lamp raised the face over the background.
     """
 
@@ -64,7 +64,7 @@ def lamps(folder: Path) -> list[Lamps]:
             behind = {light: float(np.mean(value)) for light, value in backgrounds.items()}
             gains = [face[one] / face["room"] / (behind[one] / behind["room"]) - 1 for one in ("left", "right")]
             # the lamps are named as the person sees them: the left one stands on the right of the image
-            value = shading(lights["left"].mean(axis=1), lights["right"].mean(axis=1), points["left"])
+            value = shading_of(lights["left"].mean(axis=1), lights["right"].mean(axis=1), points["left"])
             found.append(Lamps(name, rows["room"]["label"] == "live", value or 0.0, min(gains)))
     return found
 

@@ -57,7 +57,7 @@ class Lit(NamedTuple):
 
 
 @functools.cache
-def code_book() -> tuple[Word, ...]:
+def words() -> tuple[Word, ...]:
     """All words, by a greedy search that always finds the same."""
     words = np.array([word for word in itertools.product(range(len(COLORS)), repeat=SYMBOLS) if _moves(word)])
     np.random.default_rng(0).shuffle(words)
@@ -70,13 +70,13 @@ def code_book() -> tuple[Word, ...]:
 
 def draw_symbols(lot: random.Random) -> list[Lit]:
     """A word of the book, of which some symbols light one side alone; these are never the dark colour."""
-    return _with_sides(lot.choice(code_book()), lot)
+    return _with_sides(lot.choice(words()), lot)
 
 
 def draw_decoys(symbols: Sequence[Lit], lot: random.Random) -> list[list[Lit]]:
     """Other words with sides of their own, none of them of fewer than ``DISTANCE`` other colours."""
     word = [COLORS.index(one.color) for one in symbols]
-    others = [other for other in code_book() if sum(a != b for a, b in zip(word, other, strict=True)) >= DISTANCE]
+    others = [other for other in words() if sum(a != b for a, b in zip(word, other, strict=True)) >= DISTANCE]
     return [_with_sides(lot.choice(others), lot) for _ in range(DECOYS)]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from faceauth.challenge.code_book import SYMBOL_S, SYMBOLS, Floats, Lit, light_at, linear
-from faceauth.challenge.shading import BRIGHTEST, DARKEST, MIN_POINTS, shading
+from faceauth.challenge.shading import BRIGHTEST, DARKEST, MIN_POINTS, shading_of
 from faceauth.stages import MeshPoints
 
 LAGS_S = np.arange(0.0, 0.5, 1 / 60)
@@ -78,7 +78,7 @@ class Response:
         gain: share by which white light raised the face over the background, mean of the channels.
         red_green, blue_green: of what the face sent back under white light.
         side: correlation of the lit sides.
-        shading: see :func:`faceauth.challenge.shading.shading`; None where it tells nothing.
+        shading: see :func:`faceauth.challenge.shading.shading_of`; None where it tells nothing.
     """
 
     correlation: float
@@ -195,4 +195,4 @@ def _shading(
         np.mean([_luma(one.points) for one, lit in zip(readings, sides, strict=True) if lit == side], axis=0)
         for side in (1, -1)
     )
-    return shading(from_right, from_left, mesh)
+    return shading_of(from_right, from_left, mesh)

@@ -97,13 +97,15 @@ class PoseTrack:
 
     Attributes:
         gap_s: seconds since the frame before.
+        jump_deg: degrees by which the head was turned otherwise in the frame before, not smoothed.
     """
 
     def __init__(self) -> None:
         self._recent: deque[MeshPose] = deque(maxlen=SMOOTHED_FRAMES)
         self._resting: list[tuple[float, MeshPose]] = []
         self._last_s = -math.inf
-        self.gap_s = math.inf
+        self.gap_s, self.jump_deg = math.inf, 0.0
+        self._last: MeshPose | None = None
 
     def feed(self, time_s: float, mesh_px: MeshPoints) -> MeshPose:
         """The smoothed pose of the next frame."""
@@ -111,7 +113,10 @@ class PoseTrack:
         if self.gap_s > MAX_GAP_S:
             self._recent.clear()
             self._resting.clear()
-        self._recent.append(MeshPose.of(mesh_px))
+        found, before = MeshPose.of(mesh_px), self._last
+        self.jump_deg = 0.0 if before is None else abs(found.yaw_deg - before.yaw_deg)
+        self._last = found
+        self._recent.append(found)
         pose = MeshPose.median(list(self._recent))
         self._resting.append((time_s, pose))
         self._resting = self._resting[-BASELINE_MOST:]

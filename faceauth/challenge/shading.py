@@ -52,7 +52,7 @@ def light_of(image: Image, mesh_px: MeshPoints) -> Floats:
     return found
 
 
-def shading(right_lit: Floats, left_lit: Floats, mesh_px: MeshPoints) -> float | None:
+def shading_of(right_lit: Floats, left_lit: Floats, mesh_px: MeshPoints) -> float | None:
     """How much the light from the side follows the normals: some 0.15 to 0.9 for heads, about 0 for photos.
 
     Args:

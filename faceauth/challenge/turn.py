@@ -45,11 +45,17 @@ people 0.2 s and more; chosen, not measured."""
 ON_THE_WAY = 2
 """Frames that show the head between rest and turned: one photo replaced by another has none. Chosen, not measured."""
 
+JUMP_DEG, JUMP_DEG_S = 10.0, 250.0
+"""Degrees from one frame to the next, and degrees a second, beyond both of which no head was turned but frames were put
+together. Chosen, not measured; a head that is turned by 20 degrees in a fifth of a second reaches 100 a second."""
+
 PAUSE_S = (0.5, 1.5)
 """Shortest and longest pause between the baseline and the question, drawn by lot: chosen, not measured."""
 
 LIMIT_S = 10.0
 """Seconds for each part, after which it is unclear: chosen, not measured."""
+
+TOO_FAST = "The head turned from one frame to the next. Start again, more slowly."
 
 STRAIGHT = Prompt("look_straight", "Look straight into the camera and hold still.")
 BACK = Prompt("look_straight", "Now look straight into the camera again.")
@@ -112,6 +118,8 @@ class Turn:
             self._rest(time_s)
         elif self._way is None:
             self._wait(time_s, pose, self._baseline)
+        elif self._track.jump_deg > max(JUMP_DEG, JUMP_DEG_S * self._track.gap_s):
+            self._end(Reason.CHALLENGE_UNCLEAR, TOO_FAST)
         elif not self._turned:
             self._follow(
                 time_s, _turn_deg(pose, self._baseline, self._way), _stray_deg(pose, self._baseline, self._way)
@@ -152,7 +160,7 @@ class Turn:
 
     def _hold(self, time_s: float) -> None:
         if self._on_the_way < ON_THE_WAY:
-            self._end(Reason.CHALLENGE_UNCLEAR, "The head turned from one frame to the next. Start again, more slowly.")
+            self._end(Reason.CHALLENGE_UNCLEAR, TOO_FAST)
         elif len(self._held) >= HOLD_FRAMES and time_s - self._held[0] >= HOLD_S:
             self._turned = True
             self._next(time_s, BACK, 0.75)

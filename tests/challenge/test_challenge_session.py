@@ -112,7 +112,7 @@ def test_after_the_answer_it_waits_until_enough_frames_differ() -> None:
 
 
 def test_what_breaks_the_track_ends_the_challenge() -> None:
-    result = run(Scene(changed(growing(2.5), 0.7, others=1)), FakeChallenge([PENDING]))
+    result = run(Scene(changed(growing(2.5), 0.7, other=0.9)), FakeChallenge([PENDING]))
     assert result.reason is Reason.TRACK_BROKEN
 
 

@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from faceauth.challenge import code_book as book
-from faceauth.challenge.code_book import COLORS, code_book, draw_decoys, draw_symbols, light_at, linear
+from faceauth.challenge.code_book import COLORS, draw_decoys, draw_symbols, light_at, linear, words
 
 
 def test_two_words_differ_in_five_symbols_at_least() -> None:
     assert (book.SYMBOLS, book.SYMBOL_S, book.DISTANCE, book.DECOYS) == (9, 0.45, 5, 32)
-    words = np.array(code_book())
-    assert len(words) >= 64
-    assert min(int((a != b).sum()) for a, b in itertools.combinations(words, 2)) >= 5
+    book_of_words = np.array(words())
+    assert len(book_of_words) >= 64
+    assert min(int((a != b).sum()) for a, b in itertools.combinations(book_of_words, 2)) >= 5
 
 
 def test_a_symbol_differs_from_the_one_before() -> None:
-    assert all(first != second for word in code_book() for first, second in itertools.pairwise(word))
+    assert all(first != second for word in words() for first, second in itertools.pairwise(word))
 
 
 def luminance(rgb: tuple[int, int, int]) -> float:

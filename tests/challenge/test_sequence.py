@@ -9,7 +9,7 @@ from faceauth.challenge.challenge_testing import ChallengeConformance, head_mesh
 from faceauth.challenge.sequence import Sequence
 from faceauth.results import Reason
 from faceauth.stages import MeshPoints, Prompt
-from tests.challenge.answers import SIGN, run, turned
+from tests.challenge.answers import SIGN, Neck, run, turned
 
 
 class TestSequence(ChallengeConformance):
@@ -23,7 +23,7 @@ class Person:
 
     def __init__(self, *, wrong_from: int = 99) -> None:
         self.asked: list[str] = []
-        self._size_px = 60.0
+        self._size_px, self._neck = 60.0, Neck()
         self._last, self._start_px, self._wrong_from = "", 60.0, wrong_from
 
     def __call__(self, time_s: float, prompt: Prompt, since_s: float) -> MeshPoints:
@@ -34,8 +34,8 @@ class Person:
         if prompt.nearer is not None:
             self._size_px = self._start_px * (1 + (prompt.nearer - 1) * min(since_s, 1))
         wrong = len(self.asked) >= self._wrong_from
-        yaw_deg = SIGN.get(prompt.action, 0) * 28 * min(max(since_s - 0.3, 0) / 0.5, 1) * (-1 if wrong else 1)
-        return head_mesh(yaw_deg=yaw_deg, eye_distance_px=self._size_px)
+        wanted_deg = SIGN.get(prompt.action, 0) * 28 * (since_s >= 0.3) * (-1 if wrong else 1)
+        return head_mesh(yaw_deg=self._neck.turn(wanted_deg, time_s), eye_distance_px=self._size_px)
 
 
 def test_three_right_answers_pass_and_every_step_occurs() -> None:

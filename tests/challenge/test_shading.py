@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceauth.challenge.shading import MIN_SHADING, light_of, normals, shading
+from faceauth.challenge.shading import MIN_SHADING, light_of, normals, shading_of
 from faceauth.stages import MeshPoints
 
 
@@ -29,21 +29,21 @@ def test_normals_point_away_from_the_middle_of_a_dome(dome: MeshPoints) -> None:
 
 
 def test_a_dome_lit_from_both_sides_is_shaded_like_a_solid(dome: MeshPoints) -> None:
-    found = shading(lit(dome, 1.0), lit(dome, -1.0), dome)
+    found = shading_of(lit(dome, 1.0), lit(dome, -1.0), dome)
     assert found is not None and found >= MIN_SHADING == 0.13
-    mirrored = shading(lit(dome, -1.0), lit(dome, 1.0), dome)
+    mirrored = shading_of(lit(dome, -1.0), lit(dome, 1.0), dome)
     assert mirrored is not None and mirrored < 0
 
 
 def test_light_that_only_falls_off_to_one_side_is_that_of_a_plane(dome: MeshPoints) -> None:
     slope = (dome[:, 0] - 100) / 200
-    found = shading(0.4 + 0.3 * slope, 0.4 - 0.3 * slope, dome)
+    found = shading_of(0.4 + 0.3 * slope, 0.4 - 0.3 * slope, dome)
     assert found is not None and abs(found) < MIN_SHADING
 
 
 def test_points_that_are_black_or_clipped_tell_nothing(dome: MeshPoints) -> None:
     dark = np.full(468, 0.001)
-    assert shading(dark, dark, dome) is None and shading(np.ones(468), np.ones(468), dome) is None
+    assert shading_of(dark, dark, dome) is None and shading_of(np.ones(468), np.ones(468), dome) is None
 
 
 def test_light_is_read_where_the_points_are(dome: MeshPoints) -> None:

@@ -42,13 +42,14 @@ def test_both_sides_are_asked_for_and_neither_is_known_before_it_is_due() -> Non
     assert asked == {"turn_left", "turn_right"}
 
 
-def wrong_way(time_s: float, prompt: Prompt, since_s: float) -> MeshPoints:
-    mirrored = {"turn_left": "turn_right", "turn_right": "turn_left"}
-    return turned()(time_s, Prompt(mirrored.get(prompt.action, prompt.action), "."), since_s)
-
-
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_wrong_way_is_refused(seed: int) -> None:
+    mirrored = {"turn_left": "turn_right", "turn_right": "turn_left"}
+    person = turned()
+
+    def wrong_way(time_s: float, prompt: Prompt, since_s: float) -> MeshPoints:
+        return person(time_s, Prompt(mirrored.get(prompt.action, prompt.action), "."), since_s)
+
     assert run(Turn(lot=random.Random(seed)), wrong_way).reason is Reason.CHALLENGE_FAILED
 
 
@@ -111,6 +112,18 @@ def test_the_head_has_to_come_back() -> None:
 
 def test_one_photo_in_the_place_of_another_is_no_turn() -> None:
     state = run(Turn(), turned(ramp_s=1e-6))
+    assert state.reason is Reason.CHALLENGE_UNCLEAR and "more slowly" in state.message
+
+
+def test_frames_that_were_put_together_are_no_turn() -> None:
+    """A right answer, played backwards: it starts turned, comes back, and turns again."""
+
+    def backwards(_: float, prompt: Prompt, since_s: float) -> MeshPoints:
+        deg = 12 if since_s < 0.1 else 24 * abs(min(since_s, 1.5) - 0.6)  # too little to count as turned at first
+        return head_mesh(yaw_deg=SIGN.get(prompt.action, 0) * deg)
+
+    assert (turn.JUMP_DEG, turn.JUMP_DEG_S) == (10.0, 250.0)
+    state = run(Turn(), backwards)
     assert state.reason is Reason.CHALLENGE_UNCLEAR and "more slowly" in state.message
 
 
