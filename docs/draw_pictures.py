@@ -129,6 +129,11 @@ STEPS = (
             Reason.TIMED_OUT,
         ),
     ),
+    Step(
+        "challenge",
+        ("if asked for:", "an answer in time"),
+        (Reason.CHALLENGE_FAILED, Reason.CHALLENGE_UNCLEAR, Reason.CHALLENGE_EXPIRED),
+    ),
     Step("match", ("if asked for: SFace,", "cosine similarity"), (Reason.NOT_MATCHED, Reason.REFERENCE_UNUSABLE)),
     Step("decide", ("every threshold", "is reached"), (Reason.LIVE, Reason.MATCHED, Reason.LIVE_AND_MATCHED)),
 )

@@ -41,9 +41,10 @@ def settings_page() -> str:
     for key, table in tables.items():
         lines += ["", f"## {key}", "", str(fields[key].description), "", *_nested(key, type(table))]
     lines += ["", "## Options of the built-in backends", "", OPTIONS_INTRODUCTION]
-    for backends in BUILT_IN.values():
-        for name, value in backends.items():
-            lines += ["", f"### {name}", "", *_options(value)]
+    for stage, backends in BUILT_IN.items():
+        if stage != "challenge":  # one with other arguments is constructed by the program itself
+            for name, value in backends.items():
+                lines += ["", f"### {name}", "", *_options(value)]
     return "\n".join([*lines, ""])
 
 
@@ -178,6 +179,9 @@ NEXT_STEP = {
     Reason.STREAM_ENDED: "Video: start a new session, with a longer recording.",
     Reason.CAMERA_LOST: "Video: connect the camera, and start a new session.",
     Reason.TIMED_OUT: "Video: start a new session, and ask the person to move a little.",
+    Reason.CHALLENGE_FAILED: "Challenge: refuse, and count the attempt.",
+    Reason.CHALLENGE_UNCLEAR: "Challenge: show the message, start a new session, and count the attempt.",
+    Reason.CHALLENGE_EXPIRED: "Challenge: start a new session.",
     Reason.STAGE_FAILED: "Refuse. `failed` names the stage; the cause is in the log of the logger `faceauth`.",
 }
 

@@ -42,6 +42,9 @@ MESSAGES: dict[Reason, str] = {
     Reason.STREAM_ENDED: "There were too few frames that differ. Start again.",
     Reason.CAMERA_LOST: "The camera gives no more frames. Connect it, and start again.",
     Reason.TIMED_OUT: "It took too long. Start again, and move your head a little.",
+    Reason.CHALLENGE_FAILED: "That was not what was asked for. Start again.",
+    Reason.CHALLENGE_UNCLEAR: "The answer could not be judged. Start again.",
+    Reason.CHALLENGE_EXPIRED: "The session is too old. Ask for a new one.",
 }
 """The sentence for people where the stage that ended the presentation has none of its own."""
 

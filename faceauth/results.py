@@ -14,7 +14,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from faceauth.thresholds import Frozen, LivenessThreshold, Thresholds
 
-StageName = Literal["decode", "detection", "gate", "cropping", "liveness", "embedding", "match", "reference"]
+StageName = Literal[
+    "decode", "detection", "gate", "cropping", "liveness", "embedding", "match", "reference", "challenge"
+]
 
 
 class Verdict(StrEnum):
@@ -28,7 +30,8 @@ class Verdict(StrEnum):
 class Reason(StrEnum):
     """Why, for machines. The sentence for people is the ``message`` of the result.
 
-    Those from ``track_broken`` on belong to video: see :mod:`faceauth.video`.
+    Those from ``track_broken`` on belong to video: see :mod:`faceauth.video`. The last three belong to
+    :mod:`faceauth.challenge`.
     """
 
     LIVE = "live"
@@ -56,6 +59,9 @@ class Reason(StrEnum):
     STREAM_ENDED = "stream_ended"
     CAMERA_LOST = "camera_lost"
     TIMED_OUT = "timed_out"
+    CHALLENGE_FAILED = "challenge_failed"
+    CHALLENGE_UNCLEAR = "challenge_unclear"
+    CHALLENGE_EXPIRED = "challenge_expired"
 
 
 VERDICT_OF: Mapping[Reason, Verdict] = MappingProxyType(
@@ -85,6 +91,9 @@ VERDICT_OF: Mapping[Reason, Verdict] = MappingProxyType(
         Reason.STREAM_ENDED: Verdict.UNCERTAIN,
         Reason.CAMERA_LOST: Verdict.UNCERTAIN,
         Reason.TIMED_OUT: Verdict.UNCERTAIN,
+        Reason.CHALLENGE_FAILED: Verdict.REJECT,
+        Reason.CHALLENGE_UNCLEAR: Verdict.UNCERTAIN,
+        Reason.CHALLENGE_EXPIRED: Verdict.UNCERTAIN,
     }
 )
 """The verdict that each reason carries.
@@ -146,7 +155,7 @@ class Provenance(Frozen):
         weights_sha256: file name -> digest.
     """
 
-    stage: Literal["detection", "liveness", "embedding"]
+    stage: Literal["detection", "liveness", "embedding", "challenge"]
     name: str
     distribution: str
     version: str

@@ -11,7 +11,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.results import Face
+from faceauth.results import Face, Reason
 from faceauth.thresholds import MatchPoints, OperatingPoints
 
 API_VERSION = 2
@@ -139,4 +139,105 @@ class Embedder(Protocol):
 
     def embed(self, crops: Crops) -> Scores:
         """Embeddings: float32, N x D, rows of unit length."""
+        ...
+
+
+Rgb = tuple[int, int, int]
+"""sRGB, 0-255."""
+
+MeshPoints = npt.NDArray[np.float64]
+"""float64, 468 x 3: the points of the MediaPipe face mesh in pixels of the image; z grows away from the camera."""
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What the screen before the person shows: its left and its right half, as the person sees them."""
+
+    left: Rgb
+    right: Rgb
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What to do now.
+
+    Attributes:
+        action: for machines, such as ``"turn_left"``; left and right are the person's own.
+        message: one sentence for people.
+        screen: what the screen shows now; None where it does not matter.
+        next_screen: what it shows from that capture time on; None until the change is due within half a second.
+        nearer: how many times as near as at first the face has to be; None where it does not matter.
+    """
+
+    action: str
+    message: str
+    screen: Screen | None = None
+    next_screen: tuple[float, Screen] | None = None
+    nearer: float | None = None
+
+
+@dataclass(frozen=True)
+class ChallengeFrame:
+    """One frame of a presentation, as a challenge sees it.
+
+    Attributes:
+        time_s: when it was captured; later than that of every frame before.
+        image: read-only.
+        face: as it was detected last, at most a few frames ago.
+        mesh_px: of this very frame.
+    """
+
+    time_s: float
+    image: Image
+    face: Face
+    mesh_px: MeshPoints
+
+
+@dataclass(frozen=True)
+class ChallengeState:
+    """Where a challenge stands. Once it has ended, it stays as it is.
+
+    Attributes:
+        passed: everything was answered as asked.
+        reason: why it ended without being passed, any that does not accept; None until then.
+        message: one sentence for people, where the reason's own does not say enough.
+        progress: from 0 to 1.
+    """
+
+    passed: bool = False
+    reason: Reason | None = None
+    message: str = ""
+    progress: float = 0.0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is asked."""
+        return self.passed or self.reason is not None
+
+
+@runtime_checkable
+class Challenge(Protocol):
+    """Asks for something that a recording cannot know, and judges the answer. One instance serves one presentation.
+
+    What it asks next it draws from a source that cannot be foretold, and only when it is due.
+    """
+
+    api_version: int
+
+    @property
+    def weights_sha256(self) -> Mapping[str, str]:
+        """File name -> digest of every weight file of its own in use; empty for a challenge without weights."""
+        ...
+
+    @property
+    def state(self) -> ChallengeState:
+        """Where it stands after the last frame."""
+        ...
+
+    def prompt(self) -> Prompt:
+        """What to do now; it may change with every frame."""
+        ...
+
+    def feed(self, frame: ChallengeFrame) -> None:
+        """Judge the next frame. Frames without a face do not come."""
         ...

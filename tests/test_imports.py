@@ -17,6 +17,7 @@ OUTER_TO_INNER = (
     "evaluation",
     "gallery",
     "__init__",
+    "challenge",
     "video",
     "pipeline",
     "steps",

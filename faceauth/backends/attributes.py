@@ -14,16 +14,21 @@ from pydantic import ValidationError
 
 from faceauth.backends.time_limit import ATTRIBUTES_TIMEOUT_S, in_time
 from faceauth.errors import BackendBroken
-from faceauth.stages import API_VERSION, CropKind, CropSpec
+from faceauth.stages import API_VERSION, ChallengeState, CropKind, CropSpec
 from faceauth.thresholds import MatchPoints, OperatingPoints
 
-BackendStage = Literal["detection", "liveness", "embedding"]
+BackendStage = Literal["detection", "liveness", "embedding", "challenge"]
 """The stages that an entry point can fill."""
 
 STAGES: tuple[BackendStage, ...] = get_args(BackendStage)
 
-METHOD: Mapping[BackendStage, str] = {"detection": "detect", "liveness": "score", "embedding": "embed"}
-"""The one method of each stage."""
+METHODS: Mapping[BackendStage, tuple[str, ...]] = {
+    "detection": ("detect",),
+    "liveness": ("score",),
+    "embedding": ("embed",),
+    "challenge": ("prompt", "feed"),
+}
+"""The methods of each stage."""
 
 LARGEST_CROP_PX = 4096
 """Longest side of a crop that a backend may ask for: chosen, not measured; it bounds what a plugin can allocate."""
@@ -95,8 +100,8 @@ def _read(backend: object) -> Facts:
 
 def _violations(stage: BackendStage, backend: object, facts: Facts) -> list[str]:
     found = api_version_violations(backend)
-    if not callable(getattr(backend, METHOD[stage], None)):
-        found.append(f"it has no method {METHOD[stage]}()")
+    missing = [name for name in METHODS[stage] if not callable(getattr(backend, name, None))]
+    found += [f"it has no method {name}()" for name in missing]
     found += _weights_violations(facts.weights_sha256)
     if stage == "liveness":
         found += _crops_violations(facts.crops)
@@ -106,6 +111,8 @@ def _violations(stage: BackendStage, backend: object, facts: Facts) -> list[str]
         found += _points_violations("match_points", facts.match_points, MatchPoints)
         if not isinstance(facts.model_id, str) or not facts.model_id:
             found.append(f"model_id is {facts.model_id!r}, not a text that identifies the embedding space")
+    if stage == "challenge" and not isinstance(state := getattr(backend, "state", None), ChallengeState):
+        found.append(f"state is {state!r}, not a faceauth.stages.ChallengeState")
     return found
 
 

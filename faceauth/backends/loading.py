@@ -21,11 +21,11 @@ from faceauth.calibration.camera_profile import LoadedProfile, read_profile
 from faceauth.calibration.points_file import LoadedPoints, find_points
 from faceauth.config import PipelineConfig
 from faceauth.results import Provenance
-from faceauth.stages import Detector, Embedder, LivenessBackend
+from faceauth.stages import Challenge, Detector, Embedder, LivenessBackend
 
 HAVE_WEIGHTS = frozenset({"yunet", "spoofnet", "sface"})
 
-BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder)
+BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder, Challenge)
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Backends:
 
     def _load(self, stage: BackendStage, name: str, given: Mapping[str, BackendT]) -> Stage[BackendT]:
         if name in given:
-            loaded = _instance(stage, name, given[name])
+            loaded = injected(stage, name, given[name])
         else:
             options = options_of(self._config, name)
             loaded = load_backend(  # type: ignore[assignment]  # the stage ties to its protocol
@@ -125,7 +125,12 @@ def options_of(config: PipelineConfig, name: str) -> dict[str, Any]:
     return {**folder, **config.options.get(name, {})}
 
 
-def _instance(stage: BackendStage, name: str, backend: BackendT) -> LoadedBackend[BackendT]:
+def injected(stage: BackendStage, name: str, backend: BackendT) -> LoadedBackend[BackendT]:
+    """An instance of the caller's own, checked like any other.
+
+    Raises:
+        BackendBroken: it breaks the contract of its stage.
+    """
     facts = checked_facts(stage, backend, called=f"The {stage} backend {name}", name=name)
     weights = dict(facts.weights_sha256)
     provenance = Provenance(stage=stage, name=name, distribution="injected", version="injected", weights_sha256=weights)

@@ -33,7 +33,7 @@ from faceauth.errors import (
     UsageError,
 )
 from faceauth.results import Provenance
-from faceauth.stages import Detector, Embedder, LivenessBackend
+from faceauth.stages import Challenge, Detector, Embedder, LivenessBackend
 from faceauth.version import __version__
 
 AUTOLOAD_SWITCH = "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD"
@@ -46,6 +46,12 @@ BUILT_IN: Mapping[BackendStage, Mapping[str, str]] = MappingProxyType(
         "detection": {"yunet": "faceauth.detection.yunet:YuNet", "scrfd": "faceauth.detection.scrfd:Scrfd"},
         "liveness": {"spoofnet": "faceauth.liveness.spoofnet:SpoofNet"},
         "embedding": {"sface": "faceauth.embedding.sface:SFace", "arcface": "faceauth.embedding.arcface:ArcFace"},
+        "challenge": {
+            "turn": "faceauth.challenge.turn:Turn",
+            "closer": "faceauth.challenge.closer:Closer",
+            "sequence": "faceauth.challenge.sequence:Sequence",
+            "light": "faceauth.challenge.light:Light",
+        },
     }
 )
 """faceauth's own backends, ``module:class``. In the code, since anybody's metadata can call itself faceauth."""
@@ -118,17 +124,25 @@ def load_backend(
     allowed: Collection[str] | None = None,
     options: Mapping[str, object] = NO_OPTIONS,
 ) -> LoadedBackend[Embedder]: ...
+@overload
+def load_backend(
+    stage: Literal["challenge"],
+    name: str,
+    *,
+    allowed: Collection[str] | None = None,
+    options: Mapping[str, object] = NO_OPTIONS,
+) -> LoadedBackend[Challenge]: ...
 def load_backend(
     stage: BackendStage,
     name: str,
     *,
     allowed: Collection[str] | None = None,
     options: Mapping[str, object] = NO_OPTIONS,
-) -> LoadedBackend[Detector] | LoadedBackend[LivenessBackend] | LoadedBackend[Embedder]:
+) -> LoadedBackend[Detector] | LoadedBackend[LivenessBackend] | LoadedBackend[Embedder] | LoadedBackend[Challenge]:
     """Import, construct and check the backend that is registered as ``name``.
 
     Args:
-        stage: ``"detection"``, ``"liveness"`` or ``"embedding"``.
+        stage: ``"detection"``, ``"liveness"``, ``"embedding"`` or ``"challenge"``.
         name: the name in the entry point.
         allowed: distributions that may provide it, beside faceauth itself; None allows every installed one.
         options: keyword arguments of the backend's constructor.

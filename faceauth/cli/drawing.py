@@ -3,10 +3,11 @@
 import cv2
 import numpy as np
 
+from faceauth.challenge.challenge_session import ChallengeStatus
 from faceauth.errors import UsageError
 from faceauth.metrics.formatting import score
 from faceauth.results import Face, Verdict, Verification
-from faceauth.stages import Image
+from faceauth.stages import Image, Screen
 from faceauth.video.session import State
 
 Color = tuple[int, int, int]
@@ -19,6 +20,9 @@ COLORS_BGR: dict[Verdict, Color] = {
 OTHER_FACE: Color = (160, 160, 160)
 LARGEST_SIDE_PX = {".webp": 16_383, ".jpg": 65_500, ".jpeg": 65_500}
 """What libwebp and libjpeg write; the other formats hold more than is ever decoded."""
+
+LIT_PX = 640
+"""Width and height of each half of a lit screen, which the window stretches."""
 
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 WHITE: Color = (255, 255, 255)
@@ -46,7 +50,7 @@ def draw(image: Image, result: Verification) -> Image:
     return np.vstack([drawn, _strip(image.shape[1], caption(result), color)])
 
 
-def mirror(image: Image, state: State) -> Image:
+def mirror(image: Image, state: State | ChallengeStatus) -> Image:
     """The image as in a mirror, with the face found last, above what to do next and how far it got.
 
     Args:
@@ -64,6 +68,17 @@ def mirror(image: Image, state: State) -> Image:
     drawn = np.ascontiguousarray(drawn[:, ::-1])
     cv2.rectangle(drawn, (0, 0), (round(state.progress * image.shape[1]), 4 * line_px), color, -1)
     return np.vstack([drawn, _strip(image.shape[1], state.message, color)])
+
+
+def lit(screen: Screen, message: str) -> Image:
+    """A whole screen whose halves have the colours that a challenge asks for, above what to do.
+
+    Returns:
+        uint8, H x W x 3, BGR.
+    """
+    halves = np.empty((LIT_PX, 2 * LIT_PX, 3), np.uint8)
+    halves[:, :LIT_PX], halves[:, LIT_PX:] = screen.left[::-1], screen.right[::-1]
+    return np.vstack([halves, _strip(2 * LIT_PX, message, OTHER_FACE)])
 
 
 def encoded(drawn: Image, suffix: str) -> bytes:

@@ -17,6 +17,7 @@ from faceauth.metrics.formatting import readable
 
 if TYPE_CHECKING:
     from faceauth.backends.conformance import Finding
+    from faceauth.stages import Challenge
 
 
 @click.group("plugins", short_help="List the installed backends, try one out.")
@@ -88,6 +89,15 @@ def _check(stage: BackendStage, name: str, options: dict[str, Any]) -> "tuple[Lo
     if stage == "liveness":
         liveness = load_backend("liveness", name, allowed=allowed, options=options)
         return liveness, conformance.check_liveness_backend(liveness.backend)
+    if stage == "challenge":
+        from faceauth.challenge.challenge_testing import check_challenge
+
+        challenge = load_backend("challenge", name, allowed=allowed, options=options)
+
+        def make() -> Challenge:
+            return load_backend("challenge", name, allowed=allowed, options=options).backend
+
+        return challenge, check_challenge(make)
     embedder = load_backend("embedding", name, allowed=allowed, options=options)
     return embedder, conformance.check_embedder(embedder.backend)
 

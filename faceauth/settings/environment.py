@@ -28,6 +28,7 @@ READ_ELSEWHERE = frozenset(
         "FACEAUTH_GALLERY",
         "FACEAUTH_MASTER_KEY",
         "FACEAUTH_MASTER_KEY_FILE",
+        "FACEAUTH_MESH_WHEEL",
         "FACEAUTH_MODEL_WHEEL",
     }
 )

@@ -133,6 +133,11 @@ class PresentationSession:
         """The frame fed last, upright and read-only; None before the first."""
         return self._image
 
+    @property
+    def enough(self) -> bool:
+        """Whether the frames kept so far are enough for a decision."""
+        return enough(self._frames())
+
     def feed(self, image: ImageSource, time_s: float, *, color: Color = "bgr", dropped: int = 0) -> State:
         """Take the next frame; after the end it is ignored, and the last state comes again.
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from faceauth.cli.drawing import COLORS_BGR, OTHER_FACE, caption, draw, encoded
+from faceauth.cli.drawing import COLORS_BGR, OTHER_FACE, caption, draw, encoded, lit
 from faceauth.errors import UsageError
 from faceauth.results import (
     Box,
@@ -15,6 +15,7 @@ from faceauth.results import (
     Verdict,
     Verification,
 )
+from faceauth.stages import Screen
 from faceauth.testing import face_in
 from faceauth.thresholds import LivenessThreshold, Thresholds
 
@@ -95,3 +96,8 @@ def test_caption_says_the_similarity_of_a_match() -> None:
 def test_caption_says_verdict_reason_and_score() -> None:
     assert caption(rejected()) == "REJECT attack suspected, P(live) 0.0310"
     assert caption(unseen()) == "UNCERTAIN no face"
+
+
+def test_a_lit_screen_has_the_colors_of_its_halves_where_the_person_sees_them() -> None:
+    drawn = lit(Screen(left=(255, 200, 100), right=(10, 20, 30)), "Look at the screen.")
+    assert drawn[100, 100].tolist() == [100, 200, 255] and drawn[100, -100].tolist() == [30, 20, 10]

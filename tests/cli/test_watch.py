@@ -1,6 +1,7 @@
 """``faceauth watch``, ``faceauth cameras`` and ``faceauth doctor --camera``."""
 
 import json
+import sys
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pytest
 from faceauth.cli import watch
 from faceauth.video import camera
 from faceauth.video.camera import CameraFacts, Delivery
+from faceauth.video.streams import own_frames
 
 from .conftest import LIVE, Photo, Run
 
@@ -175,3 +177,36 @@ def test_doctor_says_which_camera_does_not_open(run: Run, monkeypatch: pytest.Mo
     monkeypatch.setattr(camera, "LISTED", tmp_path / "none")
     ran = run("doctor", "--camera", "77")
     assert ran.exit_code == 4 and "Camera 77 cannot be opened" in " ".join(ran.stdout.split())
+
+
+# Challenges.
+
+
+def test_a_recording_cannot_be_watched_under_a_challenge(run: Run, folder: Path) -> None:
+    pytest.importorskip("ai_edge_litert")
+    ran = run("watch", folder, "--challenge", "turn")
+    assert ran.exit_code == 2 and "needs a camera" in ran.stderr
+
+
+def test_a_challenge_that_is_not_installed_is_refused_by_name(run: Run, folder: Path) -> None:
+    ran = run("watch", folder, "--challenge", "wink")
+    assert ran.exit_code == 2 and "No challenge backend 'wink'" in ran.stderr
+
+
+def test_without_litert_a_challenge_says_what_to_install_and_watch_works(
+    run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    ran = run("watch", folder, "--challenge", "turn")
+    assert ran.exit_code == 4 and "pip install 'faceauth[challenge]'" in ran.stderr
+    assert run("watch", folder, "--threshold", "0.3").exit_code == 0
+
+
+def test_light_needs_a_display(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ai_edge_litert")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    if not sys.platform.startswith("linux"):
+        pytest.skip("asked for on Linux only")
+    monkeypatch.setattr(watch, "open_stream", lambda source: own_frames([]))
+    ran = run("watch", "0", "--challenge", "light")
+    assert ran.exit_code == 2 and "no display" in ran.stderr

@@ -105,6 +105,7 @@ def test_variables_of_others_are_left_alone() -> None:
     environ = {
         "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD": "1",
         "FACEAUTH_MODEL_WHEEL": "a.whl",
+        "FACEAUTH_MESH_WHEEL": "a.whl",
         "FACEAUTH_SHARED": "/shared",
         "FACEAUTH_MINIFASNET_WEIGHTS": "/models",
         "FACEAUTH_MY_PLUGIN_FOLDER": "/models",

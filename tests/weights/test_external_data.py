@@ -76,7 +76,9 @@ def test_where_the_other_file_is_counts_without_the_mark_that_there_is_one() -> 
 
 
 def test_the_files_of_the_package_keep_everything_inside() -> None:
-    assert not any(refers_to_other_files(weights.read()) for weights in pinned_weights())
+    assert not any(
+        refers_to_other_files(weights.read()) for weights in pinned_weights() if weights.name.endswith(".onnx")
+    )
 
 
 @pytest.mark.parametrize("content", [b"no network at all", b"\xff" * 20, b"\x3a\x7f", b"\x0b", b"\x08"])

@@ -44,7 +44,7 @@ def mine(folder: Path) -> PinnedModel[ModelCard]:
     return PinnedModel("mine", ModelCard, folder)
 
 
-@pytest.mark.parametrize("name", ["yunet", "sface", "spoofnet"])
+@pytest.mark.parametrize("name", ["yunet", "sface", "spoofnet", "mesh"])
 def test_every_built_in_model_has_a_card_that_pins_its_files(name: str) -> None:
     model = PinnedModel(name, ModelCard)
     for variant in model.card.files:
@@ -60,18 +60,19 @@ def test_every_file_of_the_package_is_listed_and_the_pinned_one() -> None:
         "sface/sface_2021dec.onnx",
         "spoofnet/spoofnet.onnx",
         "spoofnet/spoofnet.int8.onnx",
+        "mesh/face_landmark.tflite",
     }
     assert {file.name for file in listed} == names
     assert all(len(file.read()) == file.size for file in listed)
 
 
-def test_no_onnx_file_of_the_package_is_without_a_pin() -> None:
-    assert {path for path in BUILT_IN.rglob("*.onnx")} == {file.path for file in pinned_weights()}
+def test_no_network_of_the_package_is_without_a_pin() -> None:
+    assert {*BUILT_IN.rglob("*.onnx"), *BUILT_IN.rglob("*.tflite")} == {file.path for file in pinned_weights()}
 
 
 def test_the_environment_has_no_say(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEAUTH_WEIGHTS", str(folder))
-    with pytest.raises(WeightsMissing, match="No model 'mine' is pinned; there are: yunet, sface, spoofnet"):
+    with pytest.raises(WeightsMissing, match="No model 'mine' is pinned; there are: yunet, sface, spoofnet, mesh"):
         PinnedModel("mine", ModelCard)
 
 
@@ -191,6 +192,7 @@ def test_a_model_of_ones_own_takes_the_place_of_the_built_in_one_with_all_its_fi
         "spoofnet/own.onnx",
         "yunet/yunet_2023mar.onnx",
         "sface/sface_2021dec.onnx",
+        "mesh/face_landmark.tflite",
     ]
 
 

@@ -1,0 +1,29 @@
+"""A challenge session before a camera, from its opening to its one result."""
+
+from collections.abc import Iterator
+
+from faceauth.challenge.challenge_session import ChallengeSession, ChallengeStatus
+from faceauth.errors import CameraLost, UsageError
+from faceauth.results import Reason
+from faceauth.video.camera import Camera
+from faceauth.video.streams import Stream
+
+
+def follow_challenge(session: ChallengeSession, stream: Stream) -> Iterator[ChallengeStatus]:
+    """Open a session and feed it until it ends; the last status holds the one result.
+
+    Raises:
+        UsageError: the stream is no camera: what was recorded cannot answer, and comes at another speed than it shows.
+    """
+    if not isinstance(stream, Camera):
+        raise UsageError("A challenge needs a camera: a file, a folder or frames of one's own cannot answer it.")
+    session.open(session.nonce)
+    try:
+        for time_s, image in stream:
+            status = session.feed(image, time_s, dropped=stream.dropped)
+            yield status
+            if status.result is not None:
+                return
+        yield session.finish()
+    except CameraLost as lost:
+        yield session.close(Reason.CAMERA_LOST, str(lost))
