@@ -21,10 +21,10 @@ from faceauth.policy import (
 )
 from faceauth.results import Box, Face, LivenessResult, LivenessScore, Reason
 from faceauth.stages import Image
-from faceauth.thresholds import LivenessThreshold, MatchPoints, OperatingPoints
+from faceauth.thresholds import LivenessThreshold, MatchPoint, MatchPoints, OperatingPoints
 from faceauth.weights.cards import SFaceCard
 from faceauth.weights.store import PinnedModel
-from tests.pipelines import match_points, operating_points
+from tests.pipelines import RATE, match_points, operating_points
 
 WEIGHTS = {"a": {"a.onnx": "a" * 64}, "b": {"b.onnx": "b" * 64}}
 OWN = {"a": operating_points(0.3, 0.5, 0.8), "b": operating_points(0.2, 0.4, 0.6)}
@@ -266,10 +266,33 @@ class TestIdentification:
         with pytest.raises(UsageError, match=f"enough for {most:,}"):
             identification_threshold(most + 1, sface)
 
+    def test_the_end_of_the_curve_says_how_many_templates_it_supports(self) -> None:
+        def at(threshold: float, high: float, where: str) -> MatchPoint:
+            fmr = RATE.model_copy(update={"high": high})
+            return MatchPoint(threshold=threshold, fmr=fmr, fnmr=RATE, measured_on=where)
+
+        curve = (at(0.3, FALSE_IDENTIFICATIONS, "first"), at(0.4, 0.6e-4, "second"), at(0.5, 0.5e-4, "third"))
+        offered = match_points(0.3, 0.4, 0.5).model_copy(update={"curve": curve})
+        assert identification_threshold(1, offered).similarity == 0.3  # at the limit, and one template is one
+        assert identification_threshold(0, offered).similarity == 0.3
+        most = int(FALSE_IDENTIFICATIONS / 0.5e-4)
+        assert identification_threshold(most, offered).similarity == 0.5
+        with pytest.raises(UsageError) as refused:
+            identification_threshold(10**6, offered)
+        assert str(refused.value) == (
+            f"A search among 1,000,000 templates needs an FMR of at most {FALSE_IDENTIFICATIONS / 1e6:.1e}, but the "
+            f"measured pairs (third) support 5.0e-05, which is enough for {most:,}. Name the person (1:1), or use an "
+            "embedder that was measured on more pairs."
+        )
+
     def test_an_embedder_without_a_measured_curve_searches_nobody(self) -> None:
         for offered in (None, match_points(0.3, 0.4, 0.5)):
-            with pytest.raises(UsageError, match="Name the person"):
+            with pytest.raises(UsageError) as refused:
                 identification_threshold(2, offered)
+            assert str(refused.value) == (
+                "No false match rate by threshold was measured for this embedder, so nobody can be searched for with "
+                "it. Name the person (1:1)."
+            )
 
 
 def judged(**p_live: float) -> LivenessResult:

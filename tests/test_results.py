@@ -191,6 +191,14 @@ def test_an_acceptance_against_its_own_evidence_cannot_be_built(changes: dict[st
         accepted(**changes)
 
 
+def test_a_score_without_a_threshold_is_called_by_its_name() -> None:
+    with pytest.raises(ValidationError) as refused:
+        accepted(match=match(0.9))
+    assert refused.value.errors()[0]["msg"] == (
+        "Value error, a score without a threshold decided nothing: leave it out"
+    )
+
+
 @pytest.mark.parametrize("reason", [Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN, Reason.NOT_MATCHED])
 def test_a_refusal_against_its_own_evidence_cannot_be_built(reason: Reason) -> None:
     with pytest.raises(ValidationError, match="scores and thresholds give live"):
