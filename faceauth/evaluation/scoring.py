@@ -220,6 +220,8 @@ def verify_records(
     for record in records:
         answer = _verify(record, templates[record.reference], verifier)
         let_in = None if record.reference is None else answer is not None and answer.accepted
+        if answer is not None and answer.thresholds is not None and not answer.thresholds.liveness:
+            raise UsageError("The configuration does not judge liveness: nothing can be measured.")
         if answer is None or answer.liveness is None:
             reason = Reason.IMAGE_UNUSABLE if answer is None else answer.reason
             scored.append(Scored(record, None, str(reason), _context(record), let_in))
@@ -262,8 +264,7 @@ def _verify(record: Record, reference: Template | None, verifier: Verifier) -> V
 def _in_force(answer: Verification, record: Record) -> Threshold:
     """The thresholds that decided."""
     limits = answer.thresholds
-    if limits is None or not limits.liveness:
-        raise UsageError("The configuration does not judge liveness: nothing can be measured.")
+    assert limits is not None  # a score was compared with one
     if len(limits.liveness) > 1:
         raise UsageError(f"{record.path} was judged by several thresholds: evaluate a single backend or a mean.")
     return _threshold(limits.liveness[0], None if limits.match is None else limits.match.similarity)

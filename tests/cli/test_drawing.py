@@ -17,7 +17,7 @@ from faceauth.results import (
 )
 from faceauth.stages import Screen
 from faceauth.testing import face_in
-from faceauth.thresholds import LivenessThreshold, Thresholds
+from faceauth.thresholds import LivenessThreshold, MatchThreshold, Thresholds
 
 GREY = np.full((120, 160, 3), 128, np.uint8)
 OTHER = Face(box_xyxy=Box(2.0, 2.0, 22.0, 27.0), score=0.6, landmarks_px=face_in(GREY).landmarks_px)
@@ -34,7 +34,10 @@ def rejected(match: MatchResult | None = None) -> Verification:
         faces=(face_in(GREY), OTHER),
         liveness=LivenessResult(backend="fake", p_live=0.031, members=(score,), crop_outside=0.0, crop_scale=2.0),
         match=match,
-        thresholds=Thresholds(liveness=(LivenessThreshold(backend="fake", live=0.5, attack=0.5),)),
+        thresholds=Thresholds(
+            liveness=(LivenessThreshold(backend="fake", live=0.5, attack=0.5),),
+            match=None if match is None else MatchThreshold(similarity=0.5),
+        ),
     )
 
 

@@ -76,7 +76,7 @@ def test_opencv_computes_the_same_embedding(sface: SFace, astronaut: Image) -> N
 def test_match_points_are_the_ones_that_were_measured_with_these_weights(sface: SFace) -> None:
     measured = json.loads(RESULTS.read_text())
     assert sface.match_points is not None
-    assert sface.match_points.model_dump() == measured["named"]
+    assert sface.match_points.model_dump(exclude={"curve"}) == measured["named"]
     assert measured["weights_sha256"].items() >= {(network().name, network().sha256)}
 
 

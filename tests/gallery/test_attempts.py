@@ -109,7 +109,8 @@ def test_every_reason_is_either_charged_or_says_that_there_was_no_face_to_judge(
     charged = {
         Reason.ATTACK_SUSPECTED, Reason.LIVENESS_UNCERTAIN, Reason.NOT_MATCHED, Reason.REFERENCE_UNUSABLE,
         Reason.STAGE_FAILED, Reason.LIVE, Reason.MATCHED, Reason.TRACK_BROKEN, Reason.FROZEN_STREAM,
-        Reason.LOOPED_STREAM, Reason.FRAMES_OUT_OF_ORDER,
+        Reason.LOOPED_STREAM, Reason.FRAMES_OUT_OF_ORDER, Reason.CHALLENGE_FAILED, Reason.CHALLENGE_UNCLEAR,
+        Reason.CHALLENGE_EXPIRED,
     }  # fmt: skip
     assert charged | NOT_CHARGED | {Reason.LIVE_AND_MATCHED} == set(Reason) and not charged & NOT_CHARGED
 

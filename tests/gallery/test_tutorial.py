@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LOGIN = '"ada", "examples/collins.jpg"'
+LOGIN = '"eileen", "examples/collins.jpg"'
 
 
 @pytest.mark.parametrize(
@@ -20,5 +20,5 @@ def test_the_program_lets_the_person_in_and_keeps_a_photo_out(
     assert found is not None and LOGIN in found.group(1)
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.chdir(tmp_path)
-    exec(compile(found.group(1).replace(LOGIN, f'"ada", "examples/{photo}"'), "login.md", "exec"), {})
+    exec(compile(found.group(1).replace(LOGIN, f'"eileen", "examples/{photo}"'), "login.md", "exec"), {})
     assert capsys.readouterr().out.startswith(said)
