@@ -227,6 +227,8 @@ class TestChooseFace:
         largest, below = face(0, 160, top=0), face(200, 140, top=150)
         assert choose_face(wide, [largest, face(200, 140, top=0)], "exactly_one") is Reason.SEVERAL_FACES
         assert choose_face(wide, [largest, below], "exactly_one") == largest
+        cut = face(400 - 0.7 * 159, 159)  # 69 % of the largest face's area is inside
+        assert beside(face(0, 160), cut, blurred=[cut]) == face(0, 160)
         for outside in (face(-139, 140), face(399, 140), face(200, 140, top=-139), face(200, 140, top=399)):
             assert beside(face(200, 160), outside) == face(200, 160)
 

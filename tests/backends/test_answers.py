@@ -112,6 +112,7 @@ OUTSIDE = FACE.model_copy(update={"box_xyxy": Box(400.0, 0.0, 500.0, 100.0)})
             f"returned landmarks around (1150, 110) for the box {FACE.box_xyxy}",
         ),
         (lambda: check_p_live([0.5], 1), "returned builtins.list, expected a numpy array"),
+        (lambda: check_p_live(np.float32(0.5), 1), "returned numpy.float32, expected a numpy array"),
         (
             lambda: check_p_live(np.zeros((1, 2), np.float64), 1),
             "returned float64 of shape (1, 2), expected float32 of shape 1",

@@ -69,14 +69,16 @@ def test_no_more_calls_hang_than_have_a_place_however_many_come_at_once() -> Non
     while time.monotonic() < deadline:
         try:
             assert guard.call(lambda: "runs again") == "runs again"
+            assert_a_further_caller_waits(guard)
             return
         except StageTimeout:
             time.sleep(0.01)
     pytest.fail("the guard did not recover")
 
 
-def test_one_caller_more_than_there_are_places_waits_for_one() -> None:
-    guard, busy, done = Guard("liveness", "fake", timeout_s=30), threading.Semaphore(0), threading.Event()
+def assert_a_further_caller_waits(guard: Guard) -> None:
+    """With all places taken by calls that end soon."""
+    busy, done = threading.Semaphore(0), threading.Event()
 
     def work() -> None:
         busy.release()
@@ -88,9 +90,17 @@ def test_one_caller_more_than_there_are_places_waits_for_one() -> None:
     for _ in callers:
         assert busy.acquire(timeout=30)
     threading.Timer(0.2, done.set).start()
-    assert guard.call(lambda: "after the others") == "after the others"
-    for caller in callers:
-        caller.join()
+    try:
+        assert guard.call(lambda: "after the others") == "after the others"
+    except StageTimeout:
+        pytest.fail("it did not wait for a place")
+    finally:
+        for caller in callers:
+            caller.join()
+
+
+def test_one_caller_more_than_there_are_places_waits_for_one() -> None:
+    assert_a_further_caller_waits(Guard("liveness", "fake", timeout_s=30))
 
 
 def test_a_system_without_threads_denies(monkeypatch: pytest.MonkeyPatch) -> None:
