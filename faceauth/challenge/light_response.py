@@ -23,10 +23,10 @@ STABLE_LAG_S = 0.12
 """Seconds by which the delays of the two halves of a word may differ: chosen, not measured."""
 
 MIN_CORRELATION = 0.8
-"""Of what was shown and what was answered; ``python -m benchmarks.light_simulation`` chose it."""
+"""Of what was shown and what was answered; set by eye over a dozen runs of ``benchmarks.light_simulation``."""
 
 MIN_LEAD = 0.15
-"""By how much the true word has to correlate better than the best of the decoys; chosen by the same command."""
+"""By how much the true word has to correlate better than the best of the decoys; set in the same way."""
 
 MIN_GAIN = 0.03
 """Share by which white light raises the face over the background, below which it is too bright around: issue 25."""
@@ -36,7 +36,7 @@ SHADING_GAIN = 0.3
 `light` data that the weaker lamp raised so far is, see ``benchmarks/results/light_shading.json``."""
 
 MIN_SIDE = 0.4
-"""Correlation of the lit sides with the left less the right half; chosen by the same command."""
+"""Correlation of the lit sides with the left less the right half; set in the same way."""
 
 SKIN_RED_GREEN = (0.8, 5.0)
 SKIN_BLUE_GREEN = (0.1, 1.5)
