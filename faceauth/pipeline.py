@@ -212,7 +212,7 @@ class Pipeline:
     def embed(self, image: ImageSource, *, color: Color = "bgr") -> Template:
         """The template of the one face in ``image``, to be kept and passed as ``reference`` later.
 
-        Enrol from images that :meth:`verify` accepted: liveness is not checked here.
+        Liveness is not checked here: to enrol from an upload, call :meth:`verify_and_embed`.
 
         Raises:
             ImageError: the image cannot be read, or has no usable face.
