@@ -9,7 +9,7 @@ enough, and the images of all other recordings are judged. Where the manifest na
 import argparse
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -90,9 +90,9 @@ def domains_of(records: list[Record], p_live: Floats) -> dict[str, Domain]:
     }
 
 
-def table(domains: dict[str, Domain], threshold: float, *, may_lower: bool) -> list[dict[str, object]]:
+def table(domains: dict[str, Domain], threshold: float, *, may_lower: bool) -> list[dict[str, Any]]:
     """A row for each number of images and margin: mean HTER over the domains, with an interval of the difference."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for n in IMAGES:
         for margin in MARGINS:
             gains = {
@@ -132,10 +132,10 @@ def main() -> None:
     ]
     print("images  margin  lowers  HTER before  after  difference [95 %]  domains")
     for row in rows:
-        low, high = (f"{100 * end:+.1f}" for end in row["difference"])  # type: ignore[attr-defined]
+        low, high = (f"{100 * end:+.1f}" for end in row["difference"])
         print(
-            f"{row['images']:>6}  {row['margin']:>6}  {row['may_lower']!s:>6}  {100 * row['before']:>10.1f}%"  # type: ignore[operator]
-            f"  {100 * row['after']:>4.1f}%  [{low}, {high}]  {len(row['domains'])}"  # type: ignore[operator,arg-type]
+            f"{row['images']:>6}  {row['margin']:>6}  {row['may_lower']!s:>6}  {100 * row['before']:>10.1f}%"
+            f"  {100 * row['after']:>4.1f}%  [{low}, {high}]  {len(row['domains'])}"
         )
     content = {"weights_sha256": backend.weights_sha256, "threshold": threshold, "draws": DRAWS, "rows": rows}
     (RESULTS / "camera_profile.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

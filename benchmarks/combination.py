@@ -9,6 +9,7 @@ import argparse
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +49,7 @@ def with_interval(values: Floats) -> dict[str, float | str]:
     return {"value": float(values.mean()), "low": interval.low, "high": interval.high, "interval": interval.method}
 
 
-def measured(records: list[Record], p_live: dict[str, Floats], thresholds: dict[str, float]) -> list[dict[str, object]]:
+def measured(records: list[Record], p_live: dict[str, Floats], thresholds: dict[str, float]) -> list[dict[str, Any]]:
     """A row for each backend."""
     labels = np.array([record.label for record in records])
     domains = np.array([record.domain for record in records])
@@ -56,7 +57,7 @@ def measured(records: list[Record], p_live: dict[str, Floats], thresholds: dict[
     auc = {name: auc_by_domain(found, labels, domains) for name, found in p_live.items()}
     hter = {name: hter_by_domain(found, labels, domains, thresholds[name]) for name, found in p_live.items()}
     first = next(iter(p_live))
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     for name, found in p_live.items():
         accepted = found >= thresholds[name]
         own_auc, own_hter = (np.array(list(figure[name].values())) for figure in (auc, hter))
@@ -81,7 +82,7 @@ def measured(records: list[Record], p_live: dict[str, Floats], thresholds: dict[
     return rows
 
 
-def line(row: dict[str, object]) -> str:
+def line(row: dict[str, Any]) -> str:
     """A row of the table."""
 
     def words(figure: dict[str, float], scale: float, digits: int, sign: str = "") -> str:
@@ -89,8 +90,8 @@ def line(row: dict[str, object]) -> str:
         return f"{value} [{low}, {high}]"
 
     return (
-        f"{row['backend']:<28} {words(row['macro_auc'], 1, 3)}  {words(row['macro_hter'], 100, 1)} %  "  # type: ignore[arg-type]
-        f"{words(row['auc_minus_first'], 1, 3, '+')}  {words(row['hter_minus_first'], 100, 1, '+')}"  # type: ignore[arg-type]
+        f"{row['backend']:<28} {words(row['macro_auc'], 1, 3)}  {words(row['macro_hter'], 100, 1)} %  "
+        f"{words(row['auc_minus_first'], 1, 3, '+')}  {words(row['hter_minus_first'], 100, 1, '+')}"
     )
 
 

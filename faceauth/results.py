@@ -233,6 +233,16 @@ class Template(Frozen):
         return self
 
 
+def check_verdict(reason: Reason, verdict: Verdict, *, accepted: bool, failed: StageName | None) -> None:
+    """Raise ValueError where verdict, ``accepted`` or the failed stage contradict the reason."""
+    if verdict is not VERDICT_OF[reason]:
+        raise ValueError(f"reason {reason} means {VERDICT_OF[reason]}, not {verdict}")
+    if accepted != (verdict is Verdict.ACCEPT):
+        raise ValueError(f"accepted is {accepted}, but the verdict is {verdict}")
+    if (failed is not None) != (reason is Reason.STAGE_FAILED):
+        raise ValueError(f"failed is {failed}, but the reason is {reason}")
+
+
 class Verification(Frozen):
     """The answer to one presentation. It cannot be built against its own evidence.
 
@@ -270,12 +280,7 @@ class Verification(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.verdict is not VERDICT_OF[self.reason]:
-            raise ValueError(f"reason {self.reason} means {VERDICT_OF[self.reason]}, not {self.verdict}")
-        if self.accepted != (self.verdict is Verdict.ACCEPT):
-            raise ValueError(f"accepted is {self.accepted}, but the verdict is {self.verdict}")
-        if (self.failed is not None) != (self.reason is Reason.STAGE_FAILED):
-            raise ValueError(f"failed is {self.failed}, but the reason is {self.reason}")
+        check_verdict(self.reason, self.verdict, accepted=self.accepted, failed=self.failed)
         for stage, found in (("liveness", self.liveness), ("match", self.match)):
             if found is not None and stage in self.skipped:
                 raise ValueError(f"{stage} is said to be skipped, but has a result")

@@ -12,6 +12,7 @@ one and supplies a fixture named ``backend``::
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import cast
@@ -196,12 +197,13 @@ def brightness_pattern(crops: Crops) -> Scores:
     return embeddings
 
 
-class _CropConformance:
+class _CropConformance(ABC):
     """The rules that liveness backends and embedders share."""
 
     @staticmethod
+    @abstractmethod
     def stage(backend: LivenessBackend | Embedder) -> rules.CropStage:
-        raise NotImplementedError
+        """``backend`` as the rules see it."""
 
     def test_answers_an_empty_batch(self, backend: LivenessBackend | Embedder) -> None:
         rules.answers_an_empty_batch(self.stage(backend))

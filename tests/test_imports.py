@@ -42,7 +42,6 @@ OUTER_TO_INNER = (
     "thresholds",
     "trusted_files",
     "errors",
-    "daemons",
     "version",
 )
 """The rooms and root modules of the library. Each imports only what stands after it."""

@@ -19,7 +19,7 @@ from textwrap import shorten
 from typing import Any, TypeVar
 
 from faceauth.backends.answers import ContractBroken
-from faceauth.daemons import waited_for_at_exit
+from faceauth.backends.daemons import waited_for_at_exit
 from faceauth.errors import ScoreError, StageTimeout
 from faceauth.results import StageName
 

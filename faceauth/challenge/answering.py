@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from faceauth.challenge.challenge_session import ChallengeSession, ChallengeStatus
-from faceauth.errors import CameraLost, UsageError
-from faceauth.results import Reason
+from faceauth.errors import UsageError
 from faceauth.video.camera import Camera
 from faceauth.video.streams import Stream
+from faceauth.video.watching import follow
 
 
 def follow_challenge(session: ChallengeSession, stream: Stream) -> Iterator[ChallengeStatus]:
@@ -18,12 +18,4 @@ def follow_challenge(session: ChallengeSession, stream: Stream) -> Iterator[Chal
     if not isinstance(stream, Camera):
         raise UsageError("A challenge needs a camera: a file, a folder or frames of one's own cannot answer it.")
     session.open(session.nonce)
-    try:
-        for time_s, image in stream:
-            status = session.feed(image, time_s, dropped=stream.dropped)
-            yield status
-            if status.result is not None:
-                return
-        yield session.finish()
-    except CameraLost as lost:
-        yield session.close(Reason.CAMERA_LOST, str(lost))
+    yield from follow(session, stream)

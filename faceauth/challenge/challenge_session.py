@@ -28,7 +28,7 @@ from faceauth.video.decision import PresentationResult
 from faceauth.video.session import PresentationSession, State
 
 LIFETIME_S = 120.0
-"""Seconds from the making of a session to its end: issue 25; chosen, not measured."""
+"""Seconds from the making of a session to its end: chosen, not measured."""
 
 MAX_DRIFT_S = 1.0
 """Seconds by which the clock of the frames may run ahead of, or behind, the one here: it bounds how long a frame may
@@ -148,8 +148,10 @@ class ChallengeSession:
         nonce: names this session, and no other.
 
     Raises:
-        BackendNotFound, BackendNotAllowed, BackendConflict: there is no such challenge that may be used.
-        BackendBroken: it cannot be used, or the extra ``challenge`` is not installed.
+        BackendNotFound: no installed challenge has this name.
+        BackendNotAllowed: the configuration does not allow the distribution that provides the challenge.
+        BackendConflict: two distributions provide a challenge of this name.
+        BackendBroken: the challenge does not keep its contract, or the extra ``challenge`` is not installed.
         FaceAuthError: as for :class:`~faceauth.video.PresentationSession`.
     """
 

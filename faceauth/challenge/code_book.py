@@ -16,14 +16,14 @@ import numpy.typing as npt
 from faceauth.stages import Rgb, Screen
 
 SYMBOLS = 9
-"""Of a word: issue 25 found that six are too few and eight enough; the ninth pays for the distance."""
+"""Of a word. In simulated light six are too few and eight are enough; the ninth pays for ``DISTANCE``."""
 
 SYMBOL_S = 0.45
-"""Seconds that a symbol is shown: issue 25. Any two in a row are 0.9 s, so there are at most 1.2 flashes a second, of
-the three that WCAG 2.3.1 allows."""
+"""Seconds that a symbol is shown: chosen, not measured. Any two in a row are 0.9 s, so there are at most 1.2 flashes a
+second, of the three that WCAG 2.3.1 allows."""
 
 DISTANCE = 5
-"""Symbols in which two words differ at least: issue 25."""
+"""Symbols in which two words differ at least: chosen, not measured."""
 
 COLORS: tuple[Rgb, ...] = ((255, 250, 245), (70, 70, 75), (255, 205, 140), (140, 190, 255))
 """White, dark, amber, blue. None has more than four fifths of its light in red, which WCAG 2.3.1 calls saturated."""
@@ -38,7 +38,7 @@ SIDES = 5
 """Symbols of a word of which one side alone is lit: about half."""
 
 DECOYS = 32
-"""Other words that the answer is compared with: issue 25."""
+"""Other words that the answer is compared with: chosen, not measured."""
 
 Word = tuple[int, ...]
 Floats = npt.NDArray[np.float64]

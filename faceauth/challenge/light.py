@@ -40,7 +40,7 @@ LIMIT_S = 10.0
 """Seconds for the baseline, after which it is unclear: chosen, not measured."""
 
 AHEAD_S = 0.5
-"""Seconds before a colour is due from which on it is told: issue 25."""
+"""Seconds before a colour is due from which on it is told: chosen, not measured."""
 
 STILL_DEG = 12.0
 STILL_SIZE = 1.15

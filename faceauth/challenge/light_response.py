@@ -29,7 +29,7 @@ MIN_LEAD = 0.15
 """By how much the true word has to correlate better than the best of the decoys; set in the same way."""
 
 MIN_GAIN = 0.03
-"""Share by which white light raises the face over the background, below which it is too bright around: issue 25."""
+"""Share by which white light raises the face over the background; below, it is too bright. Chosen, not measured."""
 
 SHADING_GAIN = 0.3
 """Share by which one side has to raise the face, from which on a head has to be shaded like a solid: every head of the

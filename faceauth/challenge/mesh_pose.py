@@ -39,7 +39,7 @@ SMOOTHED_FRAMES = 3
 """Of which the median counts: one frame that jumps moves nothing. Chosen, not measured."""
 
 BASELINE_FRAMES = 8
-"""Frames that a baseline needs: issue 25."""
+"""Frames that a baseline needs: chosen, not measured."""
 
 BASELINE_S = 0.25
 """Seconds that these frames span at least: at 60 frames a second eight are too short to tell rest from motion. Chosen,

@@ -14,7 +14,7 @@ from faceauth.challenge.turn import Turn
 from faceauth.stages import API_VERSION, ChallengeFrame, ChallengeState, Prompt
 
 STEPS = 3
-"""Issue 25."""
+"""Chosen, not measured."""
 
 CLOSER_AT_MOST = 1
 """Steps that a photo moved by hand could answer."""

@@ -25,8 +25,8 @@ DARKEST, BRIGHTEST = 0.003, 0.95
 """Light outside of which a point tells nothing: a camera's black, and what it clips. Chosen, not measured."""
 
 MIN_SHADING = 0.13
-"""The middle between prints and heads is 0.11 on half of the presentations of the `light` data; 0.13, of issue 25, asks
-a little more, and was measured on the other half: ``benchmarks/results/light_shading.json``."""
+"""The middle between prints and heads is 0.11 on half of the presentations of the `light` data; 0.13 asks for a
+little more, and was measured on the other half: ``benchmarks/results/light_shading.json``."""
 
 MIN_POINTS = 200
 

@@ -6,25 +6,25 @@ in as many as there are ways.
 """
 
 import random
-import secrets
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from faceauth.challenge.mesh_pose import MAX_GAP_S, MeshPose, PoseTrack
+from faceauth.challenge.mesh_pose import MAX_GAP_S, MeshPose
+from faceauth.challenge.pose_challenge import PoseChallenge
 from faceauth.errors import UsageError
 from faceauth.results import Reason
-from faceauth.stages import API_VERSION, ChallengeFrame, ChallengeState, Prompt
+from faceauth.stages import Prompt
 
 Way = Literal["left", "right", "up"]
 """The person's own left and right."""
 
 TURN_DEG = 20.0
-"""Degrees from the baseline that count as turned. Issue 25: no flat photo that was tilted by up to 40 degrees reached
-them; ``python -m benchmarks.challenge_attacks`` repeats it."""
+"""Degrees from the baseline that count as turned: no flat photo that was tilted by up to 40 degrees reached them, see
+``python -m benchmarks.challenge_attacks``."""
 
 HOLD_S = 0.2
-"""Seconds for which the head stays turned: issue 25; chosen, not measured."""
+"""Seconds for which the head stays turned: chosen, not measured."""
 
 HOLD_FRAMES = 2
 """Frames in which it is seen turned, at least: what six frames a second give in ``HOLD_S``."""
@@ -49,15 +49,12 @@ JUMP_DEG, JUMP_DEG_S = 10.0, 250.0
 """Degrees from one frame to the next, and degrees a second, beyond both of which no head was turned but frames were put
 together. Chosen, not measured; a head that is turned by 20 degrees in a fifth of a second reaches 100 a second."""
 
-PAUSE_S = (0.5, 1.5)
-"""Shortest and longest pause between the baseline and the question, drawn by lot: chosen, not measured."""
-
 LIMIT_S = 10.0
 """Seconds for each part, after which it is unclear: chosen, not measured."""
 
+MOVED_EARLY = "The head moved before anything was asked. Start again, and wait."
 TOO_FAST = "The head turned from one frame to the next. Start again, more slowly."
 
-STRAIGHT = Prompt("look_straight", "Look straight into the camera and hold still.")
 BACK = Prompt("look_straight", "Now look straight into the camera again.")
 ASKED: Mapping[Way, Prompt] = MappingProxyType(
     {
@@ -68,7 +65,7 @@ ASKED: Mapping[Way, Prompt] = MappingProxyType(
 )
 
 
-class Turn:
+class Turn(PoseChallenge):
     """One turn of the head.
 
     Args:
@@ -79,78 +76,44 @@ class Turn:
         UsageError: no way, or one that does not exist.
     """
 
-    api_version = API_VERSION
-    weights_sha256: Mapping[str, str] = MappingProxyType({})
+    limit_s = LIMIT_S
 
     def __init__(self, *, ways: Sequence[Way] = ("left", "right"), lot: random.Random | None = None) -> None:
         if not ways or not set(ways) <= set(get_args(Way)):
             raise UsageError(f"ways is {ways!r}: expected at least one of {', '.join(get_args(Way))}.")
-        self._ways, self._lot = tuple(ways), lot or secrets.SystemRandom()
-        self._track = PoseTrack()
-        self._prompt, self._state = STRAIGHT, ChallengeState()
-        self._since_s: float | None = None
-        self._baseline: MeshPose | None = None
-        self._due_s: float | None = None
+        super().__init__(lot=lot)
+        self._ways = tuple(ways)
         self._way: Way | None = None
         self._on_the_way = 0
         self._held: list[float] = []
         self._turned = False
 
-    @property
-    def state(self) -> ChallengeState:
-        """Where it stands."""
-        return self._state
+    def _early(self, pose: MeshPose, baseline: MeshPose) -> str | None:
+        strayed = max(abs(pose.yaw_deg - baseline.yaw_deg), abs(pose.pitch_deg - baseline.pitch_deg))
+        return MOVED_EARLY if strayed > EARLY_DEG else None
 
-    def prompt(self) -> Prompt:
-        """What to do now; the way is not drawn before it is asked."""
-        return self._prompt
+    def _draw(self) -> Prompt:
+        self._way = way = self._lot.choice(self._ways)
+        return ASKED[way]
 
-    def feed(self, frame: ChallengeFrame) -> None:
-        """Judge the next frame."""
-        if self._state.ended:
-            return
-        pose, time_s = self._track.feed(frame.time_s, frame.mesh_px), frame.time_s
-        if self._since_s is None:
-            self._since_s = time_s
-        if time_s - self._since_s > LIMIT_S:
-            self._end(Reason.CHALLENGE_UNCLEAR, f"It took longer than {LIMIT_S:g} s. Start again.")
-        elif self._baseline is None:
-            self._rest(time_s)
-        elif self._way is None:
-            self._wait(time_s, pose, self._baseline)
-        elif self._track.jump_deg > max(JUMP_DEG, JUMP_DEG_S * self._track.gap_s):
+    def _follow(self, waited_s: float, time_s: float, pose: MeshPose, baseline: MeshPose) -> None:
+        assert self._way is not None  # drawn with the question
+        turn_deg = _turn_deg(pose, baseline, self._way)
+        if self._track.jump_deg > max(JUMP_DEG, JUMP_DEG_S * self._track.gap_s):
             self._end(Reason.CHALLENGE_UNCLEAR, TOO_FAST)
         elif not self._turned:
-            self._follow(
-                time_s, _turn_deg(pose, self._baseline, self._way), _stray_deg(pose, self._baseline, self._way)
-            )
-        elif abs(_turn_deg(pose, self._baseline, self._way)) <= BACK_DEG:
-            self._state = ChallengeState(passed=True, progress=1.0)
+            self._turn(waited_s, time_s, turn_deg, _stray_deg(pose, baseline, self._way))
+        elif abs(turn_deg) <= BACK_DEG:
+            self._pass()
 
-    def _rest(self, time_s: float) -> None:
-        self._baseline = self._track.baseline()
-        if self._baseline is not None:
-            self._due_s = time_s + self._lot.uniform(*PAUSE_S)
-            self._next(time_s, STRAIGHT, 0.25)
-
-    def _wait(self, time_s: float, pose: MeshPose, baseline: MeshPose) -> None:
-        assert self._due_s is not None  # drawn with the baseline
-        strayed = max(abs(pose.yaw_deg - baseline.yaw_deg), abs(pose.pitch_deg - baseline.pitch_deg))
-        if strayed > EARLY_DEG:
-            self._end(Reason.CHALLENGE_UNCLEAR, "The head moved before anything was asked. Start again, and wait.")
-        elif time_s >= self._due_s:
-            self._way = way = self._lot.choice(self._ways)
-            self._next(time_s, ASKED[way], 0.5)
-
-    def _follow(self, time_s: float, turn_deg: float, stray_deg: float) -> None:
+    def _turn(self, waited_s: float, time_s: float, turn_deg: float, stray_deg: float) -> None:
         """From the question until the turn was held. ``stray_deg`` is the largest turn any other way."""
-        assert self._since_s is not None  # when it was asked
         if self._track.gap_s > MAX_GAP_S:
             self._held.clear()
         if turn_deg <= -WRONG_DEG or (stray_deg >= TURN_DEG and stray_deg > turn_deg):
             self._end(Reason.CHALLENGE_FAILED, "The head was turned another way than was asked. Start again.")
-        elif turn_deg > EARLY_DEG and time_s - self._since_s < REACTION_S:
-            self._end(Reason.CHALLENGE_UNCLEAR, "The head moved before anything was asked. Start again, and wait.")
+        elif turn_deg > EARLY_DEG and waited_s < REACTION_S:
+            self._end(Reason.CHALLENGE_UNCLEAR, MOVED_EARLY)
         elif turn_deg >= TURN_DEG:
             self._held.append(time_s)
             self._hold(time_s)
@@ -164,12 +127,6 @@ class Turn:
         elif len(self._held) >= HOLD_FRAMES and time_s - self._held[0] >= HOLD_S:
             self._turned = True
             self._next(time_s, BACK, 0.75)
-
-    def _next(self, time_s: float, prompt: Prompt, progress: float) -> None:
-        self._since_s, self._prompt, self._state = time_s, prompt, ChallengeState(progress=progress)
-
-    def _end(self, reason: Reason, message: str) -> None:
-        self._state = ChallengeState(reason=reason, message=message, progress=self._state.progress)
 
 
 def _turn_deg(pose: MeshPose, baseline: MeshPose, way: Way) -> float:

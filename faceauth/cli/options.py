@@ -21,6 +21,14 @@ _META = "faceauth.cli.options"
 INSIGHTFACE = "insightface's pretrained packs are for non-commercial research use only."
 
 
+reference_option = click.option(
+    "--reference",
+    metavar="PHOTO",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Photo of the person it has to be. A face that is not accepted as live is never matched.",
+)
+
+
 def pipeline_options(command: CommandT) -> CommandT:
     """Adds the options; the command reads them with :func:`chosen_config`, so that they are not named in each."""
     for option in reversed(_OPTIONS):

@@ -8,7 +8,7 @@ import click
 
 from faceauth.cli import drawing, output
 from faceauth.cli.exit_codes import exit_of, exit_of_all, exit_table
-from faceauth.cli.options import chosen_config, pipeline_options
+from faceauth.cli.options import chosen_config, pipeline_options, reference_option
 from faceauth.cli.photos import STDIN, Photos, drawn_paths, find_photos
 from faceauth.errors import UsageError
 from faceauth.imaging.decoding import ImageSource
@@ -26,12 +26,7 @@ NAMED_SKIPPED = 3
 
 @click.command("verify", short_help="Is this a live person, and the right one?", epilog=exit_table())
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
-@click.option(
-    "--reference",
-    metavar="PHOTO",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Photo of the person it has to be. A face that is not accepted as live is never matched.",
-)
+@reference_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per photo, each on a line, and nothing else."
 )

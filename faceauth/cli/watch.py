@@ -11,7 +11,7 @@ from faceauth.challenge.answering import follow_challenge
 from faceauth.challenge.challenge_session import ChallengeResult, ChallengeSession, ChallengeStatus
 from faceauth.cli import drawing, output
 from faceauth.cli.exit_codes import exit_of, exit_table
-from faceauth.cli.options import chosen_config, pipeline_options
+from faceauth.cli.options import chosen_config, pipeline_options, reference_option
 from faceauth.errors import UsageError
 from faceauth.pipeline import Pipeline
 from faceauth.stages import Image
@@ -27,12 +27,7 @@ RESULT_SHOWN_MS = 2000
 
 @click.command("watch", short_help="Is a live person before the camera, and the right one?", epilog=exit_table())
 @click.argument("source", default="0")
-@click.option(
-    "--reference",
-    metavar="PHOTO",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Photo of the person it has to be. A face that is not accepted as live is never matched.",
-)
+@reference_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per change, each on a line; the last has the result."
 )

@@ -11,7 +11,6 @@ from pydantic import Field, model_validator
 from faceauth.calibration.logits import logit, sigmoid
 from faceauth.results import (
     DECIDED,
-    VERDICT_OF,
     Face,
     LivenessResult,
     LivenessScore,
@@ -20,16 +19,17 @@ from faceauth.results import (
     Reason,
     StageName,
     Verdict,
+    check_verdict,
     decide,
 )
 from faceauth.thresholds import Frozen, MatchThreshold, Thresholds
 
 MIN_KEPT = 5
-"""Kept frames that a decision needs. Issue 25: within one recording SpoofNet's logit has an intra-class correlation of
+"""Kept frames that a decision needs. Within one recording SpoofNet's logit has an intra-class correlation of
 0.60 to 0.89, so that ten frames count as 1.1 to 1.6, and more of them add little."""
 
 MIN_SPAN_S = 1.0
-"""Seconds from the first kept frame to the last that a decision needs. Issue 25; chosen, not measured."""
+"""Seconds from the first kept frame to the last that a decision needs: chosen, not measured."""
 
 
 class KeptFrame(Frozen):
@@ -116,12 +116,7 @@ class PresentationResult(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.verdict is not VERDICT_OF[self.reason]:
-            raise ValueError(f"reason {self.reason} means {VERDICT_OF[self.reason]}, not {self.verdict}")
-        if self.accepted != (self.verdict is Verdict.ACCEPT):
-            raise ValueError(f"accepted is {self.accepted}, but the verdict is {self.verdict}")
-        if (self.failed is not None) != (self.reason is Reason.STAGE_FAILED):
-            raise ValueError(f"failed is {self.failed}, but the reason is {self.reason}")
+        check_verdict(self.reason, self.verdict, accepted=self.accepted, failed=self.failed)
         if not _summed_up(self.kept, self.liveness, self.logit_spread, self.match):
             raise ValueError("liveness, logit_spread and match are not those of the kept frames")
         if self.reason in DECIDED:

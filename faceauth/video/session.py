@@ -35,7 +35,7 @@ from faceauth.video.decision import (
 
 KEEP_EVERY_S = 0.18
 """Seconds between two kept frames, which are the ones that the liveness backends score: five a second, with room for
-the jitter of a camera. Issue 25; chosen, not measured."""
+the jitter of a camera. Chosen, not measured."""
 
 TIME_LIMIT_S = 15.0
 """Seconds of video after which a session without a decision ends: chosen, not measured."""

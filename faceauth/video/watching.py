@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
 from faceauth.errors import CameraLost, UsageError
+from faceauth.imaging.decoding import ImageSource
 from faceauth.imaging.sources import shown
 from faceauth.pipeline import NOT_GIVEN, MaybeReference, Pipeline
 from faceauth.results import Reason
@@ -16,6 +17,30 @@ from faceauth.video.streams import Stream, TimedImage, image_folder, own_frames,
 
 StreamSource: TypeAlias = "int | str | os.PathLike[str] | Iterable[TimedImage] | Stream"
 """A camera by number or name, a video file or a folder by its path, or frames with their capture times."""
+
+
+class Ending(Protocol):
+    """What a session says after a frame."""
+
+    @property
+    def result(self) -> object | None:
+        """None until it has ended."""
+
+
+StateT = TypeVar("StateT", bound=Ending, covariant=True)
+
+
+class Session(Protocol[StateT]):
+    """What frames are fed to: a presentation, or a challenge."""
+
+    def feed(self, image: ImageSource, time_s: float, *, dropped: int = ...) -> StateT:
+        """Judge the next frame."""
+
+    def finish(self) -> StateT:
+        """No more frames come."""
+
+    def close(self, reason: Reason, message: str = ...) -> StateT:
+        """End it for a reason that does not accept."""
 
 
 def watch(pipeline: Pipeline, source: StreamSource, reference: MaybeReference = NOT_GIVEN) -> Iterator[State]:
@@ -39,7 +64,7 @@ def watch(pipeline: Pipeline, source: StreamSource, reference: MaybeReference = 
         yield from follow(PresentationSession(pipeline, reference, source=stream.name), stream)
 
 
-def follow(session: PresentationSession, stream: Stream) -> Iterator[State]:
+def follow(session: Session[StateT], stream: Stream) -> Iterator[StateT]:
     """Feed a session until it ends, or the frames do."""
     try:
         for time_s, image in stream:

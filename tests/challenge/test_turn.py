@@ -6,6 +6,7 @@ import pytest
 
 from faceauth.challenge import turn
 from faceauth.challenge.challenge_testing import ChallengeConformance, frame_at, head_mesh
+from faceauth.challenge.pose_challenge import PAUSE_S
 from faceauth.challenge.turn import Turn
 from faceauth.errors import UsageError
 from faceauth.results import Reason
@@ -38,7 +39,7 @@ def test_both_sides_are_asked_for_and_neither_is_known_before_it_is_due() -> Non
             challenge.feed(frame_at(number / 30))
             if challenge.prompt().action != before:
                 asked.add(challenge.prompt().action)
-                assert number / 30 >= turn.PAUSE_S[0]
+                assert number / 30 >= PAUSE_S[0]
     assert asked == {"turn_left", "turn_right"}
 
 
