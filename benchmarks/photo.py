@@ -1,4 +1,4 @@
-"""The image that every benchmark judges: a 640 x 480 JPEG with one face of 107 pixels, made of the example photo."""
+"""The image that every benchmark judges: a 640 x 480 JPEG with one face of 106 pixels, made of the example photo."""
 
 from pathlib import Path
 

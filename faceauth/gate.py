@@ -52,10 +52,10 @@ class GatePolicy(Frozen):
     """What a face must be like to be judged. A face at a limit passes.
 
     The number beside each default is how many live frames that criterion refuses by itself, of the 5,296 live frames
-    of 38 cameras in the ``train`` split of ``pad``, on the boxes and landmarks of its manifest; all together refuse
-    167 (3.2 %). The limits were chosen on those same frames. Of the split's 4,550 attacks they refuse 196 (4.3 %).
-    On the six cameras of ``val``, not looked at for the choice, they refuse 65 of 1,002 live frames (6.5 %), 52 of them
-    for yaw and 37 of these from one camera, and 47 of 989 attacks.
+    of 38 cameras in the ``train`` split of ``pad`` when the limits were chosen, on the boxes and landmarks of its
+    manifest; all together refuse 167 (3.2 %). The limits were chosen on those same frames. Of the split's 4,550
+    attacks they refuse 196 (4.3 %). On the six cameras of ``val`` at that time, not looked at for the choice, they
+    refuse 65 of 1,002 live frames (6.5 %), 52 of them for yaw and 37 of these from one camera, and 47 of 989 attacks.
 
     Attributes:
         min_face_px: longer side of the face box in pixels.

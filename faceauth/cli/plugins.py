@@ -94,7 +94,7 @@ def _check(stage: BackendStage, name: str, options: dict[str, Any]) -> "tuple[Lo
 
         challenge = load_backend("challenge", name, allowed=allowed, options=options)
 
-        def make() -> Challenge:
+        def make() -> "Challenge":
             return load_backend("challenge", name, allowed=allowed, options=options).backend
 
         return challenge, check_challenge(make)

@@ -6,6 +6,7 @@ import pytest
 
 from faceauth.challenge import turn
 from faceauth.challenge.challenge_testing import ChallengeConformance, frame_at, head_mesh
+from faceauth.challenge.mesh_pose import BASELINE_S
 from faceauth.challenge.pose_challenge import PAUSE_S
 from faceauth.challenge.turn import Turn
 from faceauth.errors import UsageError
@@ -128,11 +129,15 @@ def test_frames_that_were_put_together_are_no_turn() -> None:
     assert state.reason is Reason.CHALLENGE_UNCLEAR and "more slowly" in state.message
 
 
-def test_moving_before_it_is_asked_ends_it() -> None:
-    def early(time_s: float, *_: object) -> MeshPoints:
-        return head_mesh(yaw_deg=min(max(time_s - 0.6, 0) * 40, 30))
+@pytest.mark.parametrize("seed", SEEDS)
+def test_moving_before_it_is_asked_ends_it(seed: int) -> None:
+    still_s = BASELINE_S + 0.1
 
-    state = run(Turn(), early)
+    def early(time_s: float, *_: object) -> MeshPoints:
+        """Past ``EARLY_DEG`` within the shortest pause after the baseline."""
+        return head_mesh(yaw_deg=min(max(time_s - still_s, 0) * 40, 30))
+
+    state = run(Turn(lot=random.Random(seed)), early)
     assert state.reason is Reason.CHALLENGE_UNCLEAR and "before anything was asked" in state.message
 
 

@@ -51,6 +51,13 @@ def test_check_of_a_good_backend_passes_every_rule_of_every_stage(run: Run) -> N
     assert "finds the face of a portrait" in ran.stdout and "broken" not in ran.stdout
 
 
+@pytest.mark.parametrize("name", ["turn", "closer", "sequence", "light"])
+def test_check_of_a_built_in_challenge_passes_every_rule(run: Run, name: str) -> None:
+    ran = run("plugins", "check", name, "--stage", "challenge")
+    assert ran.exit_code == 0, ran.stdout + ran.stderr
+    assert f"challenge backend {name} of faceauth" in ran.stdout and "broken" not in ran.stdout
+
+
 def test_check_of_one_stage_leaves_the_others_alone(run: Run) -> None:
     said = run("plugins", "check", "fake", "--stage", "liveness").stdout
     assert "liveness backend" in said and "detection backend" not in said
