@@ -91,7 +91,9 @@ class Steps:
                 rejection = self._gate_guard.call(lambda: gate.check(image, chosen, gate_policy))
             if rejection is None:
                 with one.timed("detection"):
-                    rejection = gate.check_upright(image, chosen, self._best_score)
+                    rejection = stage.guard.call(
+                        lambda: gate.check_upright(image, chosen, lambda crop: best_score(stage.backend.detect(crop)))
+                    )
             if rejection is not None:
                 one.close(rejection.reason, rejection.message, at="gate")
         except ScoreError as error:
@@ -182,10 +184,6 @@ class Steps:
             one.templates = (Template(model_id=stage.facts.model_id, vector=tuple(rows[0].tolist())),)
         except ScoreError as error:
             one.fail(error)
-
-    def _best_score(self, image: Image) -> float:
-        stage = self._backends.detection
-        return stage.guard.call(lambda: best_score(stage.backend.detect(image)))
 
     def _chosen_thresholds(self) -> tuple[LivenessThreshold, ...]:
         liveness = self._backends.liveness

@@ -28,6 +28,8 @@ OVERLAP = 0.8  # the second look keeps faces of at least this share of LARGEST_F
 Rows = npt.NDArray[np.float32]
 """N x 15: score, left, top, right, bottom, then x and y of the five landmarks."""
 
+_NONE = np.empty((0, 15), np.float32)
+
 SIGNATURE = Signature(
     inputs={"input": ("float", (1, 3, None, None))},
     outputs={
@@ -130,9 +132,10 @@ def _rescaled(rows: Rows, seen: Image, original: Image) -> Rows:
 
 def _decode(heads: Mapping[str, npt.NDArray[np.float32]], stride: int, width: int, score_threshold: float) -> Rows:
     """Candidates of one stride in pixels of the network's input, which is ``width`` pixels wide."""
-    cls, obj = (heads[f"{head}_{stride}"][0, :, 0].clip(0.0, 1.0) for head in ("cls", "obj"))
-    score = np.sqrt(cls * obj)
+    score = np.sqrt(heads[f"cls_{stride}"][0, :, 0] * heads[f"obj_{stride}"][0, :, 0])  # both are sigmoids
     (cells,) = np.nonzero(score >= score_threshold)
+    if not len(cells):  # of most strides, and of nearly all when the face is turned
+        return _NONE
     corner = np.stack([cells % (width // stride), cells // (width // stride)], axis=1)
     box = heads[f"bbox_{stride}"][0, cells]
     centre, half = corner + box[:, :2], np.exp(box[:, 2:]) / 2

@@ -61,7 +61,7 @@ def _rgb(strip: Pil.Image, *, has_alpha: bool) -> Pil.Image:
     if strip.mode in _16_BIT:
         return Pil.fromarray((np.asarray(strip) >> 8).astype(np.uint8)).convert("RGB")
     if not has_alpha:
-        return strip.convert("RGB")
+        return strip if strip.mode == "RGB" else strip.convert("RGB")  # which would copy it
     clear = strip.convert("RGBA")
     white = Pil.new("RGB", clear.size, "white")
     white.paste(clear, mask=clear)
