@@ -49,6 +49,7 @@ def test_a_heic_without_the_extra_names_the_command_that_installs_it(monkeypatch
 def test_a_heic_with_the_extra_is_read_upright(orientation: int) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     buffer = io.BytesIO()
+    Pil.init()  # all formats of its own, which the first image opened would load otherwise
     known = set(Pil.OPEN)  # other libraries may have taught Pillow HEIF before
     exif = Pil.Exif()
     exif[0x0112] = orientation
