@@ -1,16 +1,18 @@
 """The search within PostgreSQL: the table proposes, sealed templates decide, and what is deleted is gone from it."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from faceauth.errors import GalleryTampered, NotEnrolled, TemplateMismatch, UsageError
+from faceauth.errors import GalleryTampered, GalleryUnavailable, NotEnrolled, TemplateMismatch, UsageError
 from faceauth.gallery import (
     DatabaseIndex,
     Gallery,
@@ -188,6 +190,18 @@ def test_a_rekeyed_gallery_is_searched_as_before(gallery: Gallery, enrol: Enrol,
     index.refresh()
     rekey(gallery)
     assert identify(gallery, PIPELINE, index, noise_image(1), client="c").subject == "ada"
+
+
+def test_an_error_of_the_database_does_not_tell_what_was_searched_for(
+    gallery: Gallery, enrol: Enrol, index: DatabaseIndex
+) -> None:
+    enrol("ada", 1)
+    index.refresh()
+    executed(gallery, "DROP TABLE turned_templates")
+    with pytest.raises(GalleryUnavailable) as raised:
+        index.nearest(PIPELINE.embed(noise_image(1)))
+    told = "".join(traceback.format_exception(raised.value))
+    assert "hide_parameters" in told and re.search(r"\[-?0\.\d+,", told) is None
 
 
 def test_templates_of_another_model_are_not_searched(gallery: Gallery, enrol: Enrol, index: DatabaseIndex) -> None:

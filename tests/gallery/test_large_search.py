@@ -98,10 +98,14 @@ def test_who_is_enrolled_or_deleted_is_found_or_not_from_then_on(
     assert len(kept) == TEMPLATES + len(new) - EACH
 
 
-def test_a_gallery_that_shrinks_is_multiplied_again(gallery: Gallery, index: Index, vectors: np.ndarray) -> None:
-    for number in range(20):
-        delete_subject(gallery, f"person {number}")
-    assert index.refresh() == TEMPLATES - 20 * EACH
+def test_a_gallery_that_shrinks_to_what_is_multiplied_is_multiplied(
+    gallery: Gallery, index: Index, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a limit that rises, so that there are blocks that nobody left."""
+    monkeypatch.setattr(searching, "MOST_MULTIPLIED", TEMPLATES)
+    delete_subject(gallery, "person 0")
+    add_subject(gallery, "person 0", enrolment_of(vectors[:1]), consent="form 1")
+    assert index.refresh() == TEMPLATES - EACH + 1
     assert [block.codes for block in index._held.blocks if block.codes is not None] == []
     assert index.nearest(template_of(vectors[-1])).similarity == pytest.approx(1.0, abs=1e-6)
 
