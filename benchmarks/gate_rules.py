@@ -81,6 +81,21 @@ def measure_turns(paths: dict[str, list[Path]]) -> dict[str, Counts]:
     return found
 
 
+def measure_upright(paths: dict[str, list[Path]]) -> dict[str, Counts]:
+    """How many images, upright as they are, :func:`check_upright` refuses that every other criterion passes."""
+    gate_only = Pipeline(liveness=FakeLiveness(1.0), threshold=0.5, faces="largest")
+    found = {}
+    for name, files in paths.items():
+        refused = 0
+        for path in files:
+            image = read(path)
+            result = gate_only.verify(image)
+            if result.reason is Reason.FACE_TURNED_AWAY and result.face is not None:
+                refused += check(image, result.face, GatePolicy()) is None
+        found[name] = {"images": len(files), "refused by this rule alone": refused}
+    return found
+
+
 def measure_time(image: Image, calls: int = 200) -> dict[str, float]:
     """CPU milliseconds of one process for the detector and for :func:`check_upright`."""
     detector = YuNet()
@@ -245,6 +260,7 @@ def main() -> None:
         "every": every,
         "cpu_ms": measure_time(read(lfw[0])),
         "turns": measure_turns({"lfw": lfw, "photos": photos, **live}),
+        "upright": measure_upright({"lfw": lfw, "photos": photos, **live}),
         "references": measure_references({"lfw": lfw, "photos": photos}),
         "presentations": {
             name: reasons(gate_only.verify, map(read, files)) for name, files in (("lfw", lfw), *live.items())

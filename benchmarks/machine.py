@@ -7,7 +7,16 @@ import re
 import sys
 from pathlib import Path
 
-PACKAGES = ("faceauth", "numpy", "onnxruntime", "opencv-python", "pydantic", "insightface", "faceauth-minifasnet")
+PACKAGES = (
+    "faceauth",
+    "numpy",
+    "onnxruntime",
+    "opencv-python",
+    "pydantic",
+    "insightface",
+    "faceauth-minifasnet",
+    "faiss-cpu",
+)
 
 Facts = dict[str, str | int | float | dict[str, str]]
 

@@ -82,9 +82,12 @@ def growth_in_this_process(path: str, threads: int) -> float:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        print(json.dumps(steps()))
-    elif sys.argv[1] == "decoding":
-        print(json.dumps(decoding()))
-    else:
-        print(growth_in_this_process(sys.argv[1], int(sys.argv[2])))
+    match sys.argv[1:]:
+        case []:
+            print(json.dumps(steps()))
+        case ["decoding"]:
+            print(json.dumps(decoding()))
+        case [path, threads] if threads.isdecimal():  # as growth_mib() calls it
+            print(growth_in_this_process(path, int(threads)))
+        case _:
+            sys.exit("usage: python -m benchmarks.memory [decoding]")

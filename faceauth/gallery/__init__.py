@@ -3,6 +3,7 @@
 import faceauth.gallery.installed  # noqa: F401  # first: it says which extra is missing
 from faceauth.gallery.attempts import Session, open_session, reset_attempts
 from faceauth.gallery.authentication import Identification, answer, identify, login
+from faceauth.gallery.database_search import DatabaseIndex
 from faceauth.gallery.enrolment import Enrolment, RefusedImage, enroll
 from faceauth.gallery.master_keys import LocalKey, MasterKey
 from faceauth.gallery.opened import Gallery
@@ -21,6 +22,7 @@ from faceauth.gallery.subjects import (
 )
 
 __all__ = [
+    "DatabaseIndex",
     "Enrolment",
     "Gallery",
     "Identification",

@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from faceauth.errors import UsageError
 from faceauth.gallery.attempts import Judged, Session, begin, open_and_begin, settle
+from faceauth.gallery.database_search import DatabaseIndex
 from faceauth.gallery.opened import Gallery
 from faceauth.gallery.search import Index
 from faceauth.imaging.decoding import ImageSource
@@ -82,7 +83,13 @@ def _settled(gallery: Gallery, session: Session, result: JudgedT) -> JudgedT:
 
 
 def identify(
-    gallery: Gallery, pipeline: Pipeline, index: Index, image: ImageSource, *, client: str, color: Color = "bgr"
+    gallery: Gallery,
+    pipeline: Pipeline,
+    index: Index | DatabaseIndex,
+    image: ImageSource,
+    *,
+    client: str,
+    color: Color = "bgr",
 ) -> Identification:
     """Who of the gallery ``image`` shows, live. The threshold follows the number of templates.
 
@@ -102,11 +109,12 @@ def identify(
         GalleryError: the gallery cannot be used; nobody is let in.
     """
     _check(pipeline)
-    threshold = identification_threshold(index.refresh(), pipeline.match_points)
+    identification_threshold(index.refresh(), pipeline.match_points)  # refuses before anything is charged
     session, _ = open_and_begin(gallery, None, client, pipeline.model_id)
     result, template = pipeline.verify_and_embed(image, color=color)
     subject = None
     if template is not None and result.thresholds is not None:
+        threshold = identification_threshold(index.refresh(), pipeline.match_points)  # judging took its time
         candidate = index.nearest(template)
         thresholds = Thresholds(liveness=result.thresholds.liveness, match=threshold)
         result = _matched(result, thresholds, MatchResult(similarity=candidate.similarity, model_id=template.model_id))

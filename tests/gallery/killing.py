@@ -15,6 +15,7 @@ from sqlalchemy import event
 
 from faceauth.gallery import (
     Gallery,
+    Index,
     LocalKey,
     accept_restored,
     add_subject,
@@ -51,6 +52,7 @@ OPERATIONS: dict[str, Callable[[Gallery, Path], object]] = {
     "delete": lambda gallery, folder: delete_subject(gallery, "ada"),
     "rekey": lambda gallery, folder: rekey(gallery),
     "master": lambda gallery, folder: change_master_key(gallery, LocalKey(b"n" * 32)),
+    "index": lambda gallery, folder: Index(gallery, "fake").refresh(),
     "restored": lambda gallery, folder: accept_restored(gallery),
 }
 

@@ -21,6 +21,7 @@ from faceauth.errors import (
 )
 from faceauth.gallery import (
     Gallery,
+    Index,
     LocalKey,
     accept_restored,
     add_subject,
@@ -140,6 +141,16 @@ class TestKilled:
         """Either the old or the new one, which the helper above tries in that order."""
         for _, gallery in killed_at_every_write(start, "master"):
             assert attempt(gallery, "ada", 1).accepted
+
+    def test_an_index_whose_reading_was_killed_leaves_nothing_behind(self, start: Path) -> None:
+        expected = {path.name for path in start.iterdir()}
+        for folder, gallery in killed_at_every_write(start, "index"):
+            left = {path.name.removesuffix("-wal").removesuffix("-shm") for path in folder.iterdir()}
+            assert left - {"answer"} == expected
+            index = Index(gallery, "fake")
+            assert index.refresh() == 2
+            content = b"".join(path.read_bytes() for path in folder.iterdir())
+            assert not any(row[:3].tobytes() in content for block in index._held.blocks for row in block.matrix)
 
     def test_a_restored_backup_stays_closed_until_it_is_up_to_date(self, start: Path, tmp_path: Path) -> None:
         backup = backed_up(start / "gallery.sqlite")

@@ -1,31 +1,27 @@
 """Who is it? Nobody, unless the measured pairs support a gallery of this size."""
 
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from faceauth.errors import LockedOut, NotEnrolled, UsageError
-from faceauth.gallery import Gallery, Index, add_subject, delete_subject, identify
+from faceauth.errors import LockedOut, NotEnrolled, TemplateMismatch, UsageError
+from faceauth.gallery import Gallery, Index, LocalKey, accept_restored, add_subject, delete_subject, identify
+from faceauth.gallery import blocks as in_blocks
 from faceauth.gallery import search as searching
 from faceauth.gallery.attempts import CLIENT_ATTEMPTS
-from faceauth.gallery.enrolment import Enrolment
-from faceauth.results import Reason, Template
-from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
-from faceauth.thresholds import MatchPoint, MatchPoints, MeasuredRate
-from tests.pipelines import RATE, fake_pipeline, match_points, noise_image
+from faceauth.results import Reason
+from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness, brightness_pattern
+from faceauth.thresholds import MatchPoints
+from tests.pipelines import fake_pipeline, match_points, noise_image
 
 from .conftest import Clock, Enrol
-
-
-def measured(threshold: float, high: float) -> MatchPoint:
-    rate = MeasuredRate(errors=3, n=100_000, value=high / 2, low=0.0, high=high, interval="invented")
-    return MatchPoint(threshold=threshold, fmr=rate, fnmr=RATE, measured_on="invented")
-
-
-CURVE = (measured(0.5, 0.005), measured(0.9, 0.0033))
-"""Supports two templates at 0.5 and three at 0.9: 0.01 / 0.0033 = 3.03."""
-
-POINTS = MatchPoints.model_validate({**dict(match_points(0.3, 0.4, 0.5)), "curve": CURVE})
-PIPELINE = fake_pipeline(embedder=FakeEmbedder(match_points=POINTS))
+from .searching import PIPELINE, POINTS, ROOT, enrolment_of, measured, on_the_sphere, template_of
+from .test_faults import backed_up, restore
 
 
 @pytest.fixture
@@ -107,31 +103,140 @@ def test_templates_of_another_model_are_not_searched(gallery: Gallery, enrol: En
 
 
 def test_blocks_find_what_one_multiplication_finds(gallery: Gallery, monkeypatch: pytest.MonkeyPatch) -> None:
-    generator = np.random.default_rng(0)
-    vectors = generator.normal(size=(23, 16))
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    for number, vector in enumerate(vectors):
-        enrolment = Enrolment(
-            templates=(Template(model_id="fake", vector=tuple(vector)),), verifications=(), refused=()
-        )
-        add_subject(gallery, f"person {number}", enrolment, consent="form 1")
+    """Whether read at once, or enrolled and deleted one after the other."""
     monkeypatch.setattr(searching, "BLOCK", 5)
-    index = Index(gallery, "fake")
-    assert index.refresh() == 23
-    for _ in range(20):
-        probe = generator.normal(size=16)
-        probe /= np.linalg.norm(probe)
-        found = index.nearest(Template(model_id="fake", vector=tuple(probe)))
-        best = int((vectors @ probe).argmax())
-        assert found.subject == f"person {best}"
-        assert found.similarity == pytest.approx(float(vectors[best] @ probe), abs=1e-5)
+    monkeypatch.setattr(in_blocks, "BLOCK", 5)
+    vectors = on_the_sphere(26, 16)
+    growing = Index(gallery, "fake")
+    for number, vector in enumerate(vectors):
+        add_subject(gallery, f"person {number}", enrolment_of([vector]), consent="form 1")
+        assert growing.refresh() == number + 1
+    for number in (3, 8, 25):
+        delete_subject(gallery, f"person {number}")
+    read_at_once = Index(gallery, "fake")
+    for index in (growing, read_at_once):
+        assert index.refresh() == 23
+        for probe in on_the_sphere(20, 16, seed=1):
+            cosines = vectors @ probe
+            cosines[[3, 8, 25]] = -1
+            found = index.nearest(template_of(probe))
+            assert found.subject == f"person {int(cosines.argmax())}"
+            assert found.similarity == pytest.approx(float(cosines.max()), abs=1e-5)
 
 
-def test_more_templates_than_a_search_takes_are_refused(
+def test_more_templates_than_are_multiplied_are_refused_and_the_extra_is_named(
     gallery: Gallery, enrol: Enrol, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(searching, "MOST_SEARCHED", 1)
+    monkeypatch.setattr(searching, "MOST_MULTIPLIED", 1)
+    enrol("ada", 1)
+    assert index.refresh() == 1
+    enrol("bob", 2)
+    for _ in range(2):
+        with pytest.raises(UsageError, match=r"2 templates.*at most 1.*faceauth\[faiss\]"):
+            identify(gallery, PIPELINE, index, noise_image(1), client="c")
+
+
+def test_a_template_of_another_model_is_not_looked_for(gallery: Gallery, enrol: Enrol, index: Index) -> None:
+    enrol("ada", 1)
+    index.refresh()
+    with pytest.raises(TemplateMismatch):
+        index.nearest(template_of(on_the_sphere(1, 16)[0], model_id="other"))
+
+
+def test_whose_time_ends_is_not_found_from_then_on(gallery: Gallery, enrol: Enrol, clock: Clock, index: Index) -> None:
+    """Though nothing in the gallery changes."""
+    enrol("ada", 1, keep_days=1)
+    enrol("bob", 2)
+    assert identify(gallery, PIPELINE, index, noise_image(1), client="c").subject == "ada"
+    clock.now_s += 86400
+    assert index.refresh() == 1
+    assert identify(gallery, PIPELINE, index, noise_image(1), client="c").subject is None
+
+
+def test_who_is_deleted_while_a_face_is_judged_is_not_found(gallery: Gallery, enrol: Enrol, index: Index) -> None:
     enrol("ada", 1)
     enrol("bob", 2)
-    with pytest.raises(UsageError, match="at most 1"):
-        index.refresh()
+
+    def judge(crops: np.ndarray) -> object:
+        delete_subject(gallery, "bob")
+        return brightness_pattern(crops)
+
+    slow = fake_pipeline(embedder=FakeEmbedder(judge, match_points=POINTS))
+    found = identify(gallery, slow, index, noise_image(2), client="c")
+    assert (found.subject, found.verification.reason) == (None, Reason.NOT_MATCHED)
+
+
+def test_who_a_restored_backup_lost_is_not_found_though_as_many_changes_were_made(
+    gallery: Gallery, enrol: Enrol, index: Index
+) -> None:
+    """A count of changes would come to the same number again, and the index would keep who is gone."""
+    path = Path(str(gallery.database.path))
+    enrol("ada", 1)
+    backup = backed_up(path)
+    enrol("bob", 2)
+    assert index.refresh() == 2
+    restore(backup, path)
+    accept_restored(gallery)
+    assert index.refresh() == 1
+    assert identify(gallery, PIPELINE, index, noise_image(2), client="c").subject is None
+
+
+def test_searches_go_on_while_others_enrol_and_delete(gallery: Gallery, enrol: Enrol, index: Index) -> None:
+    vectors = on_the_sphere(40, 16)
+    add_subject(gallery, "always", enrolment_of(vectors[:1]), consent="form 1")
+    index.refresh()
+    wrong: list[object] = []
+    over = threading.Event()
+
+    def search() -> None:
+        while not over.is_set():
+            index.refresh()
+            if (found := index.nearest(template_of(vectors[0]))).subject != "always":
+                wrong.append(found)
+
+    threads = [threading.Thread(target=search) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    try:
+        for number, vector in enumerate(vectors[1:]):
+            add_subject(gallery, f"person {number}", enrolment_of([vector]), consent="form 1")
+            delete_subject(gallery, f"person {number}")
+            index.refresh()
+            if index.nearest(template_of(vector)).subject != "always":
+                wrong.append(number)
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert wrong == []
+
+
+OTHER_PROCESS = """
+import sys
+from faceauth.gallery import Gallery, LocalKey, add_subject, delete_subject, enroll
+from tests.pipelines import fake_pipeline, noise_image
+
+gallery = Gallery(sys.argv[1], LocalKey.from_file(sys.argv[2]))
+delete_subject(gallery, "ada")
+add_subject(gallery, "eve", enroll(fake_pipeline(), [noise_image(3)]), consent="form 1")
+"""
+
+
+def test_what_another_process_enrols_and_deletes_is_followed(tmp_path: Path) -> None:
+    path, key = tmp_path / "gallery.sqlite", tmp_path / "key"
+    gallery = Gallery(path, LocalKey.create_file(key), create=True)
+    add_subject(gallery, "ada", enrolment_of(brightness_vectors(1)), consent="form 1")
+    index = Index(gallery, "fake")
+    assert identify(gallery, PIPELINE, index, noise_image(1), client="c").subject == "ada"
+    subprocess.run(
+        [sys.executable, "-c", OTHER_PROCESS, str(path), str(key)],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=120,
+    )
+    assert identify(gallery, PIPELINE, index, noise_image(1), client="c").subject is None
+    assert identify(gallery, PIPELINE, index, noise_image(3), client="c").subject == "eve"
+
+
+def brightness_vectors(seed: int) -> np.ndarray:
+    return np.array([PIPELINE.embed(noise_image(seed)).vector])

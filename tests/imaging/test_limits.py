@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,8 @@ from faceauth.imaging import budget, limits
 from faceauth.imaging.decoding import load_image
 from faceauth.imaging.limits import ImageLimits
 from tests.imaging.samples import FORMATS, IEND, assert_close, bgr, encode, png, png_pixels, refusal, scene
+
+ROOT = Path(__file__).parents[2]
 
 
 def claims(image_format: str, side: int) -> bytes:
@@ -192,6 +196,13 @@ def test_limits_refuse_an_unknown_field_and_cannot_be_changed() -> None:
         ImageLimits(max_byte=1)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="frozen"):
         ImageLimits().max_bytes = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("arguments", [["image.jpg"], ["image.jpg", "many"], ["decoding", "2", "3"]], ids=" ".join)
+def test_the_measurement_of_memory_says_how_it_is_called(arguments: list[str]) -> None:
+    command = [sys.executable, "-m", "benchmarks.memory", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.strip()) == (1, "usage: python -m benchmarks.memory [decoding]")
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process that was started is Linux's")
