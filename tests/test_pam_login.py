@@ -183,6 +183,25 @@ class TestThroughPam:
         done = machine.asks()
         assert done.returncode == 0, done.stdout + done.stderr
         assert machine.judged() == ["live_and_matched"] and machine.failures() == 0
+        assert machine.gallery().audit.lines()[-1]["client"] == f"pam {SERVICE}"
+
+    @pytest.mark.parametrize("camera", ["collins.avi", "hopper.avi", "collins_on_a_phone.avi"])
+    def test_the_person_is_told_what_to_do_and_no_score(self, machine: Machine, camera: str) -> None:
+        machine.configure(camera=camera)
+        said = machine.asks().stdout.replace(SERVICE, "")
+        assert "Look into the camera" in said or "Turn your head" in said, said
+        assert re.findall(r"\d", said) == []
+
+    def test_no_plugin_is_loaded_unless_the_configuration_allows_it(self, machine: Machine) -> None:
+        machine.patch(
+            "import faceauth\nreal = faceauth.Pipeline\n"
+            f"note = open({str(machine.folder / 'note')!r}, 'a')\n"
+            "faceauth.Pipeline = lambda config: print(config.allowed_plugins, file=note, flush=True) or real(config)"
+        )
+        machine.lets_in()
+        machine.configure(more='[settings]\nallowed_plugins = ["faceauth-other"]\n')
+        machine.lets_in()
+        assert (machine.folder / "note").read_text() == "()\n('faceauth-other',)\n"
 
     def test_a_stranger_is_not(self, machine: Machine) -> None:
         machine.configure(camera="hopper.avi")
