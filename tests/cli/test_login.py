@@ -204,3 +204,15 @@ def test_a_camera_or_a_folder_is_watched(faceauth: Faceauth, photo: Photo) -> No
     watched = faceauth("login", "ada", path.parent / "still")
     assert watched.exit_code in (1, 3) and watched.stdout.count("\n") == 1
     assert faceauth("login", "ada", "no such camera").exit_code == 2
+
+
+def test_a_photo_that_is_called_like_a_camera_is_not_taken_for_it(
+    faceauth: Faceauth, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = photo("a.png")
+    enrolled(faceauth, path)
+    path.rename(tmp_path / "987")
+    monkeypatch.chdir(tmp_path)
+    refused = faceauth("login", "ada", "987")
+    assert refused.exit_code == 2 and "Camera 987 cannot be opened" in " ".join(refused.stderr.split())
+    assert faceauth("login", "ada", "./987").exit_code == 0
