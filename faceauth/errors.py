@@ -19,9 +19,9 @@
     │   └── StageTimeout           a stage did not answer in time
     ├── TemplateMismatch           templates of two models are not comparable
     └── GalleryError               the gallery of enrolled people says no
-        ├── GalleryUnavailable     its database or its audit log cannot be reached or written
+        ├── GalleryUnavailable     its database, its audit log or its KMS cannot be reached or written
         ├── GalleryRestored        its database is older than its audit log: a backup was restored
-        ├── GalleryTampered        a sealed record was changed, moved or swapped
+        ├── GalleryTampered        a record was changed, moved or swapped
         ├── KeyRefused             the master key is missing, open to others, or another one
         ├── EnrolmentRefused       the images do not enrol anybody
         ├── AlreadyEnrolled        a person of that name is in the gallery
@@ -167,7 +167,7 @@ class GalleryError(FaceAuthError):
 
 
 class GalleryUnavailable(GalleryError):
-    """The database or the audit log cannot be reached, read or written."""
+    """The database, the audit log or the KMS of the master key cannot be reached, read or written."""
 
 
 class GalleryRestored(GalleryError):
@@ -175,7 +175,7 @@ class GalleryRestored(GalleryError):
 
 
 class GalleryTampered(GalleryError):
-    """A sealed record does not open under its own name: it was changed, moved to another person, or swapped."""
+    """A record does not open under its own name, or holds what faceauth never writes: it was changed or moved."""
 
 
 class KeyRefused(GalleryError):

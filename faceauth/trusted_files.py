@@ -39,6 +39,24 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     return os.fdopen(descriptor, "rb")
 
 
+def open_trusted(path: str | os.PathLike[str], *, called: str) -> BinaryIO:
+    """:func:`open_regular`, if root may rely on the very file that is open.
+
+    Raises:
+        OSError: it cannot be opened, is no regular file, or was swapped meanwhile; ``strerror`` says why.
+        UsageError: this is root, and somebody else may change it.
+    """
+    file = open_regular(path)
+    try:
+        refuse_writable_by_others(Path(path), called=called)
+        if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):  # the one that was asked about lies there now
+            raise OSError(errno.ESTALE, "it was swapped while it was opened", os.fspath(path))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 def read_trusted(path: str | os.PathLike[str], *, called: str, limit: int) -> bytes:
     """The content of a small file that decides who gets in.
 
@@ -51,8 +69,7 @@ def read_trusted(path: str | os.PathLike[str], *, called: str, limit: int) -> by
         OSError: it cannot be opened, is no regular file, or is larger than ``limit``; ``strerror`` says why.
         UsageError: this is root, and somebody else may change it.
     """
-    with open_regular(path) as file:
-        refuse_writable_by_others(Path(path), called=called)
+    with open_trusted(path, called=called) as file:
         content = file.read(limit + 1)
     if len(content) > limit:
         raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes", os.fspath(path))

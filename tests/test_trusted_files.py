@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from faceauth.trusted_files import open_regular
+from faceauth.trusted_files import open_regular, open_trusted, read_trusted
 
 
 def test_a_regular_file_is_read_byte_for_byte(tmp_path: Path) -> None:
@@ -67,3 +67,23 @@ def test_text_that_can_be_no_path_is_refused_like_any_file(path: str) -> None:
     with pytest.raises(OSError) as refused:
         open_regular(path)
     assert refused.value.strerror
+
+
+@pytest.mark.skipif(os.name != "posix", reason="an open file cannot be replaced elsewhere")
+def test_a_file_that_is_swapped_while_it_is_opened_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's file is opened, and root's lies there when it is asked whose it is."""
+    path, other = tmp_path / "file", tmp_path / "other"
+    path.write_text("theirs")
+    other.write_text("root's")
+    monkeypatch.setattr(
+        "faceauth.trusted_files.refuse_writable_by_others", lambda path, called: os.replace(other, path)
+    )
+    with pytest.raises(OSError, match="swapped while it was opened"):
+        open_trusted(path, called="configuration")
+
+
+def test_a_file_that_nobody_swaps_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    assert read_trusted(tmp_path / "file", called="configuration", limit=7) == b"content"
+    with pytest.raises(OSError, match="more than 6 bytes"):
+        read_trusted(tmp_path / "file", called="configuration", limit=6)

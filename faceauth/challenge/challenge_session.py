@@ -207,7 +207,7 @@ class ChallengeSession:
         """
         if self._opened:
             raise UsageError("This session was opened before, and serves once: make a new one.")
-        if not secrets.compare_digest(nonce.encode(), self.nonce.encode()):
+        if not secrets.compare_digest(nonce.encode(errors="replace"), self.nonce.encode()):  # it may be any text
             raise UsageError("The nonce is that of another session: an answer is worth nothing to any other question.")
         self._opened = True
 

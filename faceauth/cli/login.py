@@ -16,6 +16,7 @@ from faceauth.errors import UsageError
 from faceauth.metrics.formatting import readable
 from faceauth.pipeline import Pipeline
 from faceauth.results import Template
+from faceauth.video.camera import is_camera
 from faceauth.video.decision import PresentationResult
 from faceauth.video.session import PresentationSession
 from faceauth.video.watching import follow, open_stream
@@ -63,7 +64,7 @@ def command(subject: str, source: str, *, client: str, camera: str | None, as_js
 def _judged(gallery: "Gallery", pipeline: Pipeline, subject: str, source: str, client: str) -> "Judged":
     from faceauth.gallery import answer, login, open_session
 
-    if Path(source).is_file():
+    if not is_camera(source) and Path(source).is_file():
         return login(gallery, pipeline, subject, source, client=client)
     with open_stream(source) as stream:
 

@@ -13,7 +13,8 @@ from sqlalchemy import delete, func, insert, select, update
 from faceauth.errors import GalleryError, LockedOut, NotEnrolled, SessionClosed, UsageError
 from faceauth.gallery import tables
 from faceauth.gallery.opened import Change, Gallery
-from faceauth.gallery.subjects import checked_name, usable_templates
+from faceauth.gallery.row_values import can_be_stored, count, seconds
+from faceauth.gallery.subjects import check_enrolled, checked_name, usable_templates
 from faceauth.results import Reason, Template, Verification
 from faceauth.video.decision import PresentationResult
 
@@ -153,11 +154,9 @@ def reset_attempts(gallery: Gallery, subject: str) -> None:
         NotEnrolled: there is nobody of that name.
     """
     with gallery.change() as change:
-        if change.connection.execute(select(tables.subjects.c.name).where(tables.subjects.c.name == subject)).first():
-            _set_failures(change, subject, 0, 0.0)
-            change.record("reset", subject=subject, failures=0)
-            return
-    raise NotEnrolled(f"Nobody is enrolled as {subject!r}. `faceauth subjects list` shows who is.")
+        check_enrolled(change.connection, subject)
+        _set_failures(change, subject, 0, 0.0)
+        change.record("reset", subject=subject, failures=0)
 
 
 def set_failures(change: Change, subject: str, failures: int) -> None:
@@ -239,15 +238,16 @@ def _subject_refusal(change: Change, subject: str) -> LockedOut | NotEnrolled | 
     ).one_or_none()
     if row is None:
         return NotEnrolled(f"Nobody is enrolled as {subject!r}. `faceauth subjects list` shows who is.")
-    if wait_after_s(row.failures or 0) is None:
+    failures = count(row.failures or 0, "failed attempts")
+    if wait_after_s(failures) is None:
         return LockedOut(
-            f"{row.failures} attempts in a row failed: the face opens nothing until another factor was used. "
+            f"{failures} attempts in a row failed: the face opens nothing until another factor was used. "
             "`faceauth subjects unlock` says that it was.",
             retry_after_s=None,
         )
-    wait_s = (row.locked_until_at or 0.0) - change.clock_at
+    wait_s = seconds(row.locked_until_at or 0.0, "the end of a wait") - change.clock_at
     if wait_s > 0:
-        return LockedOut(f"{row.failures} attempts in a row failed: wait {wait_s:.0f} s.", retry_after_s=wait_s)
+        return LockedOut(f"{failures} attempts in a row failed: wait {wait_s:.0f} s.", retry_after_s=wait_s)
     return None
 
 
@@ -288,6 +288,8 @@ def _set_failures(change: Change, subject: str, failures: int, until_at: float) 
 
 def _session(change: Change, session: Session) -> Any:
     table = tables.sessions
+    if not can_be_stored(session.session_id):  # it may come from a client
+        return None
     row = change.connection.execute(select(table).where(table.c.session_id == session.session_id)).one_or_none()
     return row if row is not None and (row.subject, row.client) == (session.subject, session.client) else None
 

@@ -16,6 +16,9 @@ from faceauth.errors import GalleryUnavailable
 TAIL_BYTES = 65536
 """How much of the end is read for the last number; a line is far shorter."""
 
+HIGHEST_SEQUENCE = 2**62
+"""More than any gallery changes, and less than a database can count."""
+
 logger = logging.getLogger("faceauth.audit")
 
 Line = Mapping[str, Any]
@@ -57,12 +60,12 @@ class AuditLog:
         """Number of the last change it tells of; 0 for an empty or absent log.
 
         Raises:
-            GalleryUnavailable: the file is there and cannot be read.
+            GalleryUnavailable: the file is there and cannot be read, or was edited.
         """
         try:
             with self.path.open("rb") as file:
                 file.seek(max(os.fstat(file.fileno()).st_size - TAIL_BYTES, 0))
-                found = [line.get("sequence", 0) for line in _parsed(file.read())]
+                found = [line["sequence"] for line in self._parsed(file.read())]
         except FileNotFoundError:
             return 0
         except OSError as error:
@@ -72,11 +75,31 @@ class AuditLog:
         return max(found, default=0)
 
     def lines(self) -> list[Line]:
-        """Every line, oldest first; what a full disk cut is left out."""
+        """Every line, oldest first; what a full disk cut is left out.
+
+        Raises:
+            GalleryUnavailable: the file was edited.
+        """
         try:
-            return list(_parsed(self.path.read_bytes()))
+            return list(self._parsed(self.path.read_bytes()))
         except FileNotFoundError:
             return []
+
+    def _parsed(self, content: bytes) -> Iterator[Line]:
+        """The lines; what a full disk cut is no JSON, and what is JSON but no line of ours was put there."""
+        for text in content.splitlines():
+            try:
+                line = json.loads(text)
+            except RecursionError:
+                line = None
+            except ValueError:
+                continue
+            if not _is_ours(line):
+                raise GalleryUnavailable(
+                    f"The audit log {self.path} holds a line that faceauth never writes: it was edited or damaged. "
+                    "Nobody is let in until it is whole: restore it from a backup, or take that line out."
+                )
+            yield line
 
     @staticmethod
     def _ends_whole(descriptor: int) -> bool:
@@ -87,11 +110,16 @@ class AuditLog:
         return os.read(descriptor, 1) == b"\n"
 
 
-def _parsed(content: bytes) -> Iterator[Line]:
-    for text in content.splitlines():
-        try:
-            line = json.loads(text)
-        except ValueError:
-            continue
-        if isinstance(line, dict) and isinstance(line.get("sequence"), int):
-            yield line
+def _is_ours(line: Any) -> bool:
+    """Whether a line has the form of those that :meth:`AuditLog.append` writes, as far as anybody relies on it."""
+    if not isinstance(line, dict) or type(line.get("sequence")) is not int or not isinstance(line.get("event"), str):
+        return False
+    failures = line.get("failures")
+    named = [line[key] for key in ("subject", "model_id") if line.get(key) is not None]
+    whole = {"enrolled": {"subject", "model_id"}, "deleted": {"subject"}, "purged": {"subject"}}
+    return (
+        0 < line["sequence"] < HIGHEST_SEQUENCE
+        and all(isinstance(name, str) for name in named)
+        and (failures is None or (type(failures) is int and failures >= 0 and "subject" in line))
+        and whole.get(line["event"], set()) <= line.keys()
+    )

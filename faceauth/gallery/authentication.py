@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from pydantic import ValidationError
+
 from faceauth.errors import UsageError
 from faceauth.gallery.attempts import Judged, Session, begin, open_and_begin, settle
 from faceauth.gallery.database_search import DatabaseIndex
@@ -67,7 +69,8 @@ def answer(
             :class:`faceauth.video.session.PresentationSession`. An exception leaves the attempt charged.
 
     Raises:
-        UsageError: the session is for a search, or ``judge`` accepted without liveness or match.
+        UsageError: the session is for a search, or ``judge`` accepted without liveness or match, or answered what its
+            own evidence contradicts.
         GalleryError: as :func:`login`.
     """
     if session.subject is None:
@@ -76,6 +79,7 @@ def answer(
 
 
 def _settled(gallery: Gallery, session: Session, result: JudgedT) -> JudgedT:
+    _check_evidence(result)
     if result.accepted and result.reason is not Reason.LIVE_AND_MATCHED:
         raise UsageError(f"Nobody is let in for {result.reason}: a login needs a live face that matches.")
     settle(gallery, session, result)
@@ -135,6 +139,17 @@ def _matched(result: Verification, thresholds: Thresholds, match: MatchResult) -
         "skipped": {},
     }
     return Verification.model_validate({**dict(result), **decided})
+
+
+def _check_evidence(result: object) -> None:
+    """Refuse a result whose parts were changed after it was built, as ``model_copy`` does without asking."""
+    try:
+        if isinstance(result, Frozen):
+            type(result).model_validate(result)
+            return
+    except ValidationError:
+        pass
+    raise UsageError(f"Nobody is let in for this {type(result).__name__}: its evidence does not bear it out.")
 
 
 def _check(pipeline: Pipeline) -> None:

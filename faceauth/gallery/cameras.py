@@ -43,9 +43,10 @@ def profile_of(gallery: Gallery, camera: str) -> CameraProfile:
     """The profile of a camera, from all that was noted with the weights used last.
 
     Raises:
-        UsageError: too few images were noted.
+        UsageError: too few images were noted, or that is no name.
     """
     table = tables.camera_levels
+    checked_name(camera)
     with gallery.database.transaction() as connection:
         rows = connection.execute(select(table).where(table.c.camera == camera).order_by(table.c.id)).all()
     if not rows:
@@ -79,7 +80,12 @@ def cameras_known(gallery: Gallery) -> list[str]:
 
 
 def reset_camera(gallery: Gallery, camera: str) -> None:
-    """Forget all that was noted of a camera."""
+    """Forget all that was noted of a camera.
+
+    Raises:
+        UsageError: that is no name.
+    """
+    checked_name(camera)
     with gallery.change() as change:
         change.connection.execute(delete(tables.camera_levels).where(tables.camera_levels.c.camera == camera))
         change.record("camera_reset", camera=camera)

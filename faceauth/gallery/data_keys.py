@@ -13,7 +13,8 @@ from sqlalchemy import Connection, insert, select, update
 
 from faceauth.errors import GalleryTampered, KeyRefused
 from faceauth.gallery import tables
-from faceauth.gallery.master_keys import KEY_BYTES, NONCE_BYTES, MasterKey
+from faceauth.gallery.master_keys import KEY_BYTES, NONCE_BYTES, MasterKey, id_of, unwrap_with, wrap_with
+from faceauth.gallery.row_values import content
 
 Facts = tuple[str | int, ...]
 """What a record is of: it is sealed together with them and opens under no others."""
@@ -30,11 +31,11 @@ class DataKeys:
     def create(self, connection: Connection, created_s: float) -> str:
         """A new key, which seals from now on; the ones before only open."""
         key_id = str(uuid.uuid4())
-        wrapped = self.master.wrap(secrets.token_bytes(KEY_BYTES), self._context(key_id))
+        wrapped = wrap_with(self.master, secrets.token_bytes(KEY_BYTES), self._context(key_id))
         connection.execute(update(tables.data_keys).values(active=False))
         connection.execute(
             insert(tables.data_keys).values(
-                key_id=key_id, master_key_id=self.master.key_id, wrapped=wrapped, active=True, created_s=created_s
+                key_id=key_id, master_key_id=id_of(self.master), wrapped=wrapped, active=True, created_s=created_s
             )
         )
         return key_id
@@ -43,10 +44,10 @@ class DataKeys:
         """Id of the key that seals."""
         return str(connection.execute(select(tables.data_keys.c.key_id).where(tables.data_keys.c.active)).scalar_one())
 
-    def seal(self, connection: Connection, content: bytes, facts: Facts) -> tuple[str, bytes]:
-        """``content`` sealed with the active key, and that key's id."""
+    def seal(self, connection: Connection, plain: bytes, facts: Facts) -> tuple[str, bytes]:
+        """``plain`` sealed with the active key, and that key's id."""
         key_id, nonce = self.active(connection), secrets.token_bytes(NONCE_BYTES)
-        return key_id, nonce + self._cipher(connection, key_id).encrypt(nonce, content, self._associated(key_id, facts))
+        return key_id, nonce + self._cipher(connection, key_id).encrypt(nonce, plain, self._associated(key_id, facts))
 
     def unseal(self, connection: Connection, key_id: str, sealed: bytes, facts: Facts) -> bytes:
         """What was sealed under these ``facts``.
@@ -55,8 +56,8 @@ class DataKeys:
             GalleryTampered: the record or one of its facts is not what it was.
             KeyRefused: the master key is another one.
         """
+        cipher, sealed = self._cipher(connection, key_id), content(sealed, "a sealed record")
         try:
-            cipher = self._cipher(connection, key_id)
             return cipher.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._associated(key_id, facts))
         except (InvalidTag, ValueError):
             raise GalleryTampered(
@@ -68,11 +69,11 @@ class DataKeys:
         """Wrap every data key with another master key, which takes the place of the present one."""
         for row in connection.execute(select(tables.data_keys)).all():
             context = self._context(row.key_id)
-            wrapped = new.wrap(self._unwrapped(row.master_key_id, row.wrapped, context), context)
+            wrapped = wrap_with(new, self._unwrapped(row.master_key_id, row.wrapped, context), context)
             connection.execute(
                 update(tables.data_keys)
                 .where(tables.data_keys.c.key_id == row.key_id)
-                .values(wrapped=wrapped, master_key_id=new.key_id)
+                .values(wrapped=wrapped, master_key_id=id_of(new))
             )
 
     def check(self, connection: Connection) -> None:
@@ -93,12 +94,12 @@ class DataKeys:
         return self._opened[key_id]
 
     def _unwrapped(self, master_key_id: str, wrapped: bytes, context: bytes) -> bytes:
-        if master_key_id != self.master.key_id:
+        if master_key_id != id_of(self.master):
             raise KeyRefused(
-                f"The gallery was closed with the master key {master_key_id}, but {self.master.key_id} was given. "
+                f"The gallery was closed with the master key {master_key_id}, but {id_of(self.master)} was given. "
                 "Nobody is let in and nothing is lost: name the right key."
             )
-        return self.master.unwrap(wrapped, context)
+        return unwrap_with(self.master, content(wrapped, "a data key"), context)
 
     def _context(self, key_id: str) -> bytes:
         return json.dumps(["faceauth data key", self._gallery_id, key_id]).encode()

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from faceauth.errors import FaceAuthError, GalleryUnavailable, UsageError
+from faceauth.trusted_files import refuse_writable_by_others
 
 PRAGMAS = {
     "busy_timeout": "20000",
@@ -67,6 +68,7 @@ class Database:
 
         Raises:
             GalleryUnavailable: it is so.
+            UsageError: this is root, and somebody else may change the file: attempts could be forgiven.
         """
         if self.path is None:
             return
@@ -83,6 +85,7 @@ class Database:
                 f"Others than its owner may read {self.path} (mode {stat.S_IMODE(found.st_mode):o}): chmod 600 it, and "
                 "rekey the gallery if they may have read it."
             )
+        refuse_writable_by_others(self.path, called="gallery")
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -118,16 +121,31 @@ class Database:
 
     def _connected(self) -> sqlite3.Connection:
         # mode=rw: a file that has gone must not come back empty
-        place = f"file:{quote(str(self.path))}?mode=rw"
+        place = f"file:{quote(os.fsencode(str(self.path)))}?mode=rw"
         connection = sqlite3.connect(place, uri=True, isolation_level=None, check_same_thread=False)
         for name, value in PRAGMAS.items():
             connection.execute(f"PRAGMA {name} = {value}")
         return connection
 
 
+def checked_path(where: str | os.PathLike[str]) -> Path:
+    """The whole path of a file, if ``where`` can be one.
+
+    Raises:
+        UsageError: it holds a NUL or a lone surrogate.
+    """
+    try:
+        possible = b"\0" not in os.fsencode(where)
+    except UnicodeEncodeError:
+        possible = False
+    if not possible:
+        raise UsageError(f"{os.fspath(where)!r} cannot be the path of a file.")
+    return Path(where).absolute()
+
+
 def _sqlite_path(where: str) -> Path | None:
     if "://" not in where:
-        return Path(where).absolute()
+        return checked_path(where)
     try:
         url = make_url(where)
     except ArgumentError:
@@ -135,7 +153,7 @@ def _sqlite_path(where: str) -> Path | None:
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":
             raise UsageError("A gallery in memory would forget who is locked out: name a file.")
-        return Path(url.database).absolute()
+        return checked_path(url.database)
     if url.get_backend_name() != "postgresql":
         raise UsageError(f"A gallery lies in SQLite or PostgreSQL, not in {url.get_backend_name()}.")
     return None

@@ -7,35 +7,43 @@ import hmac
 import os
 import secrets
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from faceauth.errors import KeyRefused
-from faceauth.trusted_files import open_regular, refuse_writable_by_others
+from faceauth.errors import FaceAuthError, GalleryUnavailable, KeyRefused
+from faceauth.trusted_files import open_trusted
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 VARIABLE = "FACEAUTH_MASTER_KEY"
+LONGEST_ID = 128
+
+AnswerT = TypeVar("AnswerT")
 
 
 class MasterKey(Protocol):
-    """What wraps data keys: :class:`LocalKey`, or a class of your own that asks a KMS, a TPM or a keystore."""
+    """What wraps data keys: :class:`LocalKey`, or a class of your own that asks a KMS, a TPM or a keystore.
+
+    It is asked when a gallery is opened and when keys change, within a transaction: answer within seconds, or raise.
+    Any exception but ``KeyRefused`` counts as "does not answer now": nobody is let in, and nothing is changed.
+    ``faceauth.gallery.master_key_testing`` has these rules as tests.
+    """
 
     @property
     def key_id(self) -> str:
-        """Names the key, without giving anything of it away; at most 128 characters."""
+        """Names the key, without giving anything of it away: 1 to 128 printable characters, always the same."""
         ...
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
-        """``data_key``, encrypted; ``context`` has to be given again to unwrap it."""
+        """``data_key``, 32 bytes, encrypted; ``context``, UTF-8, has to be given again to unwrap it."""
         ...
 
     def unwrap(self, wrapped: bytes, context: bytes) -> bytes:
-        """What was wrapped.
+        """What was wrapped, 32 bytes.
 
         Raises:
             KeyRefused: this is another key, or ``wrapped`` or ``context`` is not what it was.
@@ -58,10 +66,10 @@ class LocalKey:
 
         Raises:
             KeyRefused: the file does not exist, others may read it, or it holds no key.
+            UsageError: this is root, and others may change it.
         """
         try:
-            refuse_writable_by_others(Path(path), called="master key")
-            with open_regular(path) as file:
+            with open_trusted(path, called="master key") as file:
                 mode = os.fstat(file.fileno()).st_mode
                 text = file.read(1024)
         except OSError as error:
@@ -85,7 +93,7 @@ class LocalKey:
         """
         if VARIABLE not in environ:
             raise KeyRefused(f"The variable {VARIABLE} is not set: it holds the master key, 32 bytes in base64.")
-        return cls(_decoded(environ[VARIABLE].encode(), f"the variable {VARIABLE}"))
+        return cls(_decoded(environ[VARIABLE].encode(errors="replace"), f"the variable {VARIABLE}"))
 
     @classmethod
     def create_file(cls, path: str | os.PathLike[str]) -> Self:
@@ -118,6 +126,58 @@ class LocalKey:
             return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], context)
         except (InvalidTag, ValueError):
             raise KeyRefused(f"The master key {self.key_id} does not open this data key.") from None
+
+
+def id_of(key: MasterKey) -> str:
+    """The key's id.
+
+    Raises:
+        KeyRefused: it is none.
+        GalleryUnavailable: the key does not answer.
+    """
+    found = _asked(lambda: key.key_id)
+    if not isinstance(found, str) or not 1 <= len(found) <= LONGEST_ID or not found.isprintable():
+        raise KeyRefused(f"The id of a {type(key).__name__} is not 1 to {LONGEST_ID} printable characters.")
+    return found
+
+
+def wrap_with(key: MasterKey, data_key: bytes, context: bytes) -> bytes:
+    """``data_key`` wrapped, and shown to open again: a KMS may let this program wrap and not unwrap.
+
+    Raises:
+        KeyRefused: the key does not open what it closed, or gives it away.
+        GalleryUnavailable: the key does not answer.
+    """
+    wrapped = _asked(lambda: key.wrap(data_key, context))
+    if not isinstance(wrapped, bytes) or data_key in wrapped or unwrap_with(key, wrapped, context) != data_key:
+        raise KeyRefused(f"The master key {id_of(key)} does not open what it closed, so nothing is closed with it.")
+    return wrapped
+
+
+def unwrap_with(key: MasterKey, wrapped: bytes, context: bytes) -> bytes:
+    """The data key.
+
+    Raises:
+        KeyRefused: it is another key, or what comes is no data key.
+        GalleryUnavailable: the key does not answer.
+    """
+    data_key = _asked(lambda: key.unwrap(wrapped, context))
+    if not isinstance(data_key, bytes) or len(data_key) != KEY_BYTES:
+        raise KeyRefused(f"What the master key {id_of(key)} unwraps is no data key of {KEY_BYTES} bytes.")
+    return data_key
+
+
+def _asked(ask: Callable[[], AnswerT]) -> AnswerT:
+    """What a key answers that may be somebody else's program, behind a network."""
+    try:
+        return ask()
+    except FaceAuthError:
+        raise
+    except Exception as error:
+        raise GalleryUnavailable(
+            f"The master key does not answer ({type(error).__name__}: {error}). Nobody is let in and nothing is lost: "
+            "try again when it does."
+        ) from error
 
 
 def _decoded(text: bytes, where: str) -> bytes:

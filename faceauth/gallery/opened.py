@@ -12,13 +12,14 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from faceauth.errors import GalleryRestored, GalleryUnavailable, UsageError
+from faceauth.errors import GalleryRestored, GalleryTampered, GalleryUnavailable, UsageError
 from faceauth.gallery import tables
 from faceauth.gallery.audit_log import AuditLog, Line
 from faceauth.gallery.data_keys import DataKeys
-from faceauth.gallery.database import Database
+from faceauth.gallery.database import Database, checked_path
 from faceauth.gallery.master_keys import MasterKey
 from faceauth.gallery.migrating import migrate, newest_version, version_of
+from faceauth.gallery.row_values import count, seconds
 
 
 @dataclass
@@ -64,8 +65,11 @@ class Gallery:
         wall: the clock, for tests.
 
     Raises:
-        GalleryUnavailable: there is no gallery, it cannot be reached, or a newer faceauth wrote it.
+        GalleryUnavailable: there is no gallery, it cannot be reached, a newer faceauth wrote it, or the KMS of the
+            master key does not answer.
+        GalleryTampered: it was edited or damaged.
         KeyRefused: the master key is not the gallery's.
+        UsageError: a path cannot be one, or this is root and others may change the gallery.
     """
 
     def __init__(
@@ -83,11 +87,12 @@ class Gallery:
             self._refuse_a_lost_gallery()
             self.database.create_file()
         with self.database.transaction() as connection:
-            if version_of(connection) is None and not create:
+            new = version_of(connection) is None
+            if new and not create:
                 raise GalleryUnavailable("There is no gallery in this database. `faceauth enroll` makes one.")
             if version_of(connection) != newest_version():
                 migrate(connection)
-            self.keys = self._keys(connection, master_key)
+            self.keys = self._keys(connection, master_key, new=new)
             self.keys.check(connection)
 
     @contextmanager
@@ -102,19 +107,20 @@ class Gallery:
         """
         with self.database.transaction() as connection:
             state = connection.execute(select(tables.gallery_state).with_for_update()).one()
+            before = count(state.sequence, "the number of the last change")
             told = self.audit.last_sequence()
-            if told > state.sequence and not restoring:
+            if told > before and not restoring:
                 raise GalleryRestored(
-                    f"The database stands at change {state.sequence}, but the audit log tells of change {told}: a "
+                    f"The database stands at change {before}, but the audit log tells of change {told}: a "
                     "backup was restored, and attempts and deleted people would come back. Nobody is let in. "
                     "`faceauth subjects accept-restored` brings it up to date."
                 )
             wall_s = self.database.wall_s(connection)
             change = Change(
                 connection=connection,
-                before=state.sequence,
-                sequence=max(state.sequence, told) + 1,
-                clock_at=state.clock_at + max(0.0, wall_s - state.wall_s),
+                before=before,
+                sequence=max(before, told) + 1,
+                clock_at=seconds(state.clock_at, "its clock") + max(0.0, wall_s - seconds(state.wall_s, "the time")),
                 wall_s=wall_s,
             )
             connection.execute(
@@ -138,11 +144,13 @@ class Gallery:
                 "backup; to begin anew, move the audit log away."
             )
 
-    def _keys(self, connection: Connection, master_key: MasterKey) -> DataKeys:
+    def _keys(self, connection: Connection, master_key: MasterKey, *, new: bool) -> DataKeys:
         """The keys of the gallery, whose identity and first key are made where it is new."""
         state = connection.execute(select(tables.gallery_state)).one_or_none()
         if state is not None:
             return DataKeys(master_key, state.gallery_id)
+        if not new:
+            raise GalleryTampered("The gallery has lost its own record, without which nothing opens: restore a backup.")
         gallery_id, wall_s = str(uuid.uuid4()), self.database.wall_s(connection)
         connection.execute(
             insert(tables.gallery_state).values(
@@ -156,7 +164,7 @@ class Gallery:
 
 def _audit_path(database: Database, given: str | os.PathLike[str] | None) -> Path:
     if given is not None:
-        return Path(given).absolute()
+        return checked_path(given)
     if database.path is None:
         raise UsageError("A gallery in PostgreSQL needs the path of an audit log.")
     return database.path.with_name(database.path.name + ".audit.jsonl")

@@ -6,7 +6,7 @@ from sqlalchemy import Table, delete, select, update
 
 from faceauth.gallery import rotation, sealed_templates, tables
 from faceauth.gallery.data_keys import DataKeys, Facts
-from faceauth.gallery.master_keys import MasterKey
+from faceauth.gallery.master_keys import MasterKey, id_of
 from faceauth.gallery.opened import Change, Gallery
 
 BATCH = 500
@@ -35,10 +35,15 @@ def rekey(gallery: Gallery) -> int:
 
 
 def change_master_key(gallery: Gallery, new: MasterKey) -> None:
-    """Wrap the data keys with ``new``, all at once. From then on the gallery opens with it alone."""
+    """Wrap the data keys with ``new``, all at once. From then on the gallery opens with it alone.
+
+    Raises:
+        KeyRefused: ``new`` does not open what it closed; nothing has changed.
+        GalleryUnavailable: one of the two keys does not answer; nothing has changed.
+    """
     with gallery.change() as change:
         gallery.keys.rewrap(change.connection, new)
-        change.record("master_key_changed", master_key_id=new.key_id)
+        change.record("master_key_changed", master_key_id=id_of(new))
     gallery.keys.master = new
     gallery.database.forget_deleted()
 

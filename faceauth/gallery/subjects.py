@@ -7,10 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from faceauth.errors import AlreadyEnrolled, NotEnrolled, UsageError
+from faceauth.errors import AlreadyEnrolled, GalleryTampered, NotEnrolled, UsageError
 from faceauth.gallery import tables
 from faceauth.gallery.enrolment import Enrolment
 from faceauth.gallery.opened import Change, Gallery
+from faceauth.gallery.row_values import can_be_stored, count, seconds
 from faceauth.gallery.sealed_templates import keep_templates, templates_of
 from faceauth.results import Template
 from faceauth.thresholds import Frozen
@@ -65,6 +66,8 @@ def add_subject(
     checked_name(name)
     if not consent.strip():
         raise UsageError("Nobody is enrolled without their consent: say what the person agreed to.")
+    if not can_be_stored(consent):
+        raise UsageError("The consent holds characters that cannot be stored: a NUL, or half of a surrogate pair.")
     with gallery.change() as change:
         there = _row(change.connection, name) is not None
         if there and not replace:
@@ -179,6 +182,16 @@ def remove(change: Change, names: Sequence[str], *, why: str) -> None:
         change.templates_changed()
 
 
+def check_enrolled(connection: Connection, name: str) -> None:
+    """Make sure that somebody is enrolled as ``name``, whatever text that is.
+
+    Raises:
+        NotEnrolled: there is nobody of that name.
+    """
+    if _row(connection, name) is None:
+        raise NotEnrolled(f"Nobody is enrolled as {name!r}. `faceauth subjects list` shows who is.")
+
+
 def checked_name(name: str) -> str:
     """``name``, if it may be that of a person.
 
@@ -195,14 +208,14 @@ def checked_name(name: str) -> str:
 
 
 def _row(connection: Connection, name: str) -> Any:
+    if not can_be_stored(name):
+        return None
     return connection.execute(select(tables.subjects).where(tables.subjects.c.name == name)).one_or_none()
 
 
 def _found(connection: Connection, name: str) -> Subject:
-    found = _subjects(connection, name)
-    if not found:
-        raise NotEnrolled(f"Nobody is enrolled as {name!r}. `faceauth subjects list` shows who is.")
-    return found[0]
+    check_enrolled(connection, name)
+    return _subjects(connection, name)[0]
 
 
 def _subjects(connection: Connection, name: str | None) -> list[Subject]:
@@ -223,11 +236,14 @@ def _subjects(connection: Connection, name: str | None) -> list[Subject]:
             consented=_time(row.consented_s),
             keep_until=None if row.keep_until_s is None else _time(row.keep_until_s),
             templates=counts.get(row.name, {}),
-            failures=row.failures or 0,
+            failures=count(row.failures or 0, "failed attempts"),
         )
         for row in connection.execute(query)
     ]
 
 
-def _time(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)
+def _time(since_1970_s: object) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds(since_1970_s, "a time"), UTC)
+    except (OverflowError, OSError, ValueError):
+        raise GalleryTampered(f"The database holds a time {since_1970_s} that is none: it was edited.") from None

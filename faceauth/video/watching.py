@@ -16,7 +16,10 @@ from faceauth.video.session import PresentationSession, State
 from faceauth.video.streams import Stream, TimedImage, image_folder, own_frames, video_file
 
 StreamSource: TypeAlias = "int | str | os.PathLike[str] | Iterable[TimedImage] | Stream"
-"""A camera by number or name, a video file or a folder by its path, or frames with their capture times."""
+"""A camera by number or name, a video file or a folder by its path, or frames with their capture times.
+
+A text that names a camera is one, whatever lies in the working folder: write ``./0`` for a file that is called so.
+"""
 
 
 class Ending(Protocol):
@@ -88,13 +91,14 @@ def open_stream(source: StreamSource) -> Stream:
     if isinstance(source, int):
         return open_camera(source)
     if isinstance(source, str | os.PathLike):
+        # First: whoever may write into the working folder could put their recording there, and call it 0.
+        if isinstance(source, str) and is_camera(source):
+            return open_camera(source)
         path = os.fsdecode(source)
         if os.path.isdir(path):
             return image_folder(path)
         if os.path.isfile(path):
             return video_file(path)
-        if isinstance(source, str) and is_camera(source):
-            return open_camera(source)
         raise UsageError(
             f"There is no camera, video file or folder {shown(path)}. `faceauth cameras` lists the cameras that can be "
             "opened."

@@ -10,15 +10,15 @@ and files together, and all others stay built in.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import BinaryIO, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from faceauth.errors import WeightsMismatch, WeightsMissing
-from faceauth.trusted_files import open_regular, refuse_writable_by_others
+from faceauth.trusted_files import open_regular, open_trusted
 from faceauth.weights.cards import FileName, ModelCard, Pin
 
 BUILT_IN = Path(__file__).parent
@@ -146,8 +146,7 @@ def _places(folder: Path | str | None) -> dict[str, tuple[Path, Pin]]:
 
 
 def _own_places(folder: Path) -> dict[str, tuple[Path, Pin]]:
-    manifest = _read_manifest(folder)
-    refuse_writable_by_others(folder / MANIFEST, called="manifest of weights")
+    manifest = _read_manifest(folder, open_manifest=lambda path: open_trusted(path, called="manifest of weights"))
     built_in = _read_manifest(BUILT_IN).cards
     unnamed = [folder / name for name in built_in if name not in manifest.cards and (folder / name).exists()]
     for path in (*unnamed, *sorted(folder.glob("*.onnx"))):
@@ -161,10 +160,10 @@ def _own_places(folder: Path) -> dict[str, tuple[Path, Pin]]:
     return {name: (folder / name, pin) for name, pin in manifest.cards.items()}
 
 
-def _read_manifest(place: Path) -> Manifest:
+def _read_manifest(place: Path, *, open_manifest: Callable[[Path], BinaryIO] = open_regular) -> Manifest:
     path = place / MANIFEST
     try:
-        with open_regular(path) as file:
+        with open_manifest(path) as file:
             content = file.read(LARGEST_MANIFEST)
     except OSError as error:
         raise WeightsMissing(

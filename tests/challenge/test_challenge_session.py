@@ -162,6 +162,15 @@ def test_frames_before_the_opening_are_refused() -> None:
         session_of(scene).feed(scene.image(0), 0.0)
 
 
+@pytest.mark.parametrize("nonce", ["", "\ud800", "\udcff", "a\0b", "\u0661", "x" * 100_000], ids=ascii)
+def test_a_nonce_that_is_any_text_opens_nothing(nonce: str) -> None:
+    session = session_of(Scene(growing(1.0)))
+    for given in (nonce, session.nonce + nonce if nonce else session.nonce[:-1]):
+        with pytest.raises(UsageError, match="another session"):
+            session.open(given)
+    session.open(session.nonce)
+
+
 def test_a_session_opens_once_and_for_its_own_nonce_only() -> None:
     first, second = session_of(Scene(growing(1.0))), session_of(Scene(growing(1.0)))
     assert first.nonce != second.nonce and len(first.nonce) >= 22

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -49,13 +50,22 @@ def test_a_login_says_no_score(faceauth: Faceauth, photo: Photo) -> None:
     assert "0." not in faceauth("login", "ada", photo("b.png", seed=1)).output
 
 
+def test_the_threshold_that_was_set_is_the_one_in_force(faceauth: Faceauth, photo: Photo) -> None:
+    path = photo("a.png")
+    enrolled(faceauth, path)
+    assert faceauth("login", "ada", path, "--threshold", "1").exit_code in (1, 3)
+    assert faceauth("login", "ada", path, FACEAUTH_THRESHOLD="1.0").exit_code in (1, 3)
+    assert faceauth("login", "ada", path).exit_code == 0
+
+
 def test_after_five_failures_there_is_a_wait(faceauth: Faceauth, photo: Photo) -> None:
     path, stranger = photo("a.png"), photo("b.png", seed=1)
     enrolled(faceauth, path)
     for _ in range(5):
         assert faceauth("login", "ada", stranger).exit_code == 1
     locked = faceauth("login", "ada", path)
-    assert locked.exit_code == 3 and locked.stdout == "" and "wait 30 s" in locked.stderr
+    assert locked.exit_code == 3 and locked.stdout == ""
+    assert re.search(r"wait (30|[12]\d) s", locked.stderr)  # some of it has passed on a busy machine
     assert faceauth("subjects", "unlock", "ada").exit_code == 0
     assert faceauth("login", "ada", path).exit_code == 0
 
@@ -194,3 +204,15 @@ def test_a_camera_or_a_folder_is_watched(faceauth: Faceauth, photo: Photo) -> No
     watched = faceauth("login", "ada", path.parent / "still")
     assert watched.exit_code in (1, 3) and watched.stdout.count("\n") == 1
     assert faceauth("login", "ada", "no such camera").exit_code == 2
+
+
+def test_a_photo_that_is_called_like_a_camera_is_not_taken_for_it(
+    faceauth: Faceauth, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = photo("a.png")
+    enrolled(faceauth, path)
+    path.rename(tmp_path / "987")
+    monkeypatch.chdir(tmp_path)
+    refused = faceauth("login", "ada", "987")
+    assert refused.exit_code == 2 and "Camera 987 cannot be opened" in " ".join(refused.stderr.split())
+    assert faceauth("login", "ada", "./987").exit_code == 0

@@ -100,3 +100,19 @@ def test_a_source_that_cannot_be_opened_is_named(tmp_path: Path, name: str | Non
         path.write_bytes(content)
     with pytest.raises(UsageError, match=said):
         open_stream(str(path) if name is None or "://" not in name else name)
+
+
+@pytest.mark.parametrize("as_folder", [True, False], ids=["folder", "file"])
+def test_a_recording_that_is_called_like_a_camera_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_folder: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    video(tmp_path / "clip.avi", 5, rate=10.0).rename(tmp_path / "987")
+    if as_folder:
+        (tmp_path / "987").unlink()
+        (tmp_path / "987").mkdir()
+        cv2.imwrite(str(tmp_path / "987" / "a.png"), np.zeros((48, 64, 3), np.uint8))
+    with pytest.raises(UsageError, match="Camera 987 cannot be opened"):
+        open_stream("987")
+    with open_stream("./987") as stream:
+        assert len(list(stream)) == (1 if as_folder else 5)
