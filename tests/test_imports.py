@@ -15,6 +15,7 @@ OUTER_TO_INNER = (
     "__main__",
     "cli",
     "evaluation",
+    "server",
     "gallery",
     "__init__",
     "challenge",
