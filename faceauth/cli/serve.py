@@ -21,10 +21,11 @@ from faceauth.pipeline import Pipeline
     type=click.IntRange(0, 65535),
     help="Port to listen on; 0 for a free one.",
 )
+@click.option("--create", is_flag=True, help="Make a gallery and a master key where there is none.")
 @api_keys_option
 @gallery_options
 @pipeline_options
-def command(host: str, port: int, *, api_keys: Path | None, **places: Any) -> None:
+def command(host: str, port: int, *, create: bool, api_keys: Path | None, **places: Any) -> None:
     """Answer requests for sessions, logins and enrolments, until SIGTERM or Ctrl-C. `faceauth keys add` makes a key.
 
     There is no TLS: put a reverse proxy before it. The log is JSON lines on stderr.
@@ -33,5 +34,5 @@ def command(host: str, port: int, *, api_keys: Path | None, **places: Any) -> No
     from faceauth.server.serving import serve
 
     pipeline = Pipeline(chosen_config())
-    gallery = open_gallery(**places, create=True)
+    gallery = open_gallery(**places, create=create)
     serve(Service(pipeline, gallery, KeyFile(api_keys_path(api_keys))), host=host, port=port)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, NamedTuple
 
-from fastapi import Header, Request, Security
+from fastapi import Header, Request, Response, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from faceauth.errors import UsageError
@@ -57,6 +57,11 @@ def needs(service: Service, scope: Scope) -> CallerOf:
         return Caller(key, f"{key.name}/{faceauth_client}")
 
     return caller
+
+
+def not_kept(response: Response) -> None:
+    """Answers about people are not for caches."""
+    response.headers["Cache-Control"] = "no-store"
 
 
 async def _key(service: Service, text: str | None) -> StoredKey:

@@ -23,13 +23,12 @@ def operation_routes(service: Service) -> APIRouter:
 
     @router.get("/readyz", responses=documented(503))
     async def readyz() -> HealthReply:
-        """People can log in: the backends are loaded, the gallery opens, the keys can be read, the queue has room."""
+        """People can log in: the backends are loaded, the gallery opens, the keys can be read."""
         try:
             await asyncio.wait_for(asyncio.to_thread(service.check_ready), READY_S)
         except (FaceAuthError, TimeoutError) as error:
             logger.error("not ready", exc_info=error)
             raise Problem(503, Cause.UNAVAILABLE, "Not ready: the log says why.", retry_after_s=READY_S) from None
-        service.queue.check()
         return HealthReply()
 
     @router.get(

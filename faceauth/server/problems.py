@@ -111,7 +111,7 @@ def invalid(detail: str) -> Problem:
 
 
 def problem_of(error: Exception) -> Problem:
-    """The problem that an error of the library is for who called the service."""
+    """The problem that an error is for who called the service. A bug is logged by who runs the application."""
     match error:
         case Problem():
             return error
@@ -136,9 +136,9 @@ def problem_of(error: Exception) -> Problem:
         case GalleryError():
             logger.error("the gallery cannot be used", exc_info=error)
             return Problem(503, Cause.UNAVAILABLE, "The gallery cannot be used: nobody is let in.", retry_after_s=30)
-        case _:
+        case FaceAuthError():
             logger.error("a request failed", exc_info=error)
-            return Problem(500, Cause.BROKEN, "The service failed: nobody is let in.")
+    return Problem(500, Cause.BROKEN, "The service failed: nobody is let in.")
 
 
 def _locked(retry_after_s: float | None) -> str:

@@ -11,6 +11,9 @@ from faceauth.server.counters import Counters
 
 logger = logging.getLogger("faceauth.server.requests")
 
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+"""Others are counted together: whoever calls can invent them, and every label takes memory."""
+
 QUIET = ("/healthz", "/readyz", "/metrics")
 """Asked every few seconds: they count, and are not logged."""
 
@@ -63,7 +66,7 @@ class RequestLog:
     def _note(self, scope: Scope, status: int, elapsed_s: float) -> None:
         # the route with its parameters unfilled: they hold names and nonces
         route = getattr(scope.get("route"), "path", "other")
-        method = scope["method"] if route != "other" else "other"
+        method = scope["method"] if scope["method"] in METHODS else "other"
         self._counters.note_request(route, method, status, elapsed_s)
         if route not in QUIET:
             facts = {

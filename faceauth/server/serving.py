@@ -41,5 +41,8 @@ def _log_json_lines() -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    library = logging.getLogger("faceauth")  # the command line shows its warnings to people
+    library.handlers.clear()
+    library.propagate = True
     for name in ("faceauth.server", "uvicorn.error"):
         logging.getLogger(name).setLevel(logging.INFO)

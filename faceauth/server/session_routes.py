@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import ValidationError
 
-from faceauth.server.access import Caller, needs
+from faceauth.server.access import Caller, needs, not_kept
 from faceauth.server.api_keys import Scope
 from faceauth.server.live_sessions import MOST_CHUNKS
 from faceauth.server.problems import documented, invalid
@@ -42,7 +42,12 @@ _CHUNK_BODY = {
 
 def session_routes(service: Service) -> APIRouter:
     """The routes of one service."""
-    router = APIRouter(prefix="/v1/sessions", tags=["sessions"], responses=documented(401, 403, 404, 422, 500, 503))
+    router = APIRouter(
+        prefix="/v1/sessions",
+        tags=["sessions"],
+        responses=documented(401, 403, 404, 422, 500, 503),
+        dependencies=[Depends(not_kept)],
+    )
     Allowed = Annotated[Caller, Depends(needs(service, Scope.SESSIONS))]
     sessions = service.sessions
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from faceauth.gallery import delete_subject, find_subject, list_subjects
 from faceauth.gallery.subjects import LONGEST_NAME
-from faceauth.server.access import Caller, idempotency_key, needs
+from faceauth.server.access import Caller, idempotency_key, needs, not_kept
 from faceauth.server.api_keys import Scope
 from faceauth.server.problems import documented, invalid
 from faceauth.server.replies import EnrolledReply, ResultReply, SubjectReply, SubjectsReply, subject_reply
@@ -49,7 +49,9 @@ TEMPLATES = _body("photos", several=True, fields=_FIELDS | _REPLACE, required=("
 
 def subject_routes(service: Service) -> APIRouter:
     """The routes of one service."""
-    router = APIRouter(tags=["subjects"], responses=documented(401, 403, 422, 500, 503))
+    router = APIRouter(
+        tags=["subjects"], responses=documented(401, 403, 422, 500, 503), dependencies=[Depends(not_kept)]
+    )
     Admin = Annotated[Caller, Depends(needs(service, Scope.SUBJECTS))]
     run, gallery = service.queue.run, service.gallery
 
@@ -89,7 +91,11 @@ def subject_routes(service: Service) -> APIRouter:
 
 def photo_routes(service: Service) -> APIRouter:
     """The routes that judge one photo."""
-    router = APIRouter(tags=["photos"], responses=documented(*UPLOAD, 401, 403, 404, 422, 429, 500, 503))
+    router = APIRouter(
+        tags=["photos"],
+        responses=documented(*UPLOAD, 401, 403, 404, 422, 429, 500, 503),
+        dependencies=[Depends(not_kept)],
+    )
     MayLogIn = Annotated[Caller, Depends(needs(service, Scope.SESSIONS))]
     MaySearch = Annotated[Caller, Depends(needs(service, Scope.IDENTIFY))]
 

@@ -85,9 +85,7 @@ class Running:
         return self.http.post("/v1/sessions", json={"kind": kind, "subject": subject}, headers=self.auth(key))
 
     def send(self, session_id: str, number: int, *timed: tuple[float, bytes], key: str = "all") -> Any:
-        return self.http.put(
-            f"/v1/sessions/{session_id}/chunks/{number}", files=frames(*timed), headers=self.auth(key)
-        )
+        return self.http.put(f"/v1/sessions/{session_id}/chunks/{number}", files=frames(*timed), headers=self.auth(key))
 
     def result(self, session_id: str, key: str = "all") -> Any:
         return self.http.get(f"/v1/sessions/{session_id}/result", headers=self.auth(key))
@@ -109,19 +107,30 @@ class NoMesh:
 
 
 Serve = Callable[..., Running]
+MadeKeys = tuple[bytes, dict[str, str]]
+
+
+@pytest.fixture(scope="session")
+def made_keys(tmp_path_factory: pytest.TempPathFactory) -> MadeKeys:
+    """A file of keys, and the keys: argon2 is slow on purpose, so they are made once."""
+    file = KeyFile(tmp_path_factory.mktemp("keys") / "api_keys.json")
+    keys = {
+        "all": file.add("all", [Scope.SESSIONS, Scope.SUBJECTS, Scope.IDENTIFY]),
+        "web": file.add("web", [Scope.SESSIONS, Scope.FORWARD]),
+    }
+    return file.path.read_bytes(), keys
 
 
 @pytest.fixture
-def serve(tmp_path: Path, clock: Clock) -> Iterator[Serve]:  # noqa: F811
+def serve(tmp_path: Path, clock: Clock, made_keys: MadeKeys) -> Iterator[Serve]:  # noqa: F811
     """Starts a service; all are closed at the end."""
     opened: list[TestClient] = []
 
     def serve(pipeline: Pipeline | None = None, *, mesh: object = None, queue: WorkQueue | None = None) -> Running:
+        content, keys = made_keys
         key_file = KeyFile(tmp_path / "api_keys.json")
-        keys = {
-            "all": key_file.add("all", [Scope.SESSIONS, Scope.SUBJECTS, Scope.IDENTIFY]),
-            "web": key_file.add("web", [Scope.SESSIONS, Scope.FORWARD]),
-        }
+        key_file.path.touch(mode=0o600)
+        key_file.path.write_bytes(content)
         master_key = LocalKey.create_file(tmp_path / "keys" / "master.key")
         gallery = Gallery(tmp_path / "gallery.sqlite", master_key, create=True, wall=clock)
         service = Service(
