@@ -43,6 +43,7 @@ def application(service: Service) -> FastAPI:
         docs_url=None,  # these pages would load their scripts from elsewhere
         redoc_url=None,
         separate_input_output_schemas=False,
+        generate_unique_id_function=lambda route: route.name,
     )
     for router in (session_routes(service), subject_routes(service), photo_routes(service), operation_routes(service)):
         app.include_router(router)

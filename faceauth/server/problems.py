@@ -13,6 +13,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from faceauth.errors import (
     AlreadyEnrolled,
@@ -28,6 +29,8 @@ from faceauth.errors import (
 )
 
 MEDIA_TYPE = "application/problem+json"
+
+METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 logger = logging.getLogger("faceauth.server")
 
@@ -155,11 +158,20 @@ async def answer_error(_: Request, error: Exception) -> JSONResponse:
 _OF_STATUS = {404: Cause.NOT_FOUND, 405: Cause.METHOD_NOT_ALLOWED}
 
 
-async def answer_http_error(_: Request, error: Exception) -> JSONResponse:
+async def answer_http_error(request: Request, error: Exception) -> JSONResponse:
     """The answer where the framework itself refuses: no such path, or no such method."""
     assert isinstance(error, HTTPException)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(method for method in METHODS if _is_answered(request, method))
     cause = _OF_STATUS.get(error.status_code, Cause.MALFORMED)
-    return Problem(error.status_code, cause, str(error.detail), headers=dict(error.headers or {})).response()
+    return Problem(error.status_code, cause, str(error.detail), headers=headers).response()
+
+
+def _is_answered(request: Request, method: str) -> bool:
+    """Whether any route of this path takes the method; the framework names those of the first route alone."""
+    scope = {**request.scope, "method": method}
+    return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
 
 
 async def answer_invalid(_: Request, error: Exception) -> JSONResponse:

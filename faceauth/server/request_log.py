@@ -8,11 +8,9 @@ from datetime import UTC, datetime
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from faceauth.server.counters import Counters
+from faceauth.server.problems import METHODS
 
 logger = logging.getLogger("faceauth.server.requests")
-
-METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
-"""Others are counted together: whoever calls can invent them, and every label takes memory."""
 
 QUIET = ("/healthz", "/readyz", "/metrics")
 """Asked every few seconds: they count, and are not logged."""
@@ -66,6 +64,7 @@ class RequestLog:
     def _note(self, scope: Scope, status: int, elapsed_s: float) -> None:
         # the route with its parameters unfilled: they hold names and nonces
         route = getattr(scope.get("route"), "path", "other")
+        # whoever calls can invent methods, and every label takes memory
         method = scope["method"] if scope["method"] in METHODS else "other"
         self._counters.note_request(route, method, status, elapsed_s)
         if route not in QUIET:

@@ -11,18 +11,25 @@ from faceauth.server.live_sessions import MOST_CHUNKS
 from faceauth.server.problems import documented, invalid
 from faceauth.server.replies import ChunkReply, OpenRequest, ResultReply, SessionReply
 from faceauth.server.service import Service
-from faceauth.server.uploads import read_frames
+from faceauth.server.uploads import check_media_type, read_frames
 
 SessionId = Annotated[str, Path(description="The id of the session.")]
 ChunkNumber = Annotated[int, Path(ge=0, lt=MOST_CHUNKS, description="Counted from 0, without a gap.")]
 
-_OPEN_BODY = {"content": {"application/json": {"schema": OpenRequest.model_json_schema()}}, "required": True}
+_OPEN_SCHEMA = OpenRequest.model_json_schema(ref_template="#/components/schemas/{model}")
+del _OPEN_SCHEMA["$defs"]  # the same kinds are among the components, since an answer names them
+_OPEN_BODY = {"content": {"application/json": {"schema": _OPEN_SCHEMA}}, "required": True}
+_LINKS = {
+    operation: {"operationId": operation, "parameters": {"session_id": "$response.body#/id"}}
+    for operation in ("take_chunk", "read_result", "abandon_session")
+}
 _CHUNK_BODY = {
     "content": {
         "multipart/form-data": {
             "schema": {
                 "type": "object",
                 "required": ["frames"],
+                "additionalProperties": False,
                 "properties": {
                     "frames": {
                         "type": "array",
@@ -54,7 +61,7 @@ def session_routes(service: Service) -> APIRouter:
     @router.post(
         "",
         status_code=201,
-        responses=documented(400, 408, 413, 415, 423, 429),
+        responses={**documented(400, 408, 413, 415, 423, 429), 201: {"description": "Created", "links": _LINKS}},
         openapi_extra={"requestBody": _OPEN_BODY},
     )
     async def open_session(request: Request, caller: Allowed) -> SessionReply:
@@ -62,6 +69,7 @@ def session_routes(service: Service) -> APIRouter:
 
         With a subject it is a login of that person; without one it says whether the face is live.
         """
+        check_media_type(request, "application/json")
         try:
             wanted = OpenRequest.model_validate_json(await request.body())
         except ValidationError as error:
@@ -89,7 +97,7 @@ def session_routes(service: Service) -> APIRouter:
         return sessions.result(sessions.find(session_id, caller.key.key_id))
 
     @router.delete("/{session_id}", status_code=204, responses=documented())
-    async def abandon(session_id: SessionId, caller: Allowed) -> Response:
+    async def abandon_session(session_id: SessionId, caller: Allowed) -> Response:
         """Leave a session. What was judged of it stays charged."""
         await sessions.abandon(sessions.find(session_id, caller.key.key_id))
         return Response(status_code=204)

@@ -28,7 +28,13 @@ def _body(
 ) -> dict[str, Any]:
     photo = {"type": "string", "format": "binary"}
     images = {"type": "array", "minItems": 1, "maxItems": MOST_PHOTOS, "items": photo} if several else photo
-    schema = {"type": "object", "required": [image, *required], "properties": {image: images, **(fields or {})}}
+    properties = {image: images, **(fields or {})}
+    schema = {
+        "type": "object",
+        "required": [image, *required],
+        "properties": properties,
+        "additionalProperties": False,
+    }
     form = {"schema": schema, "encoding": {image: {"contentType": ", ".join(PHOTO_TYPES)}}}
     return {"requestBody": {"content": {"multipart/form-data": form}, "required": True}}
 
@@ -56,22 +62,22 @@ def subject_routes(service: Service) -> APIRouter:
     run, gallery = service.queue.run, service.gallery
 
     @router.get("/v1/subjects")
-    async def list_all(caller: Admin) -> SubjectsReply:
+    async def all_subjects(caller: Admin) -> SubjectsReply:
         """Everybody who is enrolled."""
         return SubjectsReply(subjects=[subject_reply(one) for one in await run(partial(list_subjects, gallery))])
 
     @router.post("/v1/subjects", status_code=201, responses=documented(*UPLOAD, 409), openapi_extra=NEW_SUBJECT)
-    async def add(request: Request, caller: Admin, key: MaybeKey) -> EnrolledReply:
+    async def new_subject(request: Request, caller: Admin, key: MaybeKey) -> EnrolledReply:
         """Enrol a person from photos, each of which has to be accepted as live."""
         return await _enrol(service, request, caller, key, None)
 
     @router.get("/v1/subjects/{name}", responses=documented(404))
-    async def show(name: SubjectName, caller: Admin) -> SubjectReply:
+    async def one_subject(name: SubjectName, caller: Admin) -> SubjectReply:
         """What is kept about a person."""
         return subject_reply(await run(partial(find_subject, gallery, name)))
 
     @router.delete("/v1/subjects/{name}", status_code=204, responses=documented(404))
-    async def delete(name: SubjectName, caller: Admin) -> Response:
+    async def remove_subject(name: SubjectName, caller: Admin) -> Response:
         """Delete a person for good. Backups keep them until they are deleted too."""
         await run(partial(delete_subject, gallery, name))
         return Response(status_code=204)

@@ -87,9 +87,20 @@ def take_fields(fields: dict[str, str], known: Collection[str]) -> None:
             raise invalid(f"{key[:64]!r} is no field of this request.")
 
 
+def check_media_type(request: Request, expected: str) -> None:
+    """Before the body is read.
+
+    Raises:
+        Problem: 415, it is another one.
+    """
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != expected:
+        raise Problem(415, Cause.MEDIA_TYPE, f"Send {expected}.")
+
+
 async def _parts(
     request: Request, name: str, types: Collection[str], *, most: int
 ) -> tuple[FormData, list[UploadFile]]:
+    check_media_type(request, "multipart/form-data")
     try:
         form = await _InMemory(request.headers, request.stream(), max_files=most, max_fields=10).parse()
     except (MultiPartException, KeyError, UnicodeDecodeError) as error:  # KeyError: a part without a disposition
