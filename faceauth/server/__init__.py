@@ -2,7 +2,7 @@
 
 import faceauth.server.required_packages  # noqa: F401  # first: it says which extra is missing
 from faceauth.server.api_keys import KeyFile, Scope
-from faceauth.server.application import application
+from faceauth.server.asgi import application
 from faceauth.server.service import Service
 
 __all__ = ["KeyFile", "Scope", "Service", "application"]

@@ -12,7 +12,7 @@ from faceauth.server.service import Service
 READY_S = 5.0
 
 
-def operation_routes(service: Service) -> APIRouter:
+def operation_router(service: Service) -> APIRouter:
     """The routes of one service."""
     router = APIRouter(tags=["operation"])
 

@@ -5,7 +5,7 @@ import sys
 
 import uvicorn
 
-from faceauth.server.application import application
+from faceauth.server.asgi import application
 from faceauth.server.request_log import JsonLines
 from faceauth.server.service import Service
 

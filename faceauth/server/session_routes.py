@@ -47,7 +47,7 @@ _CHUNK_BODY = {
 }
 
 
-def session_routes(service: Service) -> APIRouter:
+def session_router(service: Service) -> APIRouter:
     """The routes of one service."""
     router = APIRouter(
         prefix="/v1/sessions",

@@ -53,7 +53,7 @@ NEW_SUBJECT = _body("photos", several=True, fields=_NAME | _FIELDS, required=("n
 TEMPLATES = _body("photos", several=True, fields=_FIELDS | _REPLACE, required=("consent",))
 
 
-def subject_routes(service: Service) -> APIRouter:
+def subject_router(service: Service) -> APIRouter:
     """The routes of one service."""
     router = APIRouter(
         tags=["subjects"], responses=documented(401, 403, 422, 500, 503), dependencies=[Depends(not_kept)]
@@ -95,7 +95,7 @@ def subject_routes(service: Service) -> APIRouter:
     return router
 
 
-def photo_routes(service: Service) -> APIRouter:
+def photo_router(service: Service) -> APIRouter:
     """The routes that judge one photo."""
     router = APIRouter(
         tags=["photos"],

@@ -11,12 +11,12 @@ from starlette.exceptions import HTTPException
 
 from faceauth.errors import FaceAuthError
 from faceauth.server.body_guard import BodyGuard
-from faceauth.server.operation_routes import operation_routes
+from faceauth.server.operation_routes import operation_router
 from faceauth.server.problems import ProblemDocument, answer_error, answer_http_error, answer_invalid
 from faceauth.server.request_log import RequestLog
 from faceauth.server.service import Service
-from faceauth.server.session_routes import session_routes
-from faceauth.server.subject_routes import photo_routes, subject_routes
+from faceauth.server.session_routes import session_router
+from faceauth.server.subject_routes import photo_router, subject_router
 from faceauth.version import __version__
 
 
@@ -45,7 +45,7 @@ def application(service: Service) -> FastAPI:
         separate_input_output_schemas=False,
         generate_unique_id_function=lambda route: route.name,
     )
-    for router in (session_routes(service), subject_routes(service), photo_routes(service), operation_routes(service)):
+    for router in (session_router(service), subject_router(service), photo_router(service), operation_router(service)):
         app.include_router(router)
     app.add_exception_handler(FaceAuthError, answer_error)
     app.add_exception_handler(HTTPException, answer_http_error)
