@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from faceauth.challenge.face_mesh import FaceMesh
-from faceauth.errors import GalleryError, UsageError
+from faceauth.errors import FaceAuthError, UsageError
 from faceauth.gallery import Gallery, Session, open_session
 from faceauth.gallery.attempts import SESSION_S, begin, settle
 from faceauth.pipeline import Pipeline
@@ -175,7 +175,9 @@ class LiveSessions:
                 del self._sessions[session_id]
             elif self._is_old(live) and not live.over and not live.lock.locked():
                 async with live.lock:
-                    with suppress(Problem, GalleryError):  # the next sweep tries again
+                    with suppress(
+                        FaceAuthError
+                    ):  # the queue is full, and the next sweep tries again; or it stays charged
                         await self._queue.run(partial(self._end, live, Reason.TIMED_OUT))
 
     async def keep_sweeping(self) -> None:
@@ -189,7 +191,7 @@ class LiveSessions:
         for live in list(self._sessions.values()):
             async with live.lock:
                 if not live.over:
-                    with suppress(GalleryError):  # it stays charged
+                    with suppress(FaceAuthError):  # it stays charged
                         await asyncio.to_thread(self._end, live, Reason.STREAM_ENDED)
 
     def _is_old(self, live: LiveSession) -> bool:

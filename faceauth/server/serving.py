@@ -1,10 +1,12 @@
 """Runs the application under uvicorn: one process, JSON lines on stderr, and an end that loses nothing."""
 
 import logging
+import socket
 import sys
 
 import uvicorn
 
+from faceauth.errors import UsageError
 from faceauth.server.asgi import application
 from faceauth.server.request_log import JsonLines
 from faceauth.server.service import Service
@@ -21,18 +23,32 @@ def serve(service: Service, *, host: str, port: int) -> None:
         service: is closed at the end.
         host: address to listen on.
         port: 0 to 65535; 0 for a free one, which the log names.
+
+    Raises:
+        UsageError: nobody can listen there.
     """
+    listening = _listening(host, port)
     _log_json_lines()
-    uvicorn.run(
+    config = uvicorn.Config(
         application(service),
-        host=host,
-        port=port,
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # clients are told by a header of their own, which a key has to be allowed
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Here, since uvicorn would end the process with 1, which says that somebody was rejected."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise UsageError(
+            f"Nobody can listen on {host}, port {port} ({error.strerror}): choose another --host or --port."
+        ) from None
 
 
 def _log_json_lines() -> None:

@@ -1,5 +1,6 @@
 """``faceauth keys`` and what ``faceauth serve`` refuses before it listens."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,11 @@ def test_no_gallery_is_made_unless_that_is_asked_for(run: Run, tmp_path: Path, f
     gallery = tmp_path / "none.sqlite"
     refused = run("serve", "--gallery", gallery, "--master-key", tmp_path / "master.key", "--api-keys", file)
     assert refused.exit_code in (2, 4) and not gallery.exists()
+
+
+def test_a_port_that_is_taken_is_an_error_of_usage_and_no_verdict(run: Run, tmp_path: Path, file: Path) -> None:
+    pytest.importorskip("ai_edge_litert", reason="needs the extra challenge")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        places = ("--gallery", tmp_path / "g.sqlite", "--master-key", tmp_path / "keys" / "m.key", "--api-keys", file)
+        refused = run("serve", "--create", "--port", taken.getsockname()[1], *places)
+    assert refused.exit_code == 2 and "choose another --host or --port" in " ".join(refused.stderr.split())
