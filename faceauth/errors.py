@@ -199,8 +199,12 @@ class SessionClosed(GalleryError):
 
 
 class LockedOut(GalleryError):
-    """Too many attempts; ``retry_after_s`` says how long to wait, None until another factor was used."""
+    """Too many attempts; ``retry_after_s`` says how long to wait, None until another factor was used.
 
-    def __init__(self, message: str, *, retry_after_s: float | None) -> None:
+    ``client`` is whose attempts they were; None where they were attempts to be one person.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None, client: str | None = None) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.client = client

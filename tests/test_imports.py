@@ -15,6 +15,7 @@ OUTER_TO_INNER = (
     "__main__",
     "cli",
     "evaluation",
+    "server",
     "gallery",
     "__init__",
     "challenge",
@@ -52,6 +53,9 @@ BACKENDS = ("detection", "embedding", "liveness")
 FOREIGN = ("torch", "torchvision", "insightface", "sklearn", "skimage", "scipy", "matplotlib", "training", "plugins")
 LOGIN = ("sqlalchemy", "alembic", "cryptography")
 """Packages of the extra ``login``, which the gallery alone imports."""
+
+SERVER = ("argon2", "fastapi", "prometheus_client", "python_multipart", "starlette", "uvicorn")
+"""Packages of the extra ``server``, and what they bring, which the server alone imports."""
 
 EVERY_MODULE = sorted(PACKAGE.rglob("*.py"))
 
@@ -111,7 +115,17 @@ def test_only_the_gallery_needs_the_extra_login(path: Path) -> None:
     tops = {one.split(".")[0] for one in imported(path)}
     gallery = {one for one in imported(path, at_import=True) if one.startswith("faceauth.gallery")}
     if not name_of(path).startswith("gallery"):
-        assert not tops & set(LOGIN) and not gallery
+        assert not tops & set(LOGIN)
+    if not name_of(path).startswith(("gallery", "server")):  # the server's extra brings that of the gallery
+        assert not gallery
+
+
+@pytest.mark.parametrize("path", EVERY_MODULE, ids=name_of)
+def test_only_the_server_needs_the_extra_server(path: Path) -> None:
+    tops = {one.split(".")[0] for one in imported(path)}
+    server = {one for one in imported(path, at_import=True) if one.startswith("faceauth.server")}
+    if not name_of(path).startswith("server"):
+        assert not tops & set(SERVER) and not server
 
 
 @pytest.mark.parametrize("path", EVERY_MODULE, ids=name_of)

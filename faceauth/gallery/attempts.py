@@ -226,7 +226,7 @@ def _client_refusal(change: Change, client: str) -> LockedOut | None:
     if opened < CLIENT_ATTEMPTS:
         return None
     wait_s = oldest_at + CLIENT_WINDOW_S - change.clock_at
-    return LockedOut(f"Too many attempts from {client}: wait {wait_s:.0f} s.", retry_after_s=wait_s)
+    return LockedOut(f"Too many attempts from {client}: wait {wait_s:.0f} s.", retry_after_s=wait_s, client=client)
 
 
 def _subject_refusal(change: Change, subject: str) -> LockedOut | NotEnrolled | None:

@@ -23,6 +23,7 @@ PREFIX = "FACEAUTH_"
 
 READ_ELSEWHERE = frozenset(
     {
+        "FACEAUTH_API_KEYS",
         "FACEAUTH_AUDIT_LOG",
         "FACEAUTH_DISABLE_PLUGIN_AUTOLOAD",
         "FACEAUTH_GALLERY",
@@ -32,7 +33,7 @@ READ_ELSEWHERE = frozenset(
         "FACEAUTH_MODEL_WHEEL",
     }
 )
-"""Variables with the prefix that are no settings: those of the gallery, the registry's switch, and the build's."""
+"""Variables with the prefix that are no settings: of gallery and service, the registry's switch, the build's."""
 
 _SERVICE = re.compile(
     r"FACEAUTH(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
