@@ -175,9 +175,8 @@ class LiveSessions:
                 del self._sessions[session_id]
             elif self._is_old(live) and not live.over and not live.lock.locked():
                 async with live.lock:
-                    with suppress(
-                        FaceAuthError
-                    ):  # the queue is full, and the next sweep tries again; or it stays charged
+                    # where the queue is full, the next sweep tries again; what fails stays charged
+                    with suppress(FaceAuthError):
                         await self._queue.run(partial(self._end, live, Reason.TIMED_OUT))
 
     async def keep_sweeping(self) -> None:

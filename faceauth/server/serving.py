@@ -29,6 +29,8 @@ def serve(service: Service, *, host: str, port: int) -> None:
     """
     listening = _listening(host, port)
     _log_json_lines()
+    at, number = listening.getsockname()[:2]
+    logging.getLogger("faceauth.server").info("listening", extra={"facts": {"host": at, "port": number}})
     config = uvicorn.Config(
         application(service),
         log_config=None,
