@@ -224,11 +224,11 @@ def test_a_full_queue_is_503_with_a_time_and_loses_nothing_that_was_accepted(ser
     deadline_s = time.monotonic() + 20
     while len(answers) < 5 and time.monotonic() < deadline_s:
         time.sleep(0.01)
-    assert running.service.queue.length == 3
-    assert "faceauth_queue_length 3.0" in running.http.get("/metrics").text
+    length, metrics = running.service.queue.length, running.http.get("/metrics").text
     go.set()
     for thread in threads:
         thread.join()
+    assert length == 3 and "faceauth_queue_length 3.0" in metrics
     busy = [answer for answer in answers if answer.status_code == 503]
     assert len(busy) == 5 and all(is_problem(one, 503, "busy") and int(one.headers["Retry-After"]) >= 1 for one in busy)
     assert [one.json()["verdict"] for one in answers if one.status_code == 200] == ["accept"] * 3
