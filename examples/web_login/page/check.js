@@ -1,0 +1,57 @@
+// One check, from the open camera to the answer of the site: frames out, prompts in. Decides nothing.
+
+import { Problem } from "./camera.js";
+import { Capture } from "./capture.js";
+import { Lamp } from "./lamp.js";
+import { askForAnswer, openSession, sendChunk } from "./site.js";
+
+const CHUNK_MS = 300;
+const SILENCE_MS = 5000;
+
+/**
+ * @param {{video: HTMLVideoElement, lost: AbortSignal}} camera
+ * @param {string} kind passive, turn or light
+ * @param {string} name who it is said to be
+ * @param {(prompt: object) => void} show called with each prompt of the service
+ * @param {AbortSignal} stopped by the person
+ * @returns {Promise<{signed_in: boolean, message: string}>}
+ * @throws {Problem} it could not be finished.
+ */
+export async function check(camera, kind, name, show, stopped) {
+  const { id, prompt } = await openSession(kind, name);
+  const capture = new Capture(camera.video);
+  const lamp = new Lamp();
+  const tell = (asked) => {
+    lamp.follow(asked);
+    show(asked);
+  };
+  try {
+    tell(prompt);
+    await sendFrames(id, capture, tell, camera.lost, stopped);
+    return await askForAnswer(id);
+  } finally {
+    capture.stop();
+    lamp.off();
+  }
+}
+
+/** Until the service has seen enough. One chunk is on its way at a time, so chunks arrive in order. */
+async function sendFrames(id, capture, tell, lost, stopped) {
+  let heard = performance.now();
+  for (let number = 0; ; ) {
+    await new Promise((resolve) => setTimeout(resolve, CHUNK_MS));
+    if (lost.aborted) throw new Problem("The camera is gone. Connect it again, and try again.");
+    if (document.hidden) throw new Problem("The page was hidden, so the check was stopped. Try again.");
+    stopped.throwIfAborted();
+    const frames = capture.take();
+    if (frames.length === 0) {
+      if (performance.now() - heard > SILENCE_MS) throw new Problem("The camera gives no more images. Try again.");
+      continue;
+    }
+    heard = performance.now();
+    const { state, prompt } = await sendChunk(id, number, frames, stopped);
+    number += 1;
+    tell(prompt);
+    if (state === "ended") return;
+  }
+}
