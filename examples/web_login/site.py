@@ -33,7 +33,7 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts that may be reached without TLS: browsers open cameras there, too."""
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; "
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
     "form-action 'self'",
     "Permissions-Policy": "camera=(self), microphone=()",
     "Referrer-Policy": "no-referrer",

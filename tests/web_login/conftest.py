@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-for package in ("fastapi", "httpx", "playwright", "uvicorn"):
-    pytest.importorskip(package, reason="needs the extras server and dev")
+pytest.importorskip("fastapi", reason="needs the extra server")
+pytest.importorskip("playwright", reason="needs the extra dev")
 
 import httpx
 import uvicorn

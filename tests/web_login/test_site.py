@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra server")
-pytest.importorskip("httpx", reason="needs the extra dev")
+
 
 import httpx
 
