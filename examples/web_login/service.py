@@ -49,7 +49,7 @@ class Result(BaseModel):
 class Enrolled(BaseModel):
     """What became of the photos of an enrolment."""
 
-    subject: str
+    name: str
     templates: int
 
 
@@ -58,16 +58,17 @@ class Service:
 
     Args:
         client: whose base URL is that of the service, or whose transport is the service itself.
-        key: of the API.
+        key: of the API, with the scopes ``sessions``, ``subjects`` and ``forward``.
     """
 
     def __init__(self, client: httpx.AsyncClient, key: str) -> None:
         self._client = client
         self._headers = {"Authorization": f"Bearer {key}"}
 
-    async def open_session(self, kind: Kind, subject: str) -> Opened:
-        """Open a session for somebody who claims to be ``subject``."""
-        answer = await self._ask("POST", "/v1/sessions", json={"kind": kind, "subject": subject})
+    async def open_session(self, kind: Kind, subject: str, address: str) -> Opened:
+        """Open a session for somebody who claims to be ``subject``; attempts are counted by their address, too."""
+        wanted = {"kind": kind, "subject": subject}
+        answer = await self._ask("POST", "/v1/sessions", json=wanted, headers={"Faceauth-Client": address})
         return _read(Opened, answer, 201)
 
     async def send_chunk(self, session_id: str, number: int, body: bytes, content_type: str) -> Progress:
@@ -80,6 +81,10 @@ class Service:
         """The answer of a session that has ended."""
         answer = await self._ask("GET", f"/v1/sessions/{quote(session_id, safe='')}/result")
         return _read(Result, answer, 200)
+
+    async def leave(self, session_id: str) -> None:
+        """End a session that nobody waits for, so that who showed no face is not charged."""
+        await self._ask("DELETE", f"/v1/sessions/{quote(session_id, safe='')}")
 
     async def enrol(self, name: str, photos: list[bytes], consent: str, request_key: str) -> Enrolled:
         """Enrol somebody; the same ``request_key`` enrols once, however often it is sent."""

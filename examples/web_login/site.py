@@ -11,6 +11,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from fastapi import Cookie, FastAPI, Form, Header, Request, Response, UploadFile
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
@@ -33,8 +34,7 @@ LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 """Hosts that may be reached without TLS: browsers open cameras there, too."""
 
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "form-action 'self'",
+    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "Permissions-Policy": "camera=(self), microphone=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -74,6 +74,7 @@ def make_site(service: Service, code: OneTimeCode, kinds: Sequence[Kind], visito
     """
     site = FastAPI(title="Sign in with your face", docs_url=None, redoc_url=None, openapi_url=None)
     site.add_exception_handler(SiteRefusal, problem)
+    site.add_exception_handler(RequestValidationError, _does_not_fit)
     site.middleware("http")(_guard)
     _add_pages(site, visitors)
     _add_checks(site, service, kinds, visitors)
@@ -93,9 +94,10 @@ def make_site(service: Service, code: OneTimeCode, kinds: Sequence[Kind], visito
         code.check(given, idempotency_key)
         if not agreed:
             raise SiteRefusal(422, "no_consent", "Nobody is enrolled without their consent.")
-        await service.enrol(name, [await photo.read() for photo in photos], CONSENT, idempotency_key)
+        enrolled = await service.enrol(name, [await photo.read() for photo in photos], CONSENT, idempotency_key)
         code.use_up(idempotency_key)
-        return Answer(signed_in=False, message=f"{name} is enrolled, and can sign in now.")
+        used = f"{enrolled.templates} of {len(photos)} photos"
+        return Answer(signed_in=False, message=f"{name} is enrolled with {used}, and can sign in now.")
 
     return site
 
@@ -109,7 +111,8 @@ def _add_checks(site: FastAPI, service: Service, kinds: Sequence[Kind], visitors
     ) -> Opened:
         if wanted.kind not in kinds:
             raise SiteRefusal(422, "kind_not_offered", "This kind of check lets nobody in here. Choose another one.")
-        opened = await service.open_session(wanted.kind, wanted.name)
+        address = request.client.host if request.client is not None else "unknown"
+        opened = await service.open_session(wanted.kind, wanted.name, address)
         if opened.kind != wanted.kind:
             raise SiteRefusal(502, "service_unclear", "The check cannot be made now. Sign in another way.")
         token = visitor or secrets.token_urlsafe(TOKEN_BYTES)
@@ -127,6 +130,12 @@ def _add_checks(site: FastAPI, service: Service, kinds: Sequence[Kind], visitors
     ) -> Progress:
         visitors.check_of(session_id, visitor)
         return await service.send_chunk(session_id, number, await request.body(), content_type)
+
+    @site.delete("/api/sessions/{session_id}", status_code=204)
+    async def leave(session_id: str, visitor: Annotated[str | None, Cookie()] = None) -> None:
+        visitors.check_of(session_id, visitor)
+        visitors.end_check(session_id)
+        await service.leave(session_id)
 
     @site.post("/api/sessions/{session_id}/sign-in")
     async def sign_in(
@@ -160,6 +169,10 @@ def _add_pages(site: FastAPI, visitors: Visitors) -> None:
     site.mount("/page", StaticFiles(directory=PAGE))
 
 
+async def _does_not_fit(request: Request, _: Exception) -> Response:
+    return await problem(request, SiteRefusal(422, "invalid", "Something is missing, too long or no plain text."))
+
+
 async def _guard(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     """No request that changes anything comes from another site, and none is larger than is read."""
     refusal = _refused(request)
@@ -173,6 +186,8 @@ def _refused(request: Request) -> SiteRefusal | None:
         return None
     if urlsplit(request.headers.get("Origin", "")).netloc != request.headers.get("Host"):
         return SiteRefusal(403, "another_site", "This request came from another site. Open the page itself.")
+    if request.method == "DELETE":
+        return None
     length = request.headers.get("Content-Length", "")
     if not length.isdecimal():
         return SiteRefusal(411, "no_length", "A request has to say how long it is.")

@@ -34,7 +34,9 @@ class Script:
     subjects: dict[str, str] = field(default_factory=dict)
     frames: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     enrolled: list[tuple[str, str, str, list[bytes]]] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
+    clients: set[str] = field(default_factory=set)
 
 
 def scripted_service(script: Script) -> FastAPI:
@@ -52,7 +54,8 @@ def scripted_service(script: Script) -> FastAPI:
         return JSONResponse(body, status, headers, media_type="application/problem+json")
 
     @service.post("/v1/sessions", status_code=201)
-    async def open_session(wanted: dict[str, str]) -> dict[str, Any]:
+    async def open_session(wanted: dict[str, str], request: Request) -> dict[str, Any]:
+        script.clients.add(request.headers.get("Faceauth-Client", ""))
         session_id = secrets.token_urlsafe(16)
         script.kinds.append(wanted["kind"])
         script.subjects[session_id], script.frames[session_id] = wanted["subject"], {}
@@ -66,6 +69,10 @@ def scripted_service(script: Script) -> FastAPI:
         ended = len(script.frames[session_id]) >= script.ends_after
         prompt = script.prompts[min(number + 1, len(script.prompts) - 1)]
         return {"state": "ended" if ended else "running", "prompt": prompt}
+
+    @service.delete("/v1/sessions/{session_id}", status_code=204)
+    async def leave(session_id: str) -> None:
+        script.left.append(session_id)
 
     @service.get("/v1/sessions/{session_id}/result")
     async def result(session_id: str) -> Any:
@@ -83,6 +90,6 @@ def scripted_service(script: Script) -> FastAPI:
         request_key = request.headers["Idempotency-Key"]
         if request_key not in {one[2] for one in script.enrolled}:
             script.enrolled.append((name, str(form["consent"]), request_key, photos))
-        return {"subject": name, "templates": len(photos)}
+        return {"name": name, "templates": len(photos), "refused": []}
 
     return service

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import statistics
 
 import pytest
 
@@ -65,7 +66,7 @@ def test_frames_come_in_order_in_chunks_of_a_third_of_a_second(site: Served, scr
     times_ms = [time_ms for chunk in chunks for time_ms in chunk]
     assert numbers == list(range(6)) and all(chunks)
     assert all(earlier < later for earlier, later in itertools.pairwise(times_ms))
-    assert max(len(chunk) for chunk in chunks) <= 16
+    assert statistics.median(chunk[-1] - chunk[0] for chunk in chunks) < 800
 
 
 def test_prompts_are_spoken_once_each_and_shown(site: Served, script: Script, visit: Visit) -> None:
@@ -108,6 +109,11 @@ def test_a_check_can_be_stopped(site: Served, script: Script, visit: Visit, how:
         page.get_by_role("button", name="Stop").first.press("Space")
     expect(page.get_by_role("heading", name="Who are you?")).to_be_focused()
     assert page.locator("video").count() == 0 and page.locator("#problem").is_hidden()
+    for _ in range(100):  # it is told without waiting for an answer
+        if script.left:
+            break
+        page.wait_for_timeout(50)
+    assert script.left == list(script.frames)
 
 
 # Without the camera.
@@ -166,17 +172,47 @@ def test_one_tab_at_a_time_uses_the_camera_and_a_login_counts_in_all(
 # Less light and motion.
 
 
-def test_light_paints_the_window_as_the_service_asks(site: Served, script: Script, visit: Visit) -> None:
-    colors = [{"left": [255, 205, 140], "right": [70, 70, 75]}, {"left": [140, 190, 255], "right": [140, 190, 255]}]
-    script.ends_after, script.prompts = 99, [{**LOOK, "screen": color} for color in colors for _ in range(4)]
+AMBER, BLUE, DARK = [255, 205, 140], [140, 190, 255], [70, 70, 75]
+PAINTED = """() => {
+window.painted = [];
+const half = document.querySelector("#light > div");
+new MutationObserver(() => window.painted.push([performance.now(), half.style.background]))
+    .observe(half, {attributes: true});
+}"""
+
+
+def test_light_paints_both_halves_as_the_service_asks(site: Served, script: Script, visit: Visit) -> None:
+    colors = [{"left": AMBER, "right": DARK}, {"left": BLUE, "right": BLUE}]
+    script.ends_after, script.prompts = 99, [{**LOOK, "screen": color} for color in colors for _ in range(8)]
     page = visit(site)
     start(page, kind="light")
-    expect(page.locator("#light > div").first).to_have_css("background-color", "rgb(255, 205, 140)")
-    expect(page.locator("#light > div").last).to_have_css("background-color", "rgb(70, 70, 75)")
-    expect(page.locator("#light > div").last).to_have_css("background-color", "rgb(140, 190, 255)")
+    left, right = page.locator("#light > div").all()
+    expect(left).to_have_css("background-color", "rgb(255, 205, 140)")
+    expect(right).to_have_css("background-color", "rgb(70, 70, 75)")
+    expect(right).to_have_css("background-color", "rgb(140, 190, 255)")
     page.keyboard.press("Escape")
     expect(page.locator("#light")).to_be_hidden()
     assert script.kinds == ["light"]
+
+
+def test_a_colour_is_painted_when_it_is_due_and_the_one_before_does_not_come_back(
+    site: Served, script: Script, visit: Visit
+) -> None:
+    amber, blue = {"left": AMBER, "right": AMBER}, {"left": BLUE, "right": BLUE}
+    script.ends_after = 99
+    page = visit(site)
+    due_ms = page.evaluate("() => performance.now()") + 2500
+    script.prompts = [{**LOOK, "screen": amber, "next_screen": {"at_ms": due_ms, **blue}}]
+    page.evaluate(PAINTED)
+    start(page, kind="light")
+    expect(page.locator("#light > div").first).to_have_css("background-color", "rgb(140, 190, 255)")
+    page.wait_for_timeout(600)  # more prompts come, which still call amber the colour of now
+    painted = page.evaluate("() => window.painted")
+    colors = [color for _, color in painted]
+    first_blue = colors.index("rgb(140, 190, 255)")
+    assert first_blue > 0 and set(colors[:first_blue]) == {"rgb(255, 205, 140)"}
+    assert set(colors[first_blue:]) == {"rgb(140, 190, 255)"}
+    assert painted[first_blue][0] >= due_ms - 5
 
 
 def test_who_asks_for_less_motion_turns_the_head_instead(site: Served, script: Script, visit: Visit) -> None:

@@ -181,6 +181,19 @@ def test_a_kind_that_is_not_offered_lets_nobody_in() -> None:
     assert answer.status_code == 422 and site.script.kinds == []
 
 
+def test_attempts_are_counted_by_the_address_of_the_browser(site: Site) -> None:
+    site.browser().open()
+    assert site.script.clients == {"127.0.0.1"}
+
+
+def test_a_session_is_left_by_the_browser_that_opened_it(site: Site) -> None:
+    browser = site.browser()
+    session = browser.open()
+    assert site.browser().ask("DELETE", f"/api/sessions/{session}").status_code == 404 and site.script.left == []
+    assert browser.ask("DELETE", f"/api/sessions/{session}").status_code == 204 and site.script.left == [session]
+    assert browser.sign_in(session).status_code == 404
+
+
 # Who stays in.
 
 

@@ -1,7 +1,7 @@
 // Frames of a video as JPEG, each with the time at which the camera captured it. Knows no server.
 
 const FRAMES_PER_S = 12;
-const MOST_WAITING = 16; // older ones are dropped: an answer is worth something only soon after the question
+const LONGEST_WAIT_MS = 700; // older frames are dropped: an answer is worth something only soon after the question
 const MOST_ENCODING = 3;
 const LONGEST_SIDE = 640;
 const QUALITY = 0.9;
@@ -25,7 +25,9 @@ export class Capture {
 
   /** What came since the last call: `[{time_ms, jpeg}]`, in order. */
   take() {
-    return this.#frames.splice(0).sort((one, other) => one.time_ms - other.time_ms);
+    const since_ms = performance.now() - LONGEST_WAIT_MS;
+    const came = this.#frames.splice(0).filter(({ time_ms }) => time_ms > since_ms);
+    return came.sort((one, other) => one.time_ms - other.time_ms);
   }
 
   stop() {
@@ -42,9 +44,7 @@ export class Capture {
     draw(this.#video, this.#canvas, LONGEST_SIDE);
     this.#canvas.toBlob((jpeg) => {
       this.#encoding -= 1;
-      if (jpeg === null) return;
-      this.#frames.push({ time_ms, jpeg });
-      if (this.#frames.length > MOST_WAITING) this.#frames.shift();
+      if (jpeg !== null) this.#frames.push({ time_ms, jpeg });
     }, "image/jpeg", QUALITY);
   };
 }

@@ -3,9 +3,9 @@
 import { Problem } from "./camera.js";
 import { Capture } from "./capture.js";
 import { Lamp } from "./lamp.js";
-import { askForAnswer, openSession, sendChunk } from "./site.js";
+import { askForAnswer, leave, openSession, sendChunk } from "./site.js";
 
-const CHUNK_MS = 300;
+const CHUNK_MS = { passive: 300, turn: 300, light: 150 }; // the next colour has to be known before it is due
 const SILENCE_MS = 5000;
 
 /**
@@ -27,8 +27,11 @@ export async function check(camera, kind, name, show, stopped) {
   };
   try {
     tell(prompt);
-    await sendFrames(id, capture, tell, camera.lost, stopped);
+    await sendFrames(id, CHUNK_MS[kind], capture, tell, camera.lost, stopped);
     return await askForAnswer(id);
+  } catch (error) {
+    leave(id);
+    throw error;
   } finally {
     capture.stop();
     lamp.off();
@@ -36,10 +39,10 @@ export async function check(camera, kind, name, show, stopped) {
 }
 
 /** Until the service has seen enough. One chunk is on its way at a time, so chunks arrive in order. */
-async function sendFrames(id, capture, tell, lost, stopped) {
+async function sendFrames(id, chunk_ms, capture, tell, lost, stopped) {
   let heard = performance.now();
   for (let number = 0; ; ) {
-    await new Promise((resolve) => setTimeout(resolve, CHUNK_MS));
+    await new Promise((resolve) => setTimeout(resolve, chunk_ms));
     if (lost.aborted) throw new Problem("The camera is gone. Connect it again, and try again.");
     if (document.hidden) throw new Problem("The page was hidden, so the check was stopped. Try again.");
     stopped.throwIfAborted();

@@ -5,15 +5,14 @@ export class Lamp {
   #place = document.getElementById("light");
   #due = null;
 
-  /** Takes the `screen` of a prompt, and the `next_screen`, which is due at a capture time. */
+  /** Takes the `screen` of a prompt, and its `next_screen`, which is due at a capture time. */
   follow({ screen, next_screen }) {
     if (!screen) return;
     clearTimeout(this.#due);
-    this.#paint(screen);
-    if (next_screen) {
-      const [due_s, next] = next_screen;
-      this.#due = setTimeout(() => this.#paint(next), 1000 * due_s - performance.now());
-    }
+    const left_ms = next_screen ? next_screen.at_ms - performance.now() : Infinity;
+    // a prompt was made for the last frame that it knows: meanwhile its next colours may be those of now
+    this.#paint(left_ms <= 0 ? next_screen : screen);
+    if (left_ms > 0 && next_screen) this.#due = setTimeout(() => this.#paint(next_screen), left_ms);
   }
 
   off() {

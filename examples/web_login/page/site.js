@@ -11,6 +11,11 @@ export const openSession = (kind, name) => ask("POST", "/api/sessions", JSON.str
 export const askForAnswer = (id) => ask("POST", `/api/sessions/${encodeURIComponent(id)}/sign-in`, "");
 export const signOut = () => ask("POST", "/api/sign-out", "");
 
+/** Ends a session early. That it is over needs no answer, and the service ends it by itself in the end. */
+export const leave = (id) => {
+  fetch(`/api/sessions/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true }).catch(() => {});
+};
+
 /** Sends frames; the same chunk may be sent again, so a lost connection loses none. */
 export function sendChunk(id, number, frames, signal) {
   const body = new FormData();
