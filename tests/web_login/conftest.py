@@ -1,12 +1,11 @@
 """The site on a port of its own, and Debian's Chromium to open it with."""
 
-import asyncio
 import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -66,29 +65,33 @@ class Served:
     """
 
     url: str
-    codes: list[str] = field(default_factory=list)
+    codes: list[str]
 
 
 @contextmanager
-def served(transport: Any, key: str = KEY, kinds: tuple[Kind, ...] = KINDS) -> Iterator[Served]:
-    """The site before a service, on a port that is free."""
+def listening(app: Any) -> Iterator[str]:
+    """An application on a port that is free; yields its URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    site = Served(f"http://localhost:{port}")
-    service = Service(httpx.AsyncClient(transport=transport, base_url="http://service", timeout=60), key)
-    app = make_site(service, OneTimeCode(site.codes.append), kinds, Visitors())
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    for _ in range(200):
-        if server.started:
-            break
-        threading.Event().wait(0.05)
+    while not server.started and thread.is_alive():
+        thread.join(0.05)
     assert server.started
-    yield site
+    yield f"http://localhost:{port}"
     server.should_exit = True
     thread.join(20)
+
+
+@contextmanager
+def served(client: httpx.AsyncClient, key: str = KEY, kinds: tuple[Kind, ...] = KINDS) -> Iterator[Served]:
+    """The site before a service."""
+    codes: list[str] = []
+    app = make_site(Service(client, key), OneTimeCode(codes.append), kinds, Visitors())
+    with listening(app) as url:
+        yield Served(url, codes)
 
 
 @pytest.fixture
@@ -100,7 +103,8 @@ def script() -> Script:
 @pytest.fixture
 def site(script: Script) -> Iterator[Served]:
     """Before a service that follows the script."""
-    with served(httpx.ASGITransport(scripted_service(script))) as site:
+    transport = httpx.ASGITransport(scripted_service(script))
+    with served(httpx.AsyncClient(transport=transport, base_url="http://service")) as site:
         yield site
 
 
