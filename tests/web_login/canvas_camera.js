@@ -4,6 +4,8 @@
 (() => {
   const TURN_DEG = 30;
   const DEG_PER_S = 45;
+  const DRAW_MS = 100;
+  const often = setInterval.bind(window); // real time, whatever the page's clock does
   const canvas = document.createElement("canvas");
   const noise = document.createElement("canvas");
   const [width, height] = [(canvas.width = 640), (canvas.height = 480)];
@@ -87,7 +89,7 @@
     photo = await createImageBitmap(new Blob([bytes]));
     makeNoise();
     draw();
-    const drawing = setInterval(draw, 33);
+    const drawing = often(draw, DRAW_MS);
     const stream = canvas.captureStream(30);
     const [track] = stream.getVideoTracks();
     const stop = track.stop.bind(track);
