@@ -7,6 +7,7 @@ import click
 import httpx
 import uvicorn
 
+from examples.web_login.passkeys import Passkeys
 from examples.web_login.service import Kind, Service
 from examples.web_login.site import make_site
 from examples.web_login.visitors import OneTimeCode, Visitors
@@ -28,11 +29,16 @@ TIMEOUT_S = 30.0
     show_default=True,
     help="A kind of check that lets people in; may be given several times. Whoever attacks chooses the weakest.",
 )
-def main(key_file: Path, url: str, port: int, kinds: tuple[Kind, ...]) -> None:
+@click.option(
+    "--passkeys",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Ask for a passkey before the face, and keep the public keys in this file.",
+)
+def main(key_file: Path, url: str, port: int, kinds: tuple[Kind, ...], passkeys: Path | None) -> None:
     """Serve the page. KEY_FILE holds the key of the service, as `faceauth keys add` prints it."""
     service = Service(httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S), key_file.read_text(encoding="utf-8").strip())
     code = OneTimeCode(lambda code: click.echo(f"Code for the next enrolment: {code}"))
-    site = make_site(service, code, kinds, Visitors())
+    site = make_site(service, code, kinds, Visitors(), None if passkeys is None else Passkeys(passkeys))
     click.echo(f"Open http://localhost:{port}")
     uvicorn.run(site, host="127.0.0.1", port=port, log_level="warning")
 

@@ -7,7 +7,7 @@ is not read: only the service's own ``accept`` signs anybody in.
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Cookie, FastAPI, Form, Header, Request, Response, UploadFile
@@ -16,6 +16,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field
 
+from examples.web_login.passkeys import Passkeys, Place
 from examples.web_login.refusals import SiteRefusal, problem
 from examples.web_login.service import Kind, Opened, Progress, Service
 from examples.web_login.visitors import SIGNED_IN_S, TOKEN_BYTES, OneTimeCode, Visitors
@@ -46,12 +47,21 @@ class WantedCheck(BaseModel):
 
     kind: Kind
     name: str = Field(min_length=1, max_length=128)
+    passkey: str | None = Field(default=None, max_length=10_000)
+
+
+class WantedPasskey(BaseModel):
+    """For whom a passkey is to be made or shown; it is made only for who has the code."""
+
+    name: str = Field(min_length=1, max_length=128)
+    code: str = Field(default="", max_length=32)
 
 
 class Offer(BaseModel):
     """What the page has to know at first."""
 
     kinds: list[Kind]
+    passkeys: bool
     consent: str
     signed_in: str | None
 
@@ -63,7 +73,13 @@ class Answer(BaseModel):
     message: str
 
 
-def make_site(service: Service, code: OneTimeCode, kinds: Sequence[Kind], visitors: Visitors) -> FastAPI:
+def make_site(
+    service: Service,
+    code: OneTimeCode,
+    kinds: Sequence[Kind],
+    visitors: Visitors,
+    passkeys: Passkeys | None = None,
+) -> FastAPI:
     """The site as an ASGI application.
 
     Args:
@@ -71,38 +87,71 @@ def make_site(service: Service, code: OneTimeCode, kinds: Sequence[Kind], visito
         code: has to be given to enrol.
         kinds: of sessions that let people in. Whoever attacks chooses the weakest of them.
         visitors: who is on the way, and who is in.
+        passkeys: of which everybody has to show one before their face; None to ask for the face alone.
     """
     site = FastAPI(title="Sign in with your face", docs_url=None, redoc_url=None, openapi_url=None)
     site.add_exception_handler(SiteRefusal, problem)
     site.add_exception_handler(RequestValidationError, _does_not_fit)
     site.middleware("http")(_guard)
     _add_pages(site, visitors)
-    _add_checks(site, service, kinds, visitors)
+    _add_checks(site, service, kinds, visitors, passkeys)
+    _add_enrolment(site, service, code, passkeys)
+    if passkeys is not None:
+        _add_passkeys(site, code, passkeys)
 
     @site.get("/api/offer")
     async def offer(login: Annotated[str | None, Cookie()] = None) -> Offer:
-        return Offer(kinds=list(kinds), consent=CONSENT, signed_in=visitors.who(login))
+        return Offer(kinds=list(kinds), passkeys=passkeys is not None, consent=CONSENT, signed_in=visitors.who(login))
+
+    return site
+
+
+def _add_enrolment(site: FastAPI, service: Service, code: OneTimeCode, passkeys: Passkeys | None) -> None:
+    """New people, by photos and, where they are asked for, a passkey."""
 
     @site.post("/api/enrolments", status_code=201)
     async def enrol(
+        request: Request,
         name: Annotated[str, Form(min_length=1, max_length=128)],
         given: Annotated[str, Form(alias="code", max_length=32)],
         agreed: Annotated[bool, Form()],
         photos: list[UploadFile],
         idempotency_key: Annotated[str, Header(min_length=16, max_length=64)],
+        passkey: Annotated[str, Form(max_length=10_000)] = "",
+        visitor: Annotated[str, Cookie()] = "",
     ) -> Answer:
         code.check(given, idempotency_key)
         if not agreed:
             raise SiteRefusal(422, "no_consent", "Nobody is enrolled without their consent.")
+        made = None if passkeys is None else passkeys.created(visitor, name, passkey, _place(request))
         enrolled = await service.enrol(name, [await photo.read() for photo in photos], CONSENT, idempotency_key)
         code.use_up(idempotency_key)
+        if passkeys is not None and made is not None:
+            passkeys.keep(*made)
         used = f"{enrolled.templates} of {len(photos)} photos"
         return Answer(signed_in=False, message=f"{name} is enrolled with {used}, and can sign in now.")
 
-    return site
+
+def _add_passkeys(site: FastAPI, code: OneTimeCode, passkeys: Passkeys) -> None:
+    """What the browser has to ask the device for."""
+
+    @site.post("/api/passkeys/creation")
+    async def creation(
+        wanted: WantedPasskey, request: Request, response: Response, visitor: Annotated[str | None, Cookie()] = None
+    ) -> dict[str, Any]:
+        code.check(wanted.code, "")
+        return passkeys.creation_options(_visitor(visitor, request, response), wanted.name, _place(request))
+
+    @site.post("/api/passkeys/request")
+    async def ask(
+        wanted: WantedPasskey, request: Request, response: Response, visitor: Annotated[str | None, Cookie()] = None
+    ) -> dict[str, Any]:
+        return passkeys.request_options(_visitor(visitor, request, response), wanted.name, _place(request))
 
 
-def _add_checks(site: FastAPI, service: Service, kinds: Sequence[Kind], visitors: Visitors) -> None:
+def _add_checks(
+    site: FastAPI, service: Service, kinds: Sequence[Kind], visitors: Visitors, passkeys: Passkeys | None
+) -> None:
     """Sessions of the service, each for the browser that opened it alone."""
 
     @site.post("/api/sessions", status_code=201)
@@ -111,13 +160,13 @@ def _add_checks(site: FastAPI, service: Service, kinds: Sequence[Kind], visitors
     ) -> Opened:
         if wanted.kind not in kinds:
             raise SiteRefusal(422, "kind_not_offered", "This kind of check lets nobody in here. Choose another one.")
+        if passkeys is not None:
+            passkeys.prove(visitor or "", wanted.name, wanted.passkey or "", _place(request))
         address = request.client.host if request.client is not None else "unknown"
         opened = await service.open_session(wanted.kind, wanted.name, address)
         if opened.kind != wanted.kind:
             raise SiteRefusal(502, "service_unclear", "The check cannot be made now. Sign in another way.")
-        token = visitor or secrets.token_urlsafe(TOKEN_BYTES)
-        visitors.note_check(opened.id, token, wanted.name)
-        _set_cookie(response, request, "visitor", token)
+        visitors.note_check(opened.id, _visitor(visitor, request, response), wanted.name)
         return opened
 
     @site.put("/api/sessions/{session_id}/chunks/{number}")
@@ -194,6 +243,18 @@ def _refused(request: Request) -> SiteRefusal | None:
     if int(length) > MOST_BYTES:
         return SiteRefusal(413, "too_large", "This is more than a check needs. Start again.")
     return None
+
+
+def _visitor(known: str | None, request: Request, response: Response) -> str:
+    """The token of this browser, which gets one if it has none."""
+    token = known or secrets.token_urlsafe(TOKEN_BYTES)
+    _set_cookie(response, request, "visitor", token)
+    return token
+
+
+def _place(request: Request) -> Place:
+    """Where a passkey counts: the guard has compared the origin with the host."""
+    return Place(request.url.hostname or "", request.headers["Origin"])
 
 
 def _set_cookie(response: Response, request: Request, name: str, token: str, *, max_age_s: float | None = None) -> None:

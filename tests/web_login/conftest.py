@@ -12,11 +12,13 @@ import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra server")
 pytest.importorskip("playwright", reason="needs the extra dev")
+pytest.importorskip("webauthn", reason="needs the extra dev")
 
 import httpx
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from examples.web_login.passkeys import Passkeys
 from examples.web_login.service import Kind, Service
 from examples.web_login.site import make_site
 from examples.web_login.visitors import OneTimeCode, Visitors
@@ -86,10 +88,10 @@ def listening(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def served(client: httpx.AsyncClient, key: str = KEY, kinds: tuple[Kind, ...] = KINDS) -> Iterator[Served]:
+def served(client: httpx.AsyncClient, key: str = KEY, passkeys: Passkeys | None = None) -> Iterator[Served]:
     """The site before a service."""
     codes: list[str] = []
-    app = make_site(Service(client, key), OneTimeCode(codes.append), kinds, Visitors())
+    app = make_site(Service(client, key), OneTimeCode(codes.append), KINDS, Visitors(), passkeys)
     with listening(app) as url:
         yield Served(url, codes)
 

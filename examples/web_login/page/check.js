@@ -10,15 +10,14 @@ const SILENCE_MS = 5000;
 
 /**
  * @param {{video: HTMLVideoElement, lost: AbortSignal}} camera
- * @param {string} kind passive, turn or light
- * @param {string} name who it is said to be
+ * @param {{kind: string, name: string, passkey: string | null}} wanted passive, turn or light, and who it is said to be
  * @param {(prompt: object) => void} show called with each prompt of the service
  * @param {AbortSignal} stopped by the person
  * @returns {Promise<{signed_in: boolean, message: string}>}
  * @throws {Problem} it could not be finished.
  */
-export async function check(camera, kind, name, show, stopped) {
-  const { id, prompt } = await openSession(kind, name);
+export async function check(camera, wanted, show, stopped) {
+  const { id, prompt } = await openSession(wanted);
   const capture = new Capture(camera.video);
   const lamp = new Lamp();
   const tell = (asked) => {
@@ -27,7 +26,7 @@ export async function check(camera, kind, name, show, stopped) {
   };
   try {
     tell(prompt);
-    await sendFrames(id, CHUNK_MS[kind], capture, tell, camera.lost, stopped);
+    await sendFrames(id, CHUNK_MS[wanted.kind], capture, tell, camera.lost, stopped);
     return await askForAnswer(id);
   } catch (error) {
     leave(id);

@@ -2,6 +2,7 @@
 
 import { openCamera } from "./camera.js";
 import { photograph } from "./capture.js";
+import { makePasskey } from "./passkey.js";
 import { enrol } from "./site.js";
 
 const ASKED = [
@@ -12,10 +13,11 @@ const ASKED = [
 const byId = (id) => document.getElementById(id);
 
 /** Makes the view work; `page` lends what the views have in common. */
-export function enrolment({ view, tell, problem, say, showHints }) {
+export function enrolment({ view, tell, problem, say, showHints, asksForPasskey }) {
   let camera = null;
   let hints = null;
   let photos = [];
+  let passkey = "";
 
   function leave(to) {
     clearInterval(hints);
@@ -29,6 +31,7 @@ export function enrolment({ view, tell, problem, say, showHints }) {
   async function start(event) {
     event.preventDefault();
     try {
+      passkey = asksForPasskey() ? await makePasskey(byId("new-name").value, byId("code").value) : "";
       camera = await openCamera(byId("photo-place"));
     } catch (error) {
       problem(error);
@@ -59,7 +62,7 @@ export function enrolment({ view, tell, problem, say, showHints }) {
   async function send() {
     say(byId("photo-prompt"), "The photos are being checked.");
     const [name, code, agreed] = [byId("new-name").value, byId("code").value, byId("agreed").checked];
-    const { message } = await enrol({ name, code, agreed, photos, key: crypto.randomUUID() });
+    const { message } = await enrol({ name, code, agreed, passkey, photos, key: crypto.randomUUID() });
     leave("enrol");
     byId("enrolment").reset();
     byId("name").value = name;

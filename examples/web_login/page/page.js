@@ -4,6 +4,7 @@ import { openCamera, Problem } from "./camera.js";
 import { lightHint } from "./capture.js";
 import { check } from "./check.js";
 import { enrolment } from "./enrolment.js";
+import { showPasskey } from "./passkey.js";
 import { offer } from "./site.js";
 
 const HINT_MS = 700;
@@ -11,6 +12,7 @@ const byId = (id) => document.getElementById(id);
 const tabs = new BroadcastChannel("faceauth-login");
 const lessMotion = matchMedia("(prefers-reduced-motion: reduce)");
 let offered = [];
+let passkeys = false;
 
 /** Shows one view, and says so to a screen reader by moving the focus. */
 function view(id) {
@@ -46,15 +48,16 @@ async function signIn(event) {
   const stop = new AbortController();
   const onKey = ({ key }) => key === "Escape" && stop.abort();
   view("check");
-  byId("prompt").textContent = "Allow the camera.";
+  byId("prompt").textContent = passkeys ? "Show your passkey, then allow the camera." : "Allow the camera.";
   byId("progress").value = 0;
   byId("stop").onclick = () => stop.abort();
   addEventListener("keydown", onKey);
   let camera = null;
   try {
+    const passkey = passkeys ? await showPasskey(name) : null;
     camera = await openCamera(byId("camera-place"));
     const hints = kind === "light" ? null : showHints(camera);
-    const answer = await check(camera, kind, name, (prompt) => showPrompt(camera, prompt), stop.signal)
+    const answer = await check(camera, { kind, name, passkey }, (prompt) => showPrompt(camera, prompt), stop.signal)
       .finally(() => clearInterval(hints));
     showAnswer(answer);
   } catch (error) {
@@ -99,9 +102,9 @@ function tell(title, message, button) {
 }
 
 async function begin() {
-  const { kinds, consent, signed_in } = await offer();
+  const { kinds, consent, signed_in, ...more } = await offer();
   if (signed_in !== null) return location.replace("/welcome");
-  offered = kinds;
+  [offered, passkeys] = [kinds, more.passkeys];
   byId("consent").textContent = consent;
   showKinds();
   lessMotion.addEventListener("change", showKinds);
@@ -111,5 +114,5 @@ async function begin() {
 tabs.onmessage = ({ data }) => data === "signed in" && location.replace("/welcome");
 byId("sign-in").addEventListener("submit", signIn);
 byId("again").addEventListener("click", () => view("start"));
-enrolment({ view, tell, problem, say, showHints });
+enrolment({ view, tell, problem, say, showHints, asksForPasskey: () => passkeys });
 begin().catch(problem);

@@ -7,7 +7,8 @@ const PAUSE_MS = 400;
 const LONGEST_WAIT_MS = 5000;
 
 export const offer = () => ask("GET", "/api/offer");
-export const openSession = (kind, name) => ask("POST", "/api/sessions", JSON.stringify({ kind, name }));
+export const openSession = (wanted) => ask("POST", "/api/sessions", JSON.stringify(wanted));
+export const passkeyOptions = (what, wanted) => ask("POST", `/api/passkeys/${what}`, JSON.stringify(wanted));
 export const askForAnswer = (id) => ask("POST", `/api/sessions/${encodeURIComponent(id)}/sign-in`, "");
 export const signOut = () => ask("POST", "/api/sign-out", "");
 
@@ -23,11 +24,9 @@ export function sendChunk(id, number, frames, signal) {
   return ask("PUT", `/api/sessions/${encodeURIComponent(id)}/chunks/${number}`, body, { again: true, signal });
 }
 
-export function enrol({ name, code, agreed, photos, key }) {
+export function enrol({ photos, key, ...fields }) {
   const body = new FormData();
-  body.append("name", name);
-  body.append("code", code);
-  body.append("agreed", agreed);
+  for (const [name, value] of Object.entries(fields)) body.append(name, value);
   photos.forEach((photo, number) => body.append("photos", photo, `${number}.jpg`));
   return ask("POST", "/api/enrolments", body, { headers: { "Idempotency-Key": key }, again: true });
 }
