@@ -21,7 +21,7 @@ import httpx
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "web_login.md"
-PATIENCE_S = 180.0
+PATIENCE_S = 400.0
 PHOTOS = ("collins.jpg", "collins_enrolled.jpg")
 
 
@@ -83,7 +83,7 @@ def answer_of(url: str, log: Path) -> httpx.Response:
 def test_the_commands_of_the_tutorial_make_a_page_that_enrols_and_asks(newcomer: Newcomer) -> None:
     blocks = re.findall(r"^```sh\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     lines = [line for block in blocks for line in block.splitlines()]
-    make_key, serve, page = (line for line in lines if re.match("faceauth |python -m examples", line))
+    make_key, serve, page, _ = (line for line in lines if re.match("faceauth |python -m examples", line))
     service, site = free_port(), free_port()
     newcomer.type(make_key)
     log = newcomer.start(serve, "--port", str(service))
