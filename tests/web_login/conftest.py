@@ -3,6 +3,7 @@
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from examples.web_login.passkeys import Passkeys
 from examples.web_login.service import Kind, Service
 from examples.web_login.site import make_site
-from examples.web_login.visitors import OneTimeCode, Visitors
+from examples.web_login.visitors import Clock, OneTimeCode, Visitors
 from tests.web_login.scripted_service import KEY, Script, scripted_service
 
 KINDS: tuple[Kind, ...] = ("passive", "turn", "light")
@@ -88,10 +89,12 @@ def listening(app: Any) -> Iterator[str]:
 
 
 @contextmanager
-def served(client: httpx.AsyncClient, key: str = KEY, passkeys: Passkeys | None = None) -> Iterator[Served]:
+def served(
+    client: httpx.AsyncClient, key: str = KEY, *, passkeys: Passkeys | None = None, clock: Clock = time.monotonic
+) -> Iterator[Served]:
     """The site before a service."""
     codes: list[str] = []
-    app = make_site(Service(client, key), OneTimeCode(codes.append), KINDS, Visitors(), passkeys)
+    app = make_site(Service(client, key), OneTimeCode(codes.append), KINDS, Visitors(clock=clock), passkeys)
     with listening(app) as url:
         yield Served(url, codes)
 

@@ -107,7 +107,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
                 timeout=60,
             )
             assert answer.status_code == 201, answer.text
-            site = running.enter_context(served(client, key))
+            site = running.enter_context(served(client, key, clock=service.sessions.clock))
             return Running(site.url, site.codes, gallery, chunks)
 
         yield start
