@@ -50,7 +50,18 @@ OUTER_TO_INNER = (
 BACKENDS = ("detection", "embedding", "liveness")
 """Rooms of stage implementations: reached by name through the registry, imported by nobody but the tests."""
 
-FOREIGN = ("torch", "torchvision", "insightface", "sklearn", "skimage", "scipy", "matplotlib", "training", "plugins")
+FOREIGN = (
+    "torch",
+    "torchvision",
+    "faiss",
+    "insightface",
+    "sklearn",
+    "skimage",
+    "scipy",
+    "matplotlib",
+    "training",
+    "plugins",
+)
 LOGIN = ("sqlalchemy", "alembic", "cryptography")
 """Packages of the extra ``login``, which the gallery alone imports."""
 

@@ -1,6 +1,5 @@
 """What all routes share: one pipeline, one gallery, the keys, the queue, and the sessions under way."""
 
-import threading
 from collections.abc import Sequence
 
 from faceauth.challenge.face_mesh import FaceMesh
@@ -55,7 +54,6 @@ class Service:
         )
         self.enrolments: RepeatedRequests[EnrolledReply] = RepeatedRequests()
         self._index = Index(gallery, pipeline.model_id)
-        self._index_lock = threading.Lock()
 
     def check_ready(self) -> None:
         """Whether people can log in now.
@@ -75,8 +73,7 @@ class Service:
 
     def identify(self, photo: bytes, *, client: str) -> ResultReply:
         """Raises: FaceAuthError: as :func:`faceauth.gallery.identify`."""
-        with self._index_lock:  # which is read anew after changes, by one thread at a time
-            found = identify(self.gallery, self.pipeline, self._index, photo, client=client)
+        found = identify(self.gallery, self.pipeline, self._index, photo, client=client)
         result = result_reply(found.verification, found.subject)
         self.counters.note_result("identify", result)
         return result

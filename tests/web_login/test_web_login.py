@@ -46,7 +46,7 @@ FACE_IN_CANVAS = [0.452, 0.24, 0.09, 0.15]
 CLOCK = Path(__file__).with_name("stepped_clock.js").read_text(encoding="utf-8")
 
 WELCOME = re.compile(r"/welcome$")
-UNTIL_DECIDED_MS = 400_000
+UNTIL_DECIDED_MS = 120_000
 """A busy machine is no fault of a test."""
 
 pytestmark = pytest.mark.slow
@@ -238,12 +238,9 @@ def test_nobody_is_asked_to_show_a_face(site: Running, camera: Camera, visit: Vi
 
 
 def two_people() -> Image:
-    """Both photos side by side, with faces of one size, far enough from the edges to stay in the image."""
-    one, other = load_image(LIVE), load_image(EXAMPLES / "hopper.jpg")
-    other = cv2.resize(other, None, fx=0.6, fy=0.6, interpolation=cv2.INTER_AREA)
-    height = min(len(one), len(other))
-    both = np.hstack([one[:height, 90:390], other[:height]])
-    return cv2.copyMakeBorder(both, 90, 90, 120, 120, cv2.BORDER_CONSTANT, value=(90, 100, 110))
+    """The same face twice, of one size and sharpness, so that neither is taken for somebody in the background."""
+    face = load_image(LIVE)[:, 90:390]
+    return np.hstack([face, face])
 
 
 # A drawn camera, which answers.
