@@ -17,7 +17,7 @@ from faceauth.gallery import tables
 from faceauth.gallery.opened import Gallery
 from faceauth.gallery.rotation import rotation_for, turned
 from faceauth.gallery.sealed_templates import TurnedTemplate, searchable, turned_templates
-from faceauth.gallery.search import Candidate
+from faceauth.gallery.search import Candidate, somebody
 from faceauth.results import Template
 from faceauth.templates import mismatch
 
@@ -110,10 +110,7 @@ class DatabaseIndex:
                 pass
             with self._gallery.database.transaction() as connection:
                 connection.execute(_SET_UNTIL, {"model_id": self._model_id, "revision": revision})
-        size = self._count(revision)
-        if not size:
-            raise NotEnrolled(f"Nobody is enrolled with the embedder {self._model_id}, so nobody can be found.")
-        return size
+        return somebody(self._count(revision), self._model_id)
 
     def nearest(self, template: Template) -> Candidate:
         """The most similar template of the table, by the cosine with its sealed record.

@@ -50,6 +50,17 @@ class _Held(NamedTuple):
     blocks: tuple[Block, ...] = ()
 
 
+def somebody(size: int, model_id: str) -> int:
+    """``size``, the number of templates of a model, if there are any.
+
+    Raises:
+        NotEnrolled: there are none.
+    """
+    if not size:
+        raise NotEnrolled(f"Nobody is enrolled with the embedder {model_id}, so nobody can be found.")
+    return size
+
+
 class Index:
     """The templates of one model, decrypted and turned, in memory. Several threads may use one index.
 
@@ -60,12 +71,12 @@ class Index:
             larger gallery; what it proposes is compared exactly. Needs the extra ``faiss``.
 
     Raises:
-        UsageError: there is no such method, or faiss is not installed.
+        UsageError: the method is unknown, or faiss is not installed.
     """
 
     def __init__(self, gallery: Gallery, model_id: str, *, method: Method = "numpy") -> None:
         if method not in get_args(Method):
-            raise UsageError(f"There is no method {method!r} to search with: {' or '.join(get_args(Method))}.")
+            raise UsageError(f"Unknown search method {method!r}: use {' or '.join(get_args(Method))}.")
         if method == "faiss":
             check_faiss()
         self._gallery = gallery
@@ -89,9 +100,7 @@ class Index:
                     break
                 self._held = self._read()
             size = size_of(self._held.blocks)
-        if not size:
-            raise NotEnrolled(f"Nobody is enrolled with the embedder {self._model_id}, so nobody can be found.")
-        return size
+        return somebody(size, self._model_id)
 
     def nearest(self, template: Template) -> Candidate:
         """The most similar template of the last :meth:`refresh`.

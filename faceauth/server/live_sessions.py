@@ -124,7 +124,7 @@ class LiveSessions:
         """
         live = self._sessions.get(session_id)
         if live is None or live.key_id != key_id:
-            raise Problem(404, Cause.SESSION_UNKNOWN, "There is no such session: open one.")
+            raise Problem(404, Cause.SESSION_UNKNOWN, "Unknown session. Open a new one.")
         return live
 
     async def take(self, live: LiveSession, number: int, frames: Sequence[TimedFrame]) -> ChunkReply:

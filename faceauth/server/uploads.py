@@ -44,7 +44,7 @@ async def read_frames(request: Request) -> list[TimedFrame]:
     """The parts named ``frames``, each with its capture time in milliseconds as file name.
 
     Raises:
-        Problem: it is no such body, or a part is no JPEG.
+        Problem: the body is malformed, or a part is not a JPEG.
     """
     parts = await _parts(request, "frames", FRAME_TYPES, most=MOST_FRAMES)
     return [TimedFrame(_milliseconds(part.filename or "") / 1000, await part.read()) for part in parts[1]]
@@ -63,7 +63,7 @@ async def read_photos(request: Request, name: str, *, most: int) -> tuple[list[b
     """The parts of that name, and the fields beside them.
 
     Raises:
-        Problem: it is no such body, or a part is no photo.
+        Problem: the body is malformed, or a part is not a photo.
     """
     form, parts = await _parts(request, name, PHOTO_TYPES, most=most)
     fields: dict[str, str] = {}
