@@ -39,7 +39,7 @@ from training.train.validation import refuse_nothing_to_validate, validation_fig
 
 CHECKPOINT_STEPS = 100  # one or two minutes on two cores
 VALIDATIONS = 5  # a phase; one of a few hundred steps has fewer
-VALIDATION_STEPS = 500  # at least, between two
+VALIDATION_STEPS = 1_000  # at least, between two: at 224 px one costs as much as some 70 steps
 LOSS_STEPS = 10  # a point in TensorBoard; everything else has a point a validation
 WARMUP_STEPS = 200  # chosen, not measured
 RESTART_EPOCHS = 5
