@@ -163,7 +163,7 @@ def test_no_module_is_named_like_its_function(path: Path) -> None:
 
 
 def loaded_by_import_faceauth() -> set[str]:
-    code = "import sys, faceauth; print(*sys.modules, sep='\\n')"
+    code = "import sys; from faceauth import *; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     return set(done.stdout.split())
 

@@ -9,6 +9,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 import faceauth
 
 PUBLIC = [
@@ -37,10 +39,13 @@ def test_all_is_the_checked_in_list() -> None:
     assert sorted(faceauth.__all__) == sorted(PUBLIC)
 
 
-def test_every_exported_name_exists_and_every_public_name_is_exported() -> None:
-    submodules = {name for name, value in vars(faceauth).items() if inspect.ismodule(value)}
-    public = {name for name in vars(faceauth) if not name.startswith("_")} - submodules
-    assert public == set(faceauth.__all__) - {"__version__"}
+def test_every_exported_name_exists_and_no_other() -> None:
+    for name in faceauth.__all__:
+        assert getattr(faceauth, name) is not None and name in dir(faceauth)
+    defined = {name for names in faceauth._DEFINED_IN.values() for name in names}
+    assert defined == set(faceauth.__all__) - {"__version__"}
+    with pytest.raises(AttributeError, match="has no attribute 'Pipelin'"):
+        _ = faceauth.Pipelin
 
 
 def test_every_public_name_has_a_docstring_of_its_own() -> None:

@@ -113,6 +113,14 @@ def test_opencv_that_cannot_be_imported_is_one_sentence(process: Process, tmp_pa
     assert ran.stderr.count("\n") == 1 and "`apt install libgl1`" in ran.stderr
 
 
+def test_the_module_ends_as_the_command_does_where_opencv_cannot_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "cv2.py").write_text("raise ImportError('libGL.so.1: cannot open shared object file: No such file')")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))}
+    ran = subprocess.run([sys.executable, "-m", "faceauth", "doctor"], env=environment, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (Exit.BROKEN, "")
+    assert ran.stderr.count("\n") == 1 and "`apt install libgl1`" in ran.stderr
+
+
 def test_a_library_that_a_command_cannot_import_is_one_sentence(process: Process, photo: Photo, tmp_path: Path) -> None:
     (tmp_path / "rich.py").write_text("")
     ran = process("verify", photo("a.png"), PYTHONPATH=str(tmp_path))
