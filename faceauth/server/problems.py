@@ -127,7 +127,7 @@ def problem_of(error: Exception) -> Problem:
         case AlreadyEnrolled():
             return Problem(409, Cause.ALREADY_ENROLLED, str(error))
         case EnrolmentRefused():
-            return Problem(422, Cause.ENROLMENT_REFUSED, str(error))
+            return Problem(422, Cause.ENROLMENT_REFUSED, error.for_anybody)
         case SessionClosed():
             return Problem(409, Cause.SESSION_USED, "The session was used or has expired: open another one.")
         case ImageTooLarge():
