@@ -113,11 +113,9 @@ class LiveSessions:
         """
         if len(self._sessions) >= MOST_SESSIONS:
             raise Problem(503, Cause.BUSY, "Too many sessions are open: try again.", retry_after_s=RETRY_AFTER_S)
-        challenge = new_challenge(self._pipeline, kind)
-        of_gallery = await self._queue.run(lambda: open_session(self._gallery, subject, client))
-        live = LiveSession(of_gallery, key_id, kind, self.clock(), challenge, first_prompt(challenge))
-        self._sessions[of_gallery.session_id] = live
-        return SessionReply(id=of_gallery.session_id, kind=kind, prompt=live.prompt)
+        live = await self._queue.run(lambda: self._open(kind, subject, client, key_id))
+        self._sessions[live.of_gallery.session_id] = live
+        return SessionReply(id=live.of_gallery.session_id, kind=kind, prompt=live.prompt)
 
     def find(self, session_id: str, key_id: str) -> LiveSession:
         """The session of that nonce, opened with that key.
@@ -209,7 +207,13 @@ class LiveSessions:
     def _is_old(self, live: LiveSession) -> bool:
         return self.clock() - live.opened_s > SESSION_S
 
-    # On a thread of the queue, with the session's lock held.
+    # On a thread of the queue; once it is open, with the session's lock held.
+
+    def _open(self, kind: Kind, subject: str | None, client: str, key_id: str) -> LiveSession:
+        challenge = new_challenge(self._pipeline, kind)
+        prompt = first_prompt(challenge)
+        of_gallery = open_session(self._gallery, subject, client)
+        return LiveSession(of_gallery, key_id, kind, self.clock(), challenge, prompt)
 
     def _judge(self, live: LiveSession, frames: Sequence[TimedFrame], arrived_s: float) -> ChunkReply:
         templates: Sequence[Template] = ()

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -96,6 +97,9 @@ async def _parts(
 ) -> tuple[list[UploadFile], dict[str, str]]:
     """The images, and the fields of text."""
     check_media_type(request, "multipart/form-data")
+    _, options = parse_options_header(request.headers["content-type"])
+    if options.get(b"charset", b"utf-8").lower() != b"utf-8":  # decoding punycode would take minutes, on the loop
+        raise Problem(415, Cause.MEDIA_TYPE, "Send text as UTF-8.")
     try:
         form = await _InMemory(request.headers, request.stream(), max_files=most, max_fields=10).parse()
     except (MultiPartException, KeyError, UnicodeDecodeError) as error:  # KeyError: a part without a disposition

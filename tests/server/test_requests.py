@@ -174,6 +174,19 @@ def test_a_photo_of_another_type_and_a_compressed_body_are_refused(running: Runn
     assert is_problem(running.http.post("/v1/identify", content=b"x", headers=headers), 415, "media_type")
 
 
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "idna", "utf-7"])
+def test_text_is_utf_8_and_no_other_decoder_of_python_is_run(running: Running, charset: str) -> None:
+    headers = running.auth(**{"Content-Type": f"{FORM}; charset={charset}"})
+    answer = running.http.post("/v1/subjects", content=A_FIELD, headers=headers)
+    assert answer.status_code == 415 and answer.json()["reason"] == "media_type"
+    for same in ("utf-8", "UTF-8", '"utf-8"'):
+        headers["Content-Type"] = f"{FORM}; charset={same}"
+        assert "There is no image" in running.http.post("/v1/subjects", content=A_FIELD, headers=headers).text
+
+
+A_FIELD = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nx-\xff\r\n--x--\r\n'
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"x", b"--x\r\n\r\nhello\r\n--x--", b"--x\r\nnonsense\r\n--x--", b"\xff" * 99]
 )

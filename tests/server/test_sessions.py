@@ -437,6 +437,19 @@ def test_a_session_of_no_known_kind_is_refused(running: Running, body: object) -
 # Challenges.
 
 
+def test_a_challenge_is_loaded_beside_the_loop_which_others_wait_for(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded_by: list[str] = []
+
+    def noted(pipeline: object, kind: object) -> None:
+        loaded_by.append(threading.current_thread().name)
+
+    monkeypatch.setattr("faceauth.server.live_sessions.new_challenge", noted)
+    assert running.open(kind="turn").status_code == 201
+    assert [name.startswith("faceauth work") for name in loaded_by] == [True]
+
+
 def test_a_turn_that_is_asked_for_lets_in_and_nothing_else_does(serve: Serve) -> None:
     assert turn_session(serve, follow=True)["reason"] == "live_and_matched"
 
