@@ -1,7 +1,8 @@
 """Writes the reference pages that come from the code: ``python -m docs.write_reference``.
 
 ``docs/reference/settings.md`` lists every setting of ``PipelineConfig`` and every option of the built-in backends,
-``docs/reference/reasons.md`` every reason of a result. A reason or an option without words is an error.
+``docs/reference/reasons.md`` every reason of a result, ``docs/reference/problems.md`` every reason for which the HTTP
+service does not answer a request. A reason or an option without words is an error.
 """
 
 import inspect
@@ -20,6 +21,7 @@ from faceauth.backends.registry import BUILT_IN
 from faceauth.config import PipelineConfig
 from faceauth.presentation import MESSAGES
 from faceauth.results import VERDICT_OF, Reason
+from faceauth.server.problems import Cause
 
 FOLDER = Path(__file__).parent / "reference"
 NOTICE = "<!-- Written by `python -m docs.write_reference`; edit that script or the code instead. -->"
@@ -186,6 +188,28 @@ NEXT_STEP = {
 }
 
 
+# Problems.
+
+
+def problems_page() -> str:
+    """Every reason for which the service does not answer: its status, what it means and what to do."""
+    meanings = _documented(Cause, griffe.DocstringSectionKind.attributes)
+    rows = [(f"`{cause}`", *_status_and_meaning(meanings[cause.name])) for cause in Cause]
+    names = ("reason", "status", "what it means, and what to do")
+    return "\n".join([*_head("Problems", PROBLEMS_INTRODUCTION), *_table(names, rows), ""])
+
+
+PROBLEMS_INTRODUCTION = """What the [HTTP service](../server.md) cannot do it answers by a problem document (RFC 9457,
+`application/problem+json`): `type` is always `about:blank`, `title` is the name of the `status`, `detail` is a sentence
+for people, and `reason`, for programs, is one of these. A photo that is refused is no problem but a result, with one of
+the [reasons](reasons.md) of a result."""
+
+
+def _status_and_meaning(text: str) -> tuple[str, str]:
+    status, _, meaning = text.partition(": ")
+    return status, _sentence(meaning)
+
+
 # Tables.
 
 
@@ -200,7 +224,11 @@ def _table(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> Iterator[str]
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |"
 
 
-PAGES: dict[str, Callable[[], str]] = {"settings.md": settings_page, "reasons.md": reasons_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "reasons.md": reasons_page,
+    "problems.md": problems_page,
+}
 
 
 def main() -> None:

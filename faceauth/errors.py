@@ -183,7 +183,14 @@ class KeyRefused(GalleryError):
 
 
 class EnrolmentRefused(GalleryError):
-    """The images do not enrol anybody: none was accepted, or they show several people."""
+    """The images do not enrol anybody: none was accepted, or they show several people.
+
+    ``for_anybody`` is the message without what a failed stage said.
+    """
+
+    def __init__(self, message: str, *, for_anybody: str | None = None) -> None:
+        super().__init__(message)
+        self.for_anybody = for_anybody or message
 
 
 class AlreadyEnrolled(GalleryError):

@@ -49,6 +49,11 @@ MESSAGES: dict[Reason, str] = {
 """The sentence for people where the stage that ended the presentation has none of its own."""
 
 
+def message_for_anybody(reason: Reason | str, message: str) -> str:
+    """The message, unless a stage failed: what that said may hold paths and scores, and is in the log."""
+    return MESSAGES[Reason.STAGE_FAILED] if reason is Reason.STAGE_FAILED else message
+
+
 @dataclass(eq=False)
 class Presentation:
     """The notes on one image; open until a reason is known.

@@ -20,6 +20,7 @@ import pytest
 from docs import write_output, write_reference
 from faceauth import load_config
 from faceauth.cli import program
+from faceauth.server.problems import Cause
 
 ROOT = Path(__file__).parents[1]
 SITE_PAGES = sorted((ROOT / "docs").rglob("*.md"))
@@ -160,6 +161,17 @@ def test_no_page_for_users_names_a_folder_that_they_cannot_have(page: Path) -> N
 def test_a_reference_page_is_what_the_code_says(name: str) -> None:
     stored = (write_reference.FOLDER / name).read_text(encoding="utf-8")
     assert stored == write_reference.PAGES[name](), "run `python -m docs.write_reference`"
+
+
+def test_every_problem_is_answered_with_the_status_that_its_page_names() -> None:
+    page = dict(re.findall(r"^\| `(\w+)` \| (\d+) \|", write_reference.problems_page(), re.M))
+    assert set(page) == {str(cause) for cause in Cause}
+    found: set[tuple[str, str]] = set()
+    for path in (ROOT / "faceauth" / "server").glob("*.py"):
+        code = path.read_text(encoding="utf-8")
+        found |= {(Cause[name], status) for status, name in re.findall(r"Problem\(\s*(\d+), Cause\.(\w+)", code)}
+        found |= {(Cause[name], status) for status, name in re.findall(r"(\d+): Cause\.(\w+)", code)}
+    assert found == set(page.items())
 
 
 @pytest.fixture(scope="module")

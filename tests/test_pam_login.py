@@ -23,8 +23,11 @@ import pytest
 from faceauth import Pipeline
 from faceauth.errors import UsageError
 from faceauth.imaging.decoding import load_image
+from faceauth.testing import FakeDetector
 from faceauth.trusted_files import writable_by_others
+from faceauth.video.streams import own_frames
 
+from .pipelines import fake_pipeline, noise_image
 from .video.clips import SIZE_WH, clip
 
 pytest.importorskip("sqlalchemy", reason="needs the extra login")
@@ -419,6 +422,34 @@ def test_the_configuration_of_the_readme_is_read(
     monkeypatch.setattr("faceauth.trusted_files.writable_by_others", lambda path: None)
     read = helper.read_login(tmp_path / "pam.toml")
     assert read.camera == 0 and read.settings == {"threshold": "strict", "match_threshold": "strict"}
+
+
+def test_a_stage_that_fails_is_not_told_to_the_person(
+    helper: types.SimpleNamespace,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def gone(_: object) -> list[object]:
+        raise RuntimeError("/secret/path 0.4321")
+
+    pipeline = fake_pipeline(detector=FakeDetector(gone))
+    gallery = Gallery(tmp_path / "gallery.sqlite", LocalKey.create_file(tmp_path / "master.key"), create=True)
+    add_subject(gallery, USER, enroll(fake_pipeline(), [noise_image(1)]), consent="form 1")
+    replaced = helper.is_let_in.__globals__
+    monkeypatch.setitem(replaced, "check_code", lambda: None)
+    monkeypatch.setitem(
+        replaced,
+        "read_login",
+        lambda path: helper.Login(gallery.database.path, tmp_path / "master.key", gallery.audit.path, 0, {}),
+    )
+    monkeypatch.setattr("faceauth.Pipeline", lambda config: pipeline)
+    frames = [(0.1 * number, noise_image(number)) for number in range(3)]
+    monkeypatch.setattr("faceauth.video.watching.open_stream", lambda camera: own_frames(iter(frames)))
+    assert not helper.is_let_in(helper.Asked(USER, SERVICE), tmp_path, time.monotonic() + 60)
+    said = capsys.readouterr().out
+    assert "gave no usable answer" in said and "secret" not in said
+    assert find_subject(gallery, USER).failures == 1
 
 
 @pytest.mark.parametrize("name", ["gallery", "master_key", "audit_log", "camera"])

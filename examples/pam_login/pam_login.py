@@ -96,6 +96,7 @@ def is_let_in(asked: Asked, config: Path, ends_at: float) -> bool:
     from faceauth import Pipeline
     from faceauth.config import PipelineConfig, with_settings
     from faceauth.gallery import Gallery, LocalKey, answer, open_session
+    from faceauth.presentation import message_for_anybody
     from faceauth.video.watching import open_stream
 
     gallery = Gallery(login.gallery, LocalKey.from_file(login.master_key), audit_log=login.audit_log)
@@ -103,7 +104,7 @@ def is_let_in(asked: Asked, config: Path, ends_at: float) -> bool:
     with open_stream(login.camera) as stream:  # first: a camera that is missing costs the person no attempt
         session = open_session(gallery, asked.user, f"pam {asked.service}")
         result = answer(gallery, session, pipeline.model_id, lambda found: watched(pipeline, found, stream, ends_at))
-    tell(result.message)
+    tell(message_for_anybody(result.reason, result.message))
     return result.accepted
 
 

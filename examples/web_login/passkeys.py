@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from webauthn import (
     generate_authentication_options,
     generate_registration_options,
@@ -31,6 +31,9 @@ from examples.web_login.refusals import SiteRefusal
 
 CHALLENGE_S = 600.0
 """Seconds in which a device may answer: photos are taken meanwhile. Chosen, not measured."""
+
+MOST_QUESTIONS = 10_000
+"""Of all visitors together, who need no code to be asked: a bound for the memory. Chosen, not measured."""
 
 REFUSED = "This passkey does not open this name. Use the one that was made for it, or sign in another way."
 
@@ -56,13 +59,48 @@ class Place(NamedTuple):
     origin: str
 
 
-class _Pending(NamedTuple):
+class _Asked(NamedTuple):
     challenge: bytes
     until_s: float
 
 
+class _Shown(BaseModel):
+    id: str
+
+
 _STORED = TypeAdapter(dict[str, StoredPasskey])
 """Credential id -> passkey."""
+
+
+class Questions:
+    """What devices were asked to sign: random, for one visitor and one name, and for a while.
+
+    Args:
+        clock: seconds, which never go back.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._asked: dict[tuple[str, str], _Asked] = {}
+
+    def ask(self, visitor: str, name: str) -> bytes:
+        """A new question. The one before it counts no longer, and where there are too many, nor does the oldest."""
+        self._asked.pop((visitor, name), None)
+        self._asked[visitor, name] = asked = _Asked(secrets.token_bytes(32), self._clock() + CHALLENGE_S)
+        if len(self._asked) > MOST_QUESTIONS:
+            del self._asked[next(iter(self._asked))]
+        return asked.challenge
+
+    def asked(self, visitor: str, name: str) -> bytes | None:
+        """What may still be answered."""
+        found = self._asked.get((visitor, name))
+        return found.challenge if found is not None and found.until_s > self._clock() else None
+
+    def take(self, visitor: str, name: str) -> bytes | None:
+        """What may still be answered, once."""
+        challenge = self.asked(visitor, name)
+        self._asked.pop((visitor, name), None)
+        return challenge
 
 
 class Passkeys:
@@ -74,9 +112,9 @@ class Passkeys:
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._path, self._clock = path, clock
+        self._path = path
         self._stored = _STORED.validate_json(path.read_bytes()) if path.exists() else {}
-        self._pending: dict[tuple[str, str], _Pending] = {}
+        self._creations, self._requests = Questions(clock), Questions(clock)
 
     def creation_options(self, visitor: str, name: str, place: Place) -> dict[str, Any]:
         """What the browser asks the device for, to make a passkey for ``name``."""
@@ -84,7 +122,7 @@ class Passkeys:
             rp_id=place.host,
             rp_name="Sign in with your face",
             user_name=name,
-            challenge=self._challenge(visitor, name),
+            challenge=self._creations.ask(visitor, name),
             authenticator_selection=AuthenticatorSelectionCriteria(
                 resident_key=ResidentKeyRequirement.REQUIRED,
                 user_verification=UserVerificationRequirement.REQUIRED,
@@ -98,23 +136,27 @@ class Passkeys:
         Raises:
             SiteRefusal: the device did not verify its user, or answers another question.
         """
-        pending = self._pending.get((visitor, name))
-        if pending is None or pending.until_s <= self._clock():
-            raise SiteRefusal(403, "passkey_refused", "The passkey was not asked for, or too long ago. Start again.")
+        challenge = self._creations.asked(visitor, name)
+        if challenge is None:
+            raise _refused("The passkey was not asked for, or too long ago. Start again.")
         try:
             made = verify_registration_response(
                 credential=answer,
-                expected_challenge=pending.challenge,
+                expected_challenge=challenge,
                 expected_rp_id=place.host,
                 expected_origin=place.origin,
                 require_user_verification=True,
             )
         except WebAuthnException as error:
-            raise SiteRefusal(403, "passkey_refused", "The device did not verify you. Start again.") from error
-        public_key = bytes_to_base64url(made.credential_public_key)
-        return bytes_to_base64url(made.credential_id), StoredPasskey(
-            name=name, public_key=public_key, sign_count=made.sign_count
+            raise _refused("The device did not verify you. Start again.") from error
+        credential_id = bytes_to_base64url(made.credential_id)
+        passkey = StoredPasskey(
+            name=name, public_key=bytes_to_base64url(made.credential_public_key), sign_count=made.sign_count
         )
+        known = self._stored.get(credential_id, passkey)  # whoever makes one chooses its id
+        if (known.name, known.public_key) != (passkey.name, passkey.public_key):
+            raise _refused("There is a passkey of that id already. Start again.")
+        return credential_id, known
 
     def keep(self, credential_id: str, passkey: StoredPasskey) -> None:
         """It opens sessions from now on."""
@@ -124,7 +166,7 @@ class Passkeys:
         """What the browser asks the device for, to show a passkey. It does not tell who has one."""
         options = generate_authentication_options(
             rp_id=place.host,
-            challenge=self._challenge(visitor, name),
+            challenge=self._requests.ask(visitor, name),
             user_verification=UserVerificationRequirement.REQUIRED,
         )
         return _as_json(options_to_json(options))
@@ -135,18 +177,18 @@ class Passkeys:
         Raises:
             SiteRefusal: it did not, or did not verify its user.
         """
-        pending = self._pending.pop((visitor, name), None)
+        challenge = self._requests.take(visitor, name)
         try:
-            credential_id = str(json.loads(answer)["id"])
-        except (ValueError, TypeError, KeyError):
-            raise SiteRefusal(403, "passkey_refused", REFUSED) from None
+            credential_id = _Shown.model_validate_json(answer).id
+        except ValidationError:
+            raise _refused(REFUSED) from None
         known = self._stored.get(credential_id)
-        if pending is None or pending.until_s <= self._clock() or known is None or known.name != name:
-            raise SiteRefusal(403, "passkey_refused", REFUSED)
+        if challenge is None or known is None or known.name != name:
+            raise _refused(REFUSED)
         try:
             shown = verify_authentication_response(
                 credential=answer,
-                expected_challenge=pending.challenge,
+                expected_challenge=challenge,
                 expected_rp_id=place.host,
                 expected_origin=place.origin,
                 credential_public_key=base64url_to_bytes(known.public_key),
@@ -154,15 +196,8 @@ class Passkeys:
                 require_user_verification=True,
             )
         except WebAuthnException as error:
-            raise SiteRefusal(403, "passkey_refused", REFUSED) from error
+            raise _refused(REFUSED) from error
         self._write({**self._stored, credential_id: known.model_copy(update={"sign_count": shown.new_sign_count})})
-
-    def _challenge(self, visitor: str, name: str) -> bytes:
-        now = self._clock()
-        self._pending = {key: pending for key, pending in self._pending.items() if pending.until_s > now}
-        pending = _Pending(secrets.token_bytes(32), now + CHALLENGE_S)
-        self._pending[visitor, name] = pending
-        return pending.challenge
 
     def _write(self, stored: dict[str, StoredPasskey]) -> None:
         part = self._path.with_name(self._path.name + ".part")
@@ -172,6 +207,10 @@ class Passkeys:
             os.fsync(file.fileno())
         part.replace(self._path)
         self._stored = stored
+
+
+def _refused(detail: str) -> SiteRefusal:
+    return SiteRefusal(403, "passkey_refused", detail)
 
 
 def _as_json(text: str) -> dict[str, Any]:

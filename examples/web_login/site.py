@@ -19,7 +19,7 @@ from pydantic import BaseModel, Field
 from examples.web_login.passkeys import Passkeys, Place
 from examples.web_login.refusals import SiteRefusal, problem
 from examples.web_login.service import Kind, Opened, Progress, Service
-from examples.web_login.visitors import SIGNED_IN_S, TOKEN_BYTES, OneTimeCode, Visitors
+from examples.web_login.visitors import SIGNED_IN_S, TOKEN_BYTES, Enrolment, OneTimeCode, Visitors
 
 PAGE = Path(__file__).with_name("page")
 INSIDE = Path(__file__).with_name("inside") / "welcome.html"
@@ -120,14 +120,13 @@ def _add_enrolment(site: FastAPI, service: Service, code: OneTimeCode, passkeys:
         passkey: Annotated[str, Form(max_length=10_000)] = "",
         visitor: Annotated[str, Cookie()] = "",
     ) -> Answer:
-        code.check(given, idempotency_key)
-        if not agreed:
-            raise SiteRefusal(422, "no_consent", "Nobody is enrolled without their consent.")
-        made = None if passkeys is None else passkeys.created(visitor, name, passkey, _place(request))
-        enrolled = await service.enrol(name, [await photo.read() for photo in photos], CONSENT, idempotency_key)
-        code.use_up(idempotency_key)
-        if passkeys is not None and made is not None:
-            passkeys.keep(*made)
+        with code.spent_on(Enrolment(name, idempotency_key), given):
+            if not agreed:
+                raise SiteRefusal(422, "no_consent", "Nobody is enrolled without their consent.")
+            made = None if passkeys is None else passkeys.created(visitor, name, passkey, _place(request))
+            enrolled = await service.enrol(name, [await photo.read() for photo in photos], CONSENT, idempotency_key)
+            if passkeys is not None and made is not None:
+                passkeys.keep(*made)
         used = f"{enrolled.templates} of {len(photos)} photos"
         return Answer(signed_in=False, message=f"{name} is enrolled with {used}, and can sign in now.")
 
@@ -139,7 +138,7 @@ def _add_passkeys(site: FastAPI, code: OneTimeCode, passkeys: Passkeys) -> None:
     async def creation(
         wanted: WantedPasskey, request: Request, response: Response, visitor: Annotated[str | None, Cookie()] = None
     ) -> dict[str, Any]:
-        code.check(wanted.code, "")
+        code.check(wanted.code)
         return passkeys.creation_options(_visitor(visitor, request, response), wanted.name, _place(request))
 
     @site.post("/api/passkeys/request")

@@ -5,7 +5,8 @@ Knows no request and no cookie: it hands out tokens and takes them back.
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from examples.web_login.refusals import SiteRefusal
@@ -99,6 +100,13 @@ class Visitors:
             self._signed_in.pop(token, None)
 
 
+class Enrolment(NamedTuple):
+    """Who is to be enrolled, by which request: the same request for another name is another enrolment."""
+
+    name: str
+    request_key: str
+
+
 class OneTimeCode:
     """The code that whoever attends an enrolment reads from the terminal, and tells to nobody else.
 
@@ -109,29 +117,48 @@ class OneTimeCode:
     def __init__(self, announce: Callable[[str], None]) -> None:
         self._announce = announce
         self._code, self._wrong = "", 0
-        self._used: tuple[str, str] | None = None
+        self._under_way: list[Enrolment] = []
+        self._used: tuple[str, Enrolment] | None = None
         self._renew()
 
-    def check(self, given: str, request_key: str) -> None:
-        """Whether somebody may be enrolled by it. A request that is sent again is the same enrolment.
+    def check(self, given: str) -> None:
+        """Whether somebody may be enrolled by it.
 
         Raises:
             SiteRefusal: it is not the code; after ``CODE_TRIES`` of these the code changes.
         """
-        code = given.replace(" ", "")
-        if secrets.compare_digest(code.encode(), self._code.encode()) or self._used == (code, request_key):
+        if secrets.compare_digest(_plain(given).encode(), self._code.encode()):
             return
         self._wrong += 1
         if self._wrong >= CODE_TRIES:
             self._renew()
         raise SiteRefusal(403, "wrong_code", "This is not the code. Ask who attends the enrolment to read it again.")
 
-    def use_up(self, request_key: str) -> None:
-        """Somebody was enrolled by it: it serves once."""
-        if self._used is None or self._used[1] != request_key:
-            self._used = (self._code, request_key)
+    @contextmanager
+    def spent_on(self, enrolment: Enrolment, given: str) -> Iterator[None]:
+        """Within it somebody is enrolled, and nobody else by the same code; if that fails, the code stays as it is.
+
+        Raises:
+            SiteRefusal: as :meth:`check`, unless it is an enrolment that is sent again; or another one is under way.
+        """
+        code = _plain(given)
+        if self._used != (code, enrolment):
+            self.check(code)
+        if any(other != enrolment for other in self._under_way):
+            raise SiteRefusal(409, "code_in_use", "Somebody is being enrolled by this code. Ask for the next one.")
+        self._under_way.append(enrolment)
+        try:
+            yield
+        finally:
+            self._under_way.remove(enrolment)
+        self._used = (code, enrolment)
+        if code == self._code:
             self._renew()
 
     def _renew(self) -> None:
-        self._code, self._wrong = f"{secrets.randbelow(10**8):08}", 0
-        self._announce(f"{self._code[:4]} {self._code[4:]}")
+        self._code, self._wrong = f"{secrets.randbelow(10**12):012}", 0
+        self._announce(f"{self._code[:4]} {self._code[4:8]} {self._code[8:]}")
+
+
+def _plain(given: str) -> str:
+    return given.replace(" ", "")

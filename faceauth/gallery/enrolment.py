@@ -1,6 +1,6 @@
 """Enrolment: images of one live person in, that person's templates out, and what was refused and why."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import numpy as np
@@ -9,6 +9,7 @@ from faceauth.errors import EnrolmentRefused
 from faceauth.imaging.decoding import ImageSource
 from faceauth.pipeline import Pipeline
 from faceauth.policy import match_threshold
+from faceauth.presentation import message_for_anybody
 from faceauth.results import Reason, Template, Verification
 from faceauth.steps import Color
 from faceauth.templates import similarity
@@ -77,7 +78,8 @@ def enroll(pipeline: Pipeline, images: Iterable[ImageSource], *, color: Color = 
             refused.append(_refused(number, result, result.reason, result.message))
     if not templates:
         raise EnrolmentRefused(
-            f"None of the {len(verifications)} images can be used: {_sentences(refused) or 'there were none.'}"
+            _none_of(refused, lambda one: one.message),
+            for_anybody=_none_of(refused, lambda one: message_for_anybody(one.reason, one.message)),
         )
     one_person = _one_person(templates, same_person)
     for number in sorted(templates.keys() - one_person.keys()):
@@ -102,8 +104,8 @@ def _one_person(templates: dict[int, Template], same_person: float) -> dict[int,
         kept[mismatches.argmax()] = False
     if kept.sum() * 2 <= len(numbers):
         raise EnrolmentRefused(
-            f"The {len(numbers)} accepted images do not show one person: at most {kept.sum()} of them match each other "
-            f"(similarity from {same_person:g} on). Enrol from images of one person alone."
+            f"The {len(numbers)} accepted images do not show one person: at most {kept.sum()} of them match each "
+            "other. Enrol from images of one person alone."
         )
     return {number: templates[number] for number, keep in zip(numbers, kept, strict=True) if keep}
 
@@ -125,5 +127,6 @@ def _refused(
     return RefusedImage(image=number, source=result.source, reason=reason, message=message)
 
 
-def _sentences(refused: list[RefusedImage]) -> str:
-    return " ".join(f"{one.source or f'image {one.image}'}: {one.message}" for one in refused)
+def _none_of(refused: list[RefusedImage], message_of: Callable[[RefusedImage], str]) -> str:
+    told = " ".join(f"{one.source or f'image {one.image}'}: {message_of(one)}" for one in refused)
+    return f"None of the {len(refused)} images can be used: {told or 'there were none.'}"

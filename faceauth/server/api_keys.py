@@ -176,9 +176,12 @@ class KeyRing:
         except OSError as error:
             state = (error.errno,)
         if state != self._read:
-            self._keys, self._read = {}, None
-            keys = {key.key_id: key for key in self._file.read()}
-            self._proved = {key: digest for key, digest in self._proved.items() if keys.get(key.key_id) == key}
+            try:
+                keys = {key.key_id: key for key in self._file.read()}
+            except BaseException:
+                self._keys, self._read = {}, None
+                raise
+            # at once, and nothing is taken out of what was proved: several threads ask meanwhile
             self._keys, self._read = keys, state
 
     def known(self, text: str) -> StoredKey | None:

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from faceauth.server.problems import Cause, Problem
+from faceauth.server.work_queue import RETRY_AFTER_S
 
 JSON_BYTES = 64 * 2**10
 CHUNK_BYTES = 8 * 2**20
@@ -22,8 +23,6 @@ BODY_S = 30.0
 
 BODIES_AT_ONCE = 64
 """Bodies that are read at once, so that they take a bounded part of the memory. Chosen, not measured."""
-
-RETRY_AFTER_S = 2
 
 _CHUNK = re.compile(r"/v1/sessions/[^/]+/chunks/[^/]+")
 

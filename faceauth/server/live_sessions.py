@@ -6,10 +6,11 @@ frames that were judged so far, ends with it: an attempt that was under way stay
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, TypeVar
 
 from faceauth.challenge.face_mesh import FaceMesh
 from faceauth.errors import FaceAuthError, UsageError
@@ -19,12 +20,14 @@ from faceauth.pipeline import Pipeline
 from faceauth.presentation import MESSAGES
 from faceauth.results import VERDICT_OF, Reason, Template
 from faceauth.server.presenting import Presenting, first_prompt, new_challenge, present
-from faceauth.server.problems import Cause, Problem
+from faceauth.server.problems import Cause, Problem, logger
 from faceauth.server.replies import ChunkReply, Kind, PromptReply, ResultReply, SessionReply, result_reply
 from faceauth.server.uploads import TimedFrame, digest_of
 from faceauth.server.work_queue import RETRY_AFTER_S, WorkQueue
 from faceauth.stages import Challenge
 from faceauth.video.decision import PresentationResult
+
+T = TypeVar("T")
 
 MOST_SESSIONS = 2000
 """Sessions in memory, some hundred kilobytes each with the frames that were kept. Chosen, not measured."""
@@ -110,11 +113,9 @@ class LiveSessions:
         """
         if len(self._sessions) >= MOST_SESSIONS:
             raise Problem(503, Cause.BUSY, "Too many sessions are open: try again.", retry_after_s=RETRY_AFTER_S)
-        challenge = new_challenge(self._pipeline, kind)
-        of_gallery = await self._queue.run(lambda: open_session(self._gallery, subject, client))
-        live = LiveSession(of_gallery, key_id, kind, self.clock(), challenge, first_prompt(challenge))
-        self._sessions[of_gallery.session_id] = live
-        return SessionReply(id=of_gallery.session_id, kind=kind, prompt=live.prompt)
+        live = await self._queue.run(lambda: self._open(kind, subject, client, key_id))
+        self._sessions[live.of_gallery.session_id] = live
+        return SessionReply(id=live.of_gallery.session_id, kind=kind, prompt=live.prompt)
 
     def find(self, session_id: str, key_id: str) -> LiveSession:
         """The session of that nonce, opened with that key.
@@ -134,7 +135,11 @@ class LiveSessions:
             Problem: 409, the session takes no more, or this is not the chunk that is due.
             FaceAuthError: as :func:`faceauth.gallery.answer`.
         """
-        arrived_s, digest = self.clock(), digest_of(frames)
+        arrived_s = self.clock()
+        return await _to_its_end(self._take(live, number, frames, arrived_s))
+
+    async def _take(self, live: LiveSession, number: int, frames: Sequence[TimedFrame], arrived_s: float) -> ChunkReply:
+        digest = digest_of(frames)
         async with live.lock:
             if number < len(live.chunks):
                 known, reply = live.chunks[number]
@@ -163,6 +168,9 @@ class LiveSessions:
 
     async def abandon(self, live: LiveSession) -> None:
         """End it without waiting for more, and forget it; what was judged of it counts."""
+        await _to_its_end(self._abandon(live))
+
+    async def _abandon(self, live: LiveSession) -> None:
         async with live.lock:
             if not live.over:
                 await self._queue.run(lambda: self._end(live, Reason.STREAM_ENDED))
@@ -172,7 +180,7 @@ class LiveSessions:
         """End what is too old, and forget what ended long ago."""
         for session_id, live in list(self._sessions.items()):
             if self.clock() - live.opened_s > KEPT_S and not live.lock.locked():
-                del self._sessions[session_id]
+                self._sessions.pop(session_id, None)
             elif self._is_old(live) and not live.over and not live.lock.locked():
                 async with live.lock:
                     # where the queue is full, the next sweep tries again; what fails stays charged
@@ -180,10 +188,13 @@ class LiveSessions:
                         await self._queue.run(partial(self._end, live, Reason.TIMED_OUT))
 
     async def keep_sweeping(self) -> None:
-        """Sweep until it is cancelled."""
+        """Sweep until it is cancelled. A bug in one session must not keep the others for ever."""
         while True:
             await asyncio.sleep(SWEEP_EVERY_S)
-            await self.sweep()
+            try:
+                await self.sweep()
+            except Exception as error:
+                logger.error("a sweep failed", exc_info=error)
 
     async def close(self) -> None:
         """End every session, so that whoever showed no face is not charged."""
@@ -196,7 +207,13 @@ class LiveSessions:
     def _is_old(self, live: LiveSession) -> bool:
         return self.clock() - live.opened_s > SESSION_S
 
-    # On a thread of the queue, with the session's lock held.
+    # On a thread of the queue; once it is open, with the session's lock held.
+
+    def _open(self, kind: Kind, subject: str | None, client: str, key_id: str) -> LiveSession:
+        challenge = new_challenge(self._pipeline, kind)
+        prompt = first_prompt(challenge)
+        of_gallery = open_session(self._gallery, subject, client)
+        return LiveSession(of_gallery, key_id, kind, self.clock(), challenge, prompt)
 
     def _judge(self, live: LiveSession, frames: Sequence[TimedFrame], arrived_s: float) -> ChunkReply:
         templates: Sequence[Template] = ()
@@ -233,6 +250,14 @@ class LiveSessions:
         settle(self._gallery, live.of_gallery, found)
         live.result, live.presenting = result_reply(found, subject), None
         self._noted(live.kind, live.result)
+
+
+async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """What ``work`` returns, which goes on to its end even if nobody waits for it any more.
+
+    Else the session's lock would be free while it is still judged.
+    """
+    return await asyncio.shield(asyncio.create_task(work))
 
 
 @contextmanager

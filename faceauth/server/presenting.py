@@ -7,6 +7,7 @@ from faceauth.backends.registry import load_backend
 from faceauth.challenge.challenge_session import MAX_DRIFT_S, ChallengeSession
 from faceauth.challenge.face_mesh import FaceMesh
 from faceauth.pipeline import NOT_GIVEN, MaybeReference, Pipeline
+from faceauth.presentation import message_for_anybody
 from faceauth.results import Reason, Template
 from faceauth.server.replies import Kind, PromptReply, prompt_reply
 from faceauth.stages import Challenge, Prompt
@@ -54,7 +55,7 @@ class Passive:
         action = "done" if state.result is not None else "move" if state.kept and state.obstacle is None else "look"
         return prompt_reply(
             Prompt(action, state.message),
-            message=state.message,
+            message=_said(state.message, state.result),
             obstacle=state.obstacle if state.result is None else None,
             progress=state.progress,
         )
@@ -100,9 +101,10 @@ class Challenged:
     def prompt(self) -> PromptReply:
         """As for :class:`Presenting`, and so is the rest."""
         status = self._session.status
-        prompt = status.prompt if status.result is None else Prompt("done", status.message)
-        obstacle = status.obstacle if status.result is None else None
-        return prompt_reply(prompt, message=status.message, obstacle=obstacle, progress=status.progress)
+        prompt = status.prompt if self.result is None else Prompt("done", status.message)
+        obstacle = status.obstacle if self.result is None else None
+        message = _said(status.message, self.result)
+        return prompt_reply(prompt, message=message, obstacle=obstacle, progress=status.progress)
 
     @property
     def result(self) -> PresentationResult | None:
@@ -152,6 +154,10 @@ def present(
     if challenge is None:
         return Passive(pipeline, templates)
     return Challenged(pipeline, challenge, templates, mesh, arrived_s)
+
+
+def _said(message: str, result: PresentationResult | None) -> str:
+    return message if result is None else message_for_anybody(result.reason, message)
 
 
 def _reference(templates: Sequence[Template]) -> MaybeReference:

@@ -20,8 +20,6 @@ from faceauth.errors import (
     EnrolmentRefused,
     FaceAuthError,
     GalleryError,
-    ImageError,
-    ImageTooLarge,
     LockedOut,
     NotEnrolled,
     SessionClosed,
@@ -36,7 +34,34 @@ logger = logging.getLogger("faceauth.server")
 
 
 class Cause(StrEnum):
-    """Why a request was not answered, for machines."""
+    """Why a request was not answered, for machines. Nobody is let in by any of them.
+
+    Attributes:
+        MALFORMED: 400: the request or its body cannot be read. Correct it.
+        NOT_FOUND: 404: there is no such path.
+        METHOD_NOT_ALLOWED: 405: the path takes other methods, which the header `Allow` names.
+        KEY_REFUSED: 401: no key, or none that is known. `faceauth keys add` makes one.
+        SCOPE_MISSING: 403: the key may not do this. Make one with the scope.
+        TOO_LARGE: 413: the body is larger than is read. Send less.
+        TOO_SLOW: 408: the body did not arrive in time. Send it again, or send less.
+        MEDIA_TYPE: 415: the body or one of its parts is of a type that is not read.
+        INVALID: 422: a parameter, a field or a part does not fit; `detail` says which. Correct it.
+        BUSY: 503: there is more to do than fits into the queue. Come again after `Retry-After` seconds.
+        RATE_LIMITED: 429: too many attempts of this client. Come again after `Retry-After` seconds.
+        LOCKED_OUT: 423: too many attempts to be this person failed. Wait `Retry-After` seconds; without that header
+            another factor is needed, and then `faceauth subjects unlock`.
+        NOT_ENROLLED: 404: nobody of that name is enrolled, or none with templates that can be used.
+        ALREADY_ENROLLED: 409: there is a person of that name. Choose another, or enrol them again with `replace`.
+        ENROLMENT_REFUSED: 422: no photo can be used, or they show several people; `detail` says why. Take others.
+        SESSION_UNKNOWN: 404: there is no such session, or another key opened it. Open a new one.
+        SESSION_USED: 409: the session has ended, has expired or failed. Open a new one.
+        SESSION_RUNNING: 409: there is no result yet. Send more frames.
+        CHUNK_CHANGED: 409: this chunk was sent before, with other frames. Send the same, or the next.
+        CHUNK_MISSING: 409: an earlier chunk is due; `detail` says which.
+        KEY_REUSED: 422: the Idempotency-Key belongs to another request. Make a new one.
+        UNAVAILABLE: 503: the gallery or the API keys cannot be used. The log says why.
+        BROKEN: 500: the service failed. The log says why.
+    """
 
     MALFORMED = "malformed"
     NOT_FOUND = "not_found"
@@ -53,7 +78,6 @@ class Cause(StrEnum):
     NOT_ENROLLED = "not_enrolled"
     ALREADY_ENROLLED = "already_enrolled"
     ENROLMENT_REFUSED = "enrolment_refused"
-    IMAGE_UNUSABLE = "image_unusable"
     SESSION_UNKNOWN = "session_unknown"
     SESSION_USED = "session_used"
     SESSION_RUNNING = "session_running"
@@ -127,13 +151,9 @@ def problem_of(error: Exception) -> Problem:
         case AlreadyEnrolled():
             return Problem(409, Cause.ALREADY_ENROLLED, str(error))
         case EnrolmentRefused():
-            return Problem(422, Cause.ENROLMENT_REFUSED, str(error))
+            return Problem(422, Cause.ENROLMENT_REFUSED, error.for_anybody)
         case SessionClosed():
             return Problem(409, Cause.SESSION_USED, "The session was used or has expired: open another one.")
-        case ImageTooLarge():
-            return Problem(413, Cause.TOO_LARGE, str(error))
-        case ImageError():
-            return Problem(422, Cause.IMAGE_UNUSABLE, str(error))
         case UsageError():
             return invalid(str(error))
         case GalleryError():

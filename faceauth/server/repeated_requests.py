@@ -6,9 +6,10 @@ there already.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from faceauth.server.problems import Cause, Problem
 
@@ -16,15 +17,13 @@ T = TypeVar("T")
 
 REMEMBERED_S = 24 * 3600.0
 MOST_REMEMBERED = 10_000
-LONGEST_KEY = 255
 
 
 @dataclass(eq=False)
 class _Request(Generic[T]):
     fingerprint: bytes
     since_s: float
-    answer: T | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    answer: asyncio.Task[T]
 
 
 class RepeatedRequests(Generic[T]):
@@ -34,14 +33,16 @@ class RepeatedRequests(Generic[T]):
         self._clock = clock
         self._requests: dict[tuple[str, str], _Request[T]] = {}
 
-    async def once(self, owner: str, key: str | None, fingerprint: bytes, work: Callable[[], Awaitable[T]]) -> T:
+    async def once(
+        self, owner: str, key: str | None, fingerprint: bytes, work: Callable[[], Coroutine[Any, Any, T]]
+    ) -> T:
         """What ``work`` returns, now or when it was asked for first. What raises is not remembered.
 
         Args:
             owner: keys of two owners have nothing to do with each other.
             key: of the header; None to do it in any case.
             fingerprint: of everything in the request that matters.
-            work: what is to be done.
+            work: what is to be done; it is done, even if nobody waits for it any more.
 
         Raises:
             Problem: 422, the key was used for another request.
@@ -49,17 +50,18 @@ class RepeatedRequests(Generic[T]):
         if key is None:
             return await work()
         self._forget()
-        request = self._requests.setdefault((owner, key), _Request(fingerprint, self._clock()))
-        if request.fingerprint != fingerprint:
+        place = owner, key
+        request = self._requests.get(place)
+        if request is None:
+            request = self._requests[place] = _Request(fingerprint, self._clock(), asyncio.create_task(work()))
+            request.answer.add_done_callback(partial(self._forget_failed, place))
+        elif request.fingerprint != fingerprint:
             raise Problem(422, Cause.KEY_REUSED, "This Idempotency-Key belongs to another request: make a new one.")
-        async with request.lock:  # the same request, sent again too early, waits for the first
-            if request.answer is None:
-                try:
-                    request.answer = await work()
-                except BaseException:
-                    self._requests.pop((owner, key), None)
-                    raise
-            return request.answer
+        return await asyncio.shield(request.answer)  # sent again too early, it waits for the first
+
+    def _forget_failed(self, place: tuple[str, str], answer: asyncio.Task[T]) -> None:
+        if answer.cancelled() or answer.exception() is not None:
+            del self._requests[place]
 
     def _forget(self) -> None:
         """The oldest ones; a dictionary keeps the order in which they came."""
@@ -67,5 +69,5 @@ class RepeatedRequests(Generic[T]):
             old = self._clock() - request.since_s > REMEMBERED_S or len(self._requests) >= MOST_REMEMBERED
             if not old:
                 break
-            if not request.lock.locked():
+            if request.answer.done():
                 del self._requests[place]

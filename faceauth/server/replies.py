@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from faceauth.gallery import Enrolment, Subject
 from faceauth.gallery.attempts import SESSION_S
 from faceauth.gallery.subjects import LONGEST_NAME
-from faceauth.presentation import MESSAGES
+from faceauth.presentation import message_for_anybody
 from faceauth.results import Reason, Verdict, Verification
 from faceauth.stages import Prompt, Screen
 from faceauth.video.decision import PresentationResult
@@ -130,10 +130,12 @@ class HealthReply(BaseModel):
 
 
 def result_reply(result: Verification | PresentationResult, subject: str | None) -> ResultReply:
-    """Of a result and who was recognised; what a failed stage said is for the log."""
-    told = MESSAGES[Reason.STAGE_FAILED] if result.reason is Reason.STAGE_FAILED else result.message
+    """Of a result and who was recognised."""
     return ResultReply(
-        verdict=result.verdict, reason=result.reason, message=told, subject=subject if result.accepted else None
+        verdict=result.verdict,
+        reason=result.reason,
+        message=message_for_anybody(result.reason, result.message),
+        subject=subject if result.accepted else None,
     )
 
 
@@ -144,7 +146,10 @@ def subject_reply(subject: Subject) -> SubjectReply:
 
 def enrolled_reply(name: str, enrolment: Enrolment) -> EnrolledReply:
     """Of an enrolment."""
-    refused = [RefusedReply(photo=one.image, reason=one.reason, message=one.message) for one in enrolment.refused]
+    refused = [
+        RefusedReply(photo=one.image, reason=one.reason, message=message_for_anybody(one.reason, one.message))
+        for one in enrolment.refused
+    ]
     return EnrolledReply(name=name, templates=len(enrolment.templates), refused=refused)
 
 

@@ -2,11 +2,12 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.datastructures import FormData, UploadFile
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
 from faceauth.server.body_guard import UPLOAD_BYTES
@@ -46,8 +47,9 @@ async def read_frames(request: Request) -> list[TimedFrame]:
     Raises:
         Problem: the body is malformed, or a part is not a JPEG.
     """
-    parts = await _parts(request, "frames", FRAME_TYPES, most=MOST_FRAMES)
-    return [TimedFrame(_milliseconds(part.filename or "") / 1000, await part.read()) for part in parts[1]]
+    parts, fields = await _parts(request, "frames", FRAME_TYPES, most=MOST_FRAMES)
+    take_fields(fields, ())
+    return [TimedFrame(_milliseconds(part.filename or "") / 1000, await part.read()) for part in parts]
 
 
 def digest_of(frames: Sequence[TimedFrame]) -> bytes:
@@ -65,18 +67,11 @@ async def read_photos(request: Request, name: str, *, most: int) -> tuple[list[b
     Raises:
         Problem: the body is malformed, or a part is not a photo.
     """
-    form, parts = await _parts(request, name, PHOTO_TYPES, most=most)
-    fields: dict[str, str] = {}
-    for key, value in form.multi_items():
-        if isinstance(value, UploadFile):
-            continue
-        if key in fields:
-            raise invalid(f"{key[:64]!r} is there twice.")
-        fields[key] = value
+    parts, fields = await _parts(request, name, PHOTO_TYPES, most=most)
     return [await part.read() for part in parts], fields
 
 
-def take_fields(fields: dict[str, str], known: Collection[str]) -> None:
+def take_fields(fields: Mapping[str, str], known: Collection[str]) -> None:
     """Refuse fields that mean nothing: a misspelt one would be left out in silence.
 
     Raises:
@@ -99,22 +94,37 @@ def check_media_type(request: Request, expected: str) -> None:
 
 async def _parts(
     request: Request, name: str, types: Collection[str], *, most: int
-) -> tuple[FormData, list[UploadFile]]:
+) -> tuple[list[UploadFile], dict[str, str]]:
+    """The images, and the fields of text."""
     check_media_type(request, "multipart/form-data")
+    _, options = parse_options_header(request.headers["content-type"])
+    if options.get(b"charset", b"utf-8").lower() != b"utf-8":  # decoding punycode would take minutes, on the loop
+        raise Problem(415, Cause.MEDIA_TYPE, "Send text as UTF-8.")
     try:
         form = await _InMemory(request.headers, request.stream(), max_files=most, max_fields=10).parse()
     except (MultiPartException, KeyError, UnicodeDecodeError) as error:  # KeyError: a part without a disposition
         detail = error.message if isinstance(error, MultiPartException) else "It is no form."
         raise Problem(400, Cause.MALFORMED, f"The body cannot be read: {detail}") from None
-    files = [(key, value) for key, value in form.multi_items() if isinstance(value, UploadFile)]
-    for key, part in files:
-        if key != name:
-            raise invalid(f"{key[:64]!r} is no part of this request: the images are called {name!r}.")
-        if (part.content_type or "").partition(";")[0].strip().lower() not in types:
-            raise Problem(415, Cause.MEDIA_TYPE, f"Every part {name!r} has to be one of {', '.join(types)}.")
-    if not files:
+    images: list[UploadFile] = []
+    fields: dict[str, str] = {}
+    for key, value in form.multi_items():
+        if isinstance(value, UploadFile):
+            _check_image(key, value, name, types)
+            images.append(value)
+        elif key in fields:
+            raise invalid(f"{key[:64]!r} is there twice.")
+        else:
+            fields[key] = value
+    if not images:
         raise invalid(f"There is no image: send parts called {name!r}, with a file name and a content type.")
-    return form, [part for _, part in files]
+    return images, fields
+
+
+def _check_image(key: str, part: UploadFile, name: str, types: Collection[str]) -> None:
+    if key != name:
+        raise invalid(f"{key[:64]!r} is no part of this request: the images are called {name!r}.")
+    if (part.content_type or "").partition(";")[0].strip().lower() not in types:
+        raise Problem(415, Cause.MEDIA_TYPE, f"Every part {name!r} has to be one of {', '.join(types)}.")
 
 
 def _milliseconds(text: str) -> float:

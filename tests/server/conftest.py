@@ -1,10 +1,10 @@
 """A service over a gallery in memory, with a pipeline that answers as told and a key for each scope."""
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import pytest
 
@@ -22,6 +22,8 @@ from faceauth.server.work_queue import WorkQueue
 
 from ..gallery.conftest import Clock, clock, tmp_path  # noqa: F401  # fixtures
 from ..pipelines import fake_pipeline, noise_image
+
+T = TypeVar("T")
 
 
 def jpeg(seed: int = 0) -> bytes:
@@ -94,6 +96,12 @@ class Running:
         return self.http.post(
             f"/v1/subjects/{name}/verify", files=photos(content, name="photo"), headers=self.auth(key, **headers)
         )
+
+    def on_loop(self, function: Callable[..., Awaitable[T]], *given: object) -> T:
+        """What ``function`` returns on the loop of the service."""
+        portal = self.http.portal
+        assert portal is not None
+        return portal.call(function, *given)
 
     def failures(self, name: str) -> int:
         return cast(int, self.http.get(f"/v1/subjects/{name}", headers=self.auth()).json()["failures"])

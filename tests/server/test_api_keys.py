@@ -86,6 +86,28 @@ def test_a_hash_that_was_swapped_makes_the_proved_key_worthless(file: KeyFile) -
     assert ring.known(text) is None and ring.proved(text) is None
 
 
+def test_a_key_is_known_while_the_file_is_read_again(file: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request of another thread comes in between; a file that cannot be read makes the key unknown all the same."""
+    text = file.add("web", [Scope.SESSIONS])
+    ring = ring_of(file)
+    ring.proved(text)
+    file.add("other", [Scope.SESSIONS])
+    known_meanwhile: list[bool] = []
+    read = file.read
+
+    def watched() -> object:
+        known_meanwhile.append(ring.known(text) is not None)
+        return read()
+
+    monkeypatch.setattr(file, "read", watched)
+    ring.refresh()
+    assert known_meanwhile == [True] and ring.known(text) is not None
+    file.path.write_text("nonsense")
+    with pytest.raises(UsageError):
+        ring.refresh()
+    assert ring.known(text) is None
+
+
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX modes")
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o644])
 def test_keys_that_others_may_read_are_refused(file: KeyFile, mode: int) -> None:

@@ -1,8 +1,6 @@
 """What is refused before it is read, what is refused while it is read, and how every error is told."""
 
 import asyncio
-import threading
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,10 +8,7 @@ import pytest
 
 from faceauth.server.body_guard import BODIES_AT_ONCE, CHUNK_BYTES, JSON_BYTES, UPLOAD_BYTES, BodyGuard
 from faceauth.server.problems import Problem
-from faceauth.server.work_queue import WorkQueue
-from faceauth.testing import FakeLiveness
 
-from ..pipelines import fake_pipeline
 from .conftest import Running, Serve, jpeg, photos
 
 FORM = "multipart/form-data; boundary=x"
@@ -88,9 +83,7 @@ def asgi(
         "server": ("test", 80),
         "client": ("test", 1),
     }
-    portal = running.http.portal
-    assert portal is not None
-    portal.call(running.http.app, scope, receive, send)
+    running.on_loop(running.http.app, scope, receive, send)
     return found
 
 
@@ -181,6 +174,19 @@ def test_a_photo_of_another_type_and_a_compressed_body_are_refused(running: Runn
     assert is_problem(running.http.post("/v1/identify", content=b"x", headers=headers), 415, "media_type")
 
 
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "idna", "utf-7"])
+def test_text_is_utf_8_and_no_other_decoder_of_python_is_run(running: Running, charset: str) -> None:
+    headers = running.auth(**{"Content-Type": f"{FORM}; charset={charset}"})
+    answer = running.http.post("/v1/subjects", content=A_FIELD, headers=headers)
+    assert answer.status_code == 415 and answer.json()["reason"] == "media_type"
+    for same in ("utf-8", "UTF-8", '"utf-8"'):
+        headers["Content-Type"] = f"{FORM}; charset={same}"
+        assert "There is no image" in running.http.post("/v1/subjects", content=A_FIELD, headers=headers).text
+
+
+A_FIELD = b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nx-\xff\r\n--x--\r\n'
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"x", b"--x\r\n\r\nhello\r\n--x--", b"--x\r\nnonsense\r\n--x--", b"\xff" * 99]
 )
@@ -200,79 +206,6 @@ def test_faces_are_not_written_into_temporary_files(running: Running, monkeypatc
     monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     monkeypatch.setattr(tempfile.SpooledTemporaryFile, "rollover", refuse)
     assert running.verify("ada", jpeg(1) + bytes(4 * 2**20)).status_code == 200
-
-
-# Too much at once.
-
-
-def test_a_full_queue_is_503_with_a_time_and_loses_nothing_that_was_accepted(serve: Serve) -> None:
-    go = threading.Event()
-
-    def slow(crops: Any) -> Any:
-        go.wait(20)
-        return FakeLiveness(0.9).score(crops)
-
-    scored = FakeLiveness(slow)
-    go.set()
-    running = serve(fake_pipeline(liveness=scored), queue=WorkQueue(threads=1, waiting=2))
-    running.enrol("ada", 1)
-    go.clear()
-    answers: list[Any] = []
-    threads = [threading.Thread(target=lambda: answers.append(running.verify("ada", jpeg(1)))) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    deadline_s = time.monotonic() + 20
-    while len(answers) < 5 and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    length, metrics = running.service.queue.length, running.http.get("/metrics").text
-    go.set()
-    for thread in threads:
-        thread.join()
-    assert length == 3 and "faceauth_queue_length 3.0" in metrics
-    busy = [answer for answer in answers if answer.status_code == 503]
-    assert len(busy) == 5 and all(is_problem(one, 503, "busy") and int(one.headers["Retry-After"]) >= 1 for one in busy)
-    assert [one.json()["verdict"] for one in answers if one.status_code == 200] == ["accept"] * 3
-
-
-def test_what_was_accepted_is_finished_when_the_queue_closes_and_nothing_more_is_accepted() -> None:
-    done: list[int] = []
-
-    async def run() -> None:
-        queue = WorkQueue(threads=1, waiting=8)
-
-        def work() -> None:
-            time.sleep(0.01)
-            done.append(1)
-
-        tasks = [asyncio.create_task(queue.run(work)) for _ in range(5)]
-        await asyncio.sleep(0)
-        await queue.close()
-        assert len(done) == 5
-        await asyncio.gather(*tasks)
-        with pytest.raises(Problem) as refused:
-            await queue.run(work)
-        assert refused.value.status == 503 and queue.length == 0
-
-    asyncio.run(run())
-
-
-def test_work_that_nobody_waits_for_any_more_is_done_all_the_same() -> None:
-    done: list[int] = []
-
-    async def run() -> None:
-        queue = WorkQueue(threads=1, waiting=8)
-
-        def work() -> None:
-            time.sleep(0.05)
-            done.append(1)
-
-        task = asyncio.create_task(queue.run(work))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        await queue.close()
-
-    asyncio.run(run())
-    assert done == [1]
 
 
 # How errors are told.

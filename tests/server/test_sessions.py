@@ -1,5 +1,6 @@
 """Sessions over HTTP: used once, fed in order, seen by their own key alone, and charged as the gallery says."""
 
+import asyncio
 import threading
 from typing import Any
 
@@ -9,9 +10,13 @@ from faceauth.challenge.challenge_testing import head_mesh
 from faceauth.gallery import add_subject
 from faceauth.gallery.enrolment import Enrolment
 from faceauth.results import Template
+from faceauth.server.uploads import TimedFrame
+from faceauth.server.work_queue import WorkQueue
 from faceauth.stages import Prompt
+from faceauth.testing import FakeDetector
 
 from ..challenge.answers import turned
+from ..pipelines import fake_pipeline
 from ..video.scenes import Shot, changed, growing
 from .conftest import Running, Serve, jpeg
 from .presented import Presented
@@ -20,8 +25,8 @@ LIVE = growing(2.5, rate=10.0)
 ADA = Template(model_id="fake", vector=(1.0, 0.0))
 
 
-def with_ada(serve: Serve, presented: Presented) -> Running:
-    running = serve(presented.pipeline, mesh=presented)
+def with_ada(serve: Serve, presented: Presented, queue: WorkQueue | None = None) -> Running:
+    running = serve(presented.pipeline, mesh=presented, queue=queue)
     add_subject(running.gallery, "ada", Enrolment(templates=(ADA,), verifications=(), refused=()), consent="form 1")
     return running
 
@@ -70,6 +75,21 @@ def test_a_stranger_is_refused_is_not_named_and_costs_an_attempt(serve: Serve) -
 def test_an_attack_is_refused(serve: Serve) -> None:
     presented = Presented(changed(LIVE, 0.0, p_live=0.01))
     assert log_in(with_ada(serve, presented), presented)["verdict"] != "accept"
+
+
+@pytest.mark.parametrize("kind", ["passive", "turn"])
+def test_a_session_in_which_a_stage_failed_does_not_say_how(serve: Serve, kind: str) -> None:
+    def broken(_: object) -> list[Any]:
+        raise RuntimeError("/secret/path 0.4321")
+
+    presented = Presented(LIVE)
+    presented.pipeline = fake_pipeline(detector=FakeDetector(broken))
+    running = with_ada(serve, presented)
+    session_id = running.open("ada", kind=kind).json()["id"]
+    answers = [running.send(session_id, 0, *presented.chunks()[0]), running.result(session_id)]
+    assert answers[1].json()["reason"] == "stage_failed"
+    for answer in answers:
+        assert "gave no usable answer" in answer.text and "secret" not in answer.text
 
 
 def test_without_a_subject_a_session_says_live_and_names_nobody(serve: Serve) -> None:
@@ -136,10 +156,30 @@ def test_what_expires_ends_as_timed_out_and_is_forgotten_later(serve: Serve) -> 
 
 
 def sweep(running: Running, later_s: float) -> None:
-    portal = running.http.portal
-    assert portal is not None
     running.clock.now_s += later_s
-    portal.call(running.service.sessions.sweep)
+    running.on_loop(running.service.sessions.sweep)
+
+
+def test_a_bug_in_one_session_keeps_no_other_from_ending(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweeps: list[None] = []
+    ended: list[BaseException] = []
+
+    async def failing() -> None:
+        sweeps.append(None)
+        raise RuntimeError("a bug") if len(sweeps) == 1 else asyncio.CancelledError  # the end of the service
+
+    running = with_ada(serve, Presented(LIVE))
+    monkeypatch.setattr("faceauth.server.live_sessions.SWEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(running.service.sessions, "sweep", failing)
+
+    async def sweep_on() -> None:
+        try:
+            await running.service.sessions.keep_sweeping()
+        except BaseException as error:
+            ended.append(error)
+
+    running.on_loop(sweep_on)
+    assert [type(error) for error in ended] == [asyncio.CancelledError]
 
 
 def test_ids_are_long_and_random(running: Running) -> None:
@@ -212,6 +252,39 @@ def test_the_same_chunk_twice_at_once_is_judged_once(serve: Serve) -> None:
     assert answers[0]["state"] == "running"
 
 
+def test_a_client_that_hangs_up_takes_nothing_back_and_gets_its_answer_when_it_asks_again(serve: Serve) -> None:
+    """However far its chunk had got: it waits in the queue here, and is judged once."""
+    presented, go_on = Presented(LIVE), threading.Event()
+    running = with_ada(serve, presented, queue=WorkQueue(threads=1))
+    session_id = running.open("ada").json()["id"]
+    first, second = presented.chunks()[:2]
+    (live,) = running.service.sessions._sessions.values()
+
+    async def hang_up() -> "asyncio.Task[Any]":
+        before = asyncio.create_task(running.service.queue.run(go_on.wait))
+        frames = [TimedFrame(ms / 1000, content) for ms, content in first]
+        chunk = asyncio.create_task(running.service.sessions.take(live, 0, frames))
+        while running.service.queue.length < 2:
+            await asyncio.sleep(0)
+        chunk.cancel()
+        await asyncio.wait([chunk])
+        return before
+
+    async def wait(before: "asyncio.Task[Any]") -> None:
+        go_on.set()
+        await before
+
+    before = running.on_loop(hang_up)
+    is_held = live.lock.locked()
+    running.on_loop(wait, before)
+    assert is_held
+    again = running.send(session_id, 0, *first)
+    assert (again.status_code, again.json()["state"]) == (200, "running")  # judged twice, the frames would end it
+    assert running.failures("ada") == 1
+    running.clock.now_s += 0.3
+    assert running.send(session_id, 1, *second).json()["state"] == "running"
+
+
 def test_frames_are_jpegs_with_a_time_as_their_name(running: Running) -> None:
     session_id = running.open().json()["id"]
     path, auth = f"/v1/sessions/{session_id}/chunks/0", running.auth()
@@ -220,7 +293,10 @@ def test_frames_are_jpegs_with_a_time_as_their_name(running: Running) -> None:
     for name in ("soon", "nan", "-1", "inf"):
         untimed = running.http.put(path, files=[("frames", (name, jpeg(), "image/jpeg"))], headers=auth)
         assert (untimed.status_code, untimed.json()["reason"]) == (422, "invalid")
-    assert running.http.put(path, files=[("photo", ("1", jpeg(), "image/jpeg"))], headers=auth).status_code == 422
+    whole = ("frames", ("1", jpeg(), "image/jpeg"))
+    for other in (("photo", ("2", jpeg(), "image/jpeg")), ("frames", (None, "a frame, as text")), ("x", (None, "y"))):
+        refused = running.http.put(path, files=[whole, other], headers=auth)
+        assert (refused.status_code, refused.json().get("reason")) == (422, "invalid"), other
 
 
 def test_a_clock_of_frames_that_goes_slower_than_the_one_here_ends_it(serve: Serve) -> None:
@@ -296,9 +372,7 @@ def test_a_service_that_is_told_to_end_gives_back_what_was_charged_for_no_face(s
     running = with_ada(serve, presented)
     running.send(running.open("ada").json()["id"], 0, *presented.chunks()[0])
     assert running.failures("ada") == 1
-    portal = running.http.portal
-    assert portal is not None
-    portal.call(running.service.close)
+    running.on_loop(running.service.close)
     assert find_subject(running.gallery, "ada").failures == 0
 
 
@@ -361,6 +435,19 @@ def test_a_session_of_no_known_kind_is_refused(running: Running, body: object) -
 
 
 # Challenges.
+
+
+def test_a_challenge_is_loaded_beside_the_loop_which_others_wait_for(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded_by: list[str] = []
+
+    def noted(pipeline: object, kind: object) -> None:
+        loaded_by.append(threading.current_thread().name)
+
+    monkeypatch.setattr("faceauth.server.live_sessions.new_challenge", noted)
+    assert running.open(kind="turn").status_code == 201
+    assert [name.startswith("faceauth work") for name in loaded_by] == [True]
 
 
 def test_a_turn_that_is_asked_for_lets_in_and_nothing_else_does(serve: Serve) -> None:

@@ -1,6 +1,7 @@
 """A faceauth service that judges nothing: it answers as it is told, and notes what it was asked."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ class Script:
         result: of every session that has ended; the subject is added.
         prompts: of chunk after chunk; the last one stays.
         problem: status, reason, detail and headers of the answer to everything, for as many requests as are left.
+        while_enrolling: what happens while it enrols somebody.
         frames: capture times of each chunk, in the order in which the chunks came.
     """
 
@@ -34,6 +36,7 @@ class Script:
     subjects: dict[str, str] = field(default_factory=dict)
     frames: dict[str, dict[int, list[float]]] = field(default_factory=dict)
     enrolled: list[tuple[str, str, str, list[bytes]]] = field(default_factory=list)
+    while_enrolling: Callable[[], Awaitable[None]] | None = None
     left: list[str] = field(default_factory=list)
     keys: set[str] = field(default_factory=set)
     clients: set[str] = field(default_factory=set)
@@ -88,6 +91,8 @@ def scripted_service(script: Script) -> FastAPI:
         form = await request.form()
         photos = [await photo.read() for photo in form.getlist("photos") if not isinstance(photo, str)]
         request_key = request.headers["Idempotency-Key"]
+        if script.while_enrolling is not None:
+            await script.while_enrolling()
         if request_key not in {one[2] for one in script.enrolled}:
             script.enrolled.append((name, str(form["consent"]), request_key, photos))
         return {"name": name, "templates": len(photos), "refused": []}

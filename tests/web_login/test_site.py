@@ -325,6 +325,47 @@ def test_a_code_cannot_be_guessed(site: Site) -> None:
         assert browser.ask("POST", "/api/enrolments", **_enrolment(site, code="1234 567x")).status_code == 403
     assert browser.ask("POST", "/api/enrolments", **_enrolment(site, code=first)).status_code == 403
     assert site.script.enrolled == [] and site.codes[1:] != []
+    assert all(len(code.replace(" ", "")) == 12 for code in site.codes)  # and nobody guesses a trillion
+
+
+def test_a_code_enrols_one_person_though_two_are_sent_at_once(site: Site) -> None:
+    first, second = site.browser(), site.browser()
+    other = _enrolment(site, name="eve", request_key="y" * 20)
+    meanwhile: list[int] = []
+
+    async def send_another() -> None:
+        site.script.while_enrolling = None
+        meanwhile.append((await second._ask("POST", "/api/enrolments", dict(other))).status_code)
+
+    site.script.while_enrolling = send_another
+    assert first.ask("POST", "/api/enrolments", **_enrolment(site)).status_code == 201
+    assert meanwhile == [409] and [one[0] for one in site.script.enrolled] == ["grace"]
+
+
+def test_an_enrolment_that_is_sent_again_for_another_name_is_another_enrolment(site: Site) -> None:
+    """Even where the service has forgotten the first."""
+    browser, given = site.browser(), _enrolment(site)
+    assert browser.ask("POST", "/api/enrolments", **given).status_code == 201
+    site.script.enrolled.clear()
+    given["data"] = {**given["data"], "name": "eve"}
+    assert browser.ask("POST", "/api/enrolments", **given).status_code == 403
+    assert site.script.enrolled == []
+
+
+def test_a_code_that_changed_meanwhile_still_ends_the_enrolment_that_it_began(site: Site) -> None:
+    """Anybody can make it change, by wrong codes."""
+    browser, given = site.browser(), _enrolment(site)
+
+    async def guess() -> None:
+        site.script.while_enrolling = None
+        for _ in range(CODE_TRIES):
+            wrong = _enrolment(site, code="1234", request_key="z" * 20)
+            await site.browser()._ask("POST", "/api/enrolments", wrong)
+
+    site.script.while_enrolling = guess
+    answers = [browser.ask("POST", "/api/enrolments", **given) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [201, 201] and len(site.script.enrolled) == 1
+    assert len(site.codes) == 2
 
 
 @pytest.mark.parametrize("agreed", ["false", "", "maybe"])

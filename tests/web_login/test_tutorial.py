@@ -91,7 +91,7 @@ def test_the_commands_of_the_tutorial_make_a_page_that_enrols_and_asks(newcomer:
     log = newcomer.start(page, "--port", str(site), "--service", f"http://127.0.0.1:{service}")
     url = f"http://localhost:{site}"
     assert "<h1>Sign in with your face</h1>" in answer_of(url, log).text
-    (code,) = re.findall(r"Code for the next enrolment: (\d{4} \d{4})", log.read_text())
+    (code,) = re.findall(r"Code for the next enrolment: (\d{4} \d{4} \d{4})", log.read_text())
     photos = [("photos", (name, (ROOT / "examples" / name).read_bytes(), "image/jpeg")) for name in PHOTOS]
     with httpx.Client(base_url=url, headers={"Origin": url}, timeout=PATIENCE_S) as browser:
         enrolled = browser.post(
