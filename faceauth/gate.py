@@ -150,8 +150,7 @@ def check_upright(image: Image, face: Face, best_score: Callable[[Image], float]
         return None
     return Rejection(
         reason=Reason.FACE_TURNED_AWAY,
-        message="Hold the camera and your head upright: the face seems to lean, to lie on its side or to stand on its "
-        "head.",
+        message="Hold the camera and your head upright: the face seems tilted, on its side or upside down.",
     )
 
 
@@ -238,8 +237,8 @@ def _check_size(face: Face, policy: GatePolicy) -> Rejection | None:
         return None
     return Rejection(
         reason=Reason.FACE_TOO_SMALL,
-        message=f"Move closer: the face is {face.box_xyxy.width:.0f} x {face.box_xyxy.height:.0f} px, its longer side "
-        f"needs at least {policy.min_face_px} px.",
+        message=f"Move closer: the face is {face.box_xyxy.width:.0f} x {face.box_xyxy.height:.0f} px, but its longer "
+        f"side needs at least {policy.min_face_px} px.",
     )
 
 
@@ -249,7 +248,7 @@ def _check_place(image: Image, face: Face, policy: GatePolicy) -> Rejection | No
         return None
     return Rejection(
         reason=Reason.FACE_OUTSIDE_FRAME,
-        message=f"Move to the middle: {outside:.0%} of the face lies outside the image, at most "
+        message=f"Move to the middle: {outside:.0%} of the face lies outside the image; at most "
         f"{policy.max_outside:.0%} may.",
     )
 
@@ -264,8 +263,8 @@ def _check_pose(face: Face, policy: GatePolicy) -> Rejection | None:
         if abs(angle) > limit:
             return Rejection(
                 reason=Reason.FACE_TURNED_AWAY,
-                message=f"Look straight into the camera: the head seems {how} {abs(angle):.0f} degrees, at most "
-                f"{limit:.0f} are allowed.",
+                message=f"Look straight into the camera: the head seems {how} {abs(angle):.0f} degrees; the limit "
+                f"is {limit:.0f}.",
             )
     return None
 
@@ -282,20 +281,20 @@ def _check_pixels(image: Image, face: Face, policy: GatePolicy) -> Rejection | N
     if brightest < policy.min_luma_p95:
         return Rejection(
             reason=Reason.TOO_DARK,
-            message=f"Turn on a light in front of you: the brightest parts of the face reach {brightest:.0f} of 255, "
-            f"at least {policy.min_luma_p95:.0f} are needed.",
+            message=f"Turn on a light in front of you: the brightest parts of the face reach {brightest:.0f} of 255; "
+            f"at least {policy.min_luma_p95:.0f} is needed.",
         )
     if darkest > policy.max_luma_p5:
         return Rejection(
             reason=Reason.TOO_BRIGHT,
-            message=f"Move out of the glare: the darkest parts of the face are at {darkest:.0f} of 255, at most "
-            f"{policy.max_luma_p5:.0f} are allowed.",
+            message=f"Move out of the glare: the darkest parts of the face are at {darkest:.0f} of 255; the limit "
+            f"is {policy.max_luma_p5:.0f}.",
         )
     found = sharpness(luma)
     if found < policy.min_sharpness:
         return Rejection(
             reason=Reason.TOO_BLURRED,
-            message=f"Hold still and clean the lens: the face is blurred (sharpness {found:.3f}, at least "
+            message=f"Hold still and clean the lens: the face is blurred (sharpness {found:.3f}; at least "
             f"{policy.min_sharpness:.3f} is needed).",
         )
     if color_spread(inner) < policy.min_color_spread:

@@ -97,7 +97,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Show the version and exit.",
 )
 def program() -> None:
-    """Is this a live person, and the right one?
+    """Is this a live person, and the right person?
 
     faceauth verifies photos on this machine: nothing is downloaded and nothing is sent anywhere.
     """

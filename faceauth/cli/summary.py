@@ -67,14 +67,14 @@ def frames(result: PresentationResult) -> Table:
     """The frames that one presentation rests on."""
     n = result.frames
     rows: Rows = [
-        ("frames", f"{len(result.kept)} kept of {n.seen}; searched for the face {n.searched}, dropped {n.dropped}")
+        ("frames", f"{len(result.kept)} kept of {n.seen}; face searched in {n.searched}, {n.dropped} dropped")
     ]
     if result.logit_spread is not None:
         rows.append(("spread", f"{result.logit_spread:.2f} between the logits of P(live) of the kept frames"))
     same = result.same_face
     if same is not None:
         side = "at or above" if same.holds else "below"
-        value = f"{score(same.lowest_similarity)} between any two frames at least, {side} "
+        value = f"at least {score(same.lowest_similarity)} between any two frames, {side} "
         rows.append(("one face", f"{value}{score(same.threshold.similarity)}"))
     return facts(rows)
 
