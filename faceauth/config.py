@@ -64,7 +64,7 @@ def load_config(
     """The configuration of a process: defaults < file < environment < arguments.
 
     A threshold that is a number belongs to the backend it was chosen for: a layer that swaps that backend has to bring
-    a threshold of its own. Options of a backend that a later layer swaps are dropped.
+    its own threshold. Options of a backend that a later layer swaps are dropped.
 
     Args:
         path: TOML file; its keys and tables are the fields of ``PipelineConfig``.

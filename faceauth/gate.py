@@ -83,7 +83,7 @@ class GatePolicy(Frozen):
     min_color_spread: float = Field(default=0.03, strict=True, ge=0.0, le=1.0)  # 0 (of 7,903)
 
     def for_reference(self) -> "GatePolicy":
-        """The policy for an image that is no presentation, such as an enrolled portrait: light and colour do not count.
+        """The policy for images that are not presentations, such as enrolled portraits: light and colour do not count.
 
         Of 1,583 images of LFW and 2,200 of ``photos`` it refuses none (``python -m benchmarks.gate_rules``), so what
         it does refuse, a turned or blurred face, is worth another image: a bad reference refuses its owner for good.
@@ -178,7 +178,7 @@ def head_pose(landmarks_px: Landmarks) -> HeadPose:
     Scaled orthographic projection, linear least squares for the first two rows of the rotation (POS: DeMenthon and
     Davis, "Model-based object pose in 25 lines of code", IJCV 1995), made orthonormal by the polar decomposition.
 
-    Its error against a true pose was not measured: no data with known poses is at hand. On the 5,296 live frames of
+    Its error against a true pose was not measured: no data with known poses was available. On the 5,296 live frames of
     ``GatePolicy`` the median is 2 degrees of yaw, -10 of pitch (people look at a screen below their camera) and 1 of
     roll. Faces differ from the generic one, so read it as within some 10 degrees, and set no narrow limit on it.
 
@@ -213,7 +213,7 @@ def color_spread(pixels: npt.NDArray[np.uint8]) -> float:
     below 0.04. A JPEG can lift a small face with a tint above that.
 
     Args:
-        pixels: uint8, 32 x 32 x 3, as cut by :func:`check`.
+        pixels: uint8, 32 x 32 x 3, as cropped by :func:`check`.
     """
     _, second, first = np.sqrt(np.linalg.eigvalsh(np.cov(pixels.reshape(-1, 3), rowvar=False)).clip(0.0))
     return float(second / max(first, 1.0))
@@ -227,7 +227,7 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
     distance.
 
     Args:
-        luma: uint8, 32 x 32, as cut by :func:`check`.
+        luma: uint8, 32 x 32, as cropped by :func:`check`.
     """
     return float(cv2.Laplacian(luma, cv2.CV_64F).var() / max(float(luma.var()), 1.0))
 

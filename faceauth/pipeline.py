@@ -83,7 +83,7 @@ class Pipeline:
         embedder: str | Embedder | None = None,
         **settings: Unpack[Keywords],
     ) -> None:
-        """Load the backends. The environment has no say here; see :meth:`from_env`.
+        """Load the backends. The environment is not read here; see :meth:`from_env`.
 
         Args:
             config: a finished configuration; the keywords replace single settings of it. None takes the defaults.
@@ -140,7 +140,7 @@ class Pipeline:
 
     @property
     def steps(self) -> Steps:
-        """The stages one at a time, for who judges more than one image, as ``faceauth.video`` does."""
+        """The stages, to be run one at a time by code that judges more than one image, as ``faceauth.video`` does."""
         return self._steps
 
     def verify(
@@ -161,7 +161,7 @@ class Pipeline:
 
         Raises:
             ImageError: an image cannot be read (:meth:`verify_many` makes a result of it).
-            TemplateMismatch: the template comes from another embedder than the pipeline's, or is no valid one.
+            TemplateMismatch: the template comes from another embedder than the pipeline's, or is not a valid one.
             UsageError: a match is required and no reference was given, the reference is None, or nothing is required.
             BackendError, WeightsError, ProviderUnavailable: the embedder, which the first reference loads, is not
                 usable.
@@ -237,7 +237,7 @@ class Pipeline:
             BackendError, WeightsError, ProviderUnavailable: the embedder is not usable.
         """
         if not self._config.require_liveness:
-            raise UsageError("Nobody is enrolled or searched for unseen: set require_liveness to true.")
+            raise UsageError("Enrolment and search need a liveness check: set require_liveness to true.")
         self._steps.model_id()
         presentation, thresholds = self._opened(image, color), self._steps.thresholds(matching=False)
         self._find_live_face(presentation)

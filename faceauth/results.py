@@ -1,6 +1,6 @@
 """The results that faceauth returns, and the one function that compares scores with thresholds.
 
-All are frozen and round-trip through JSON. "Unknown" is a value of its own: a stage that did not run says so in
+All are frozen and round-trip through JSON. "Unknown" is a separate value: a stage that did not run says so in
 ``skipped``; None never means that something failed.
 """
 
@@ -291,7 +291,7 @@ class Verification(Frozen):
         return self
 
     def _decided(self) -> None:
-        """A reason that follows from scores is the one that these scores and thresholds give."""
+        """A reason that follows from scores must be the reason that these scores and thresholds give."""
         if self.thresholds is None or self.face is None or self.face not in (self.faces or ()):
             raise ValueError(f"reason {self.reason} needs one of the faces found and the thresholds that decided")
         found = decide(self.thresholds, self.liveness, self.match)

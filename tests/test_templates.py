@@ -49,7 +49,7 @@ def test_an_invalid_template_says_what_is_wrong_with_it() -> None:
     with pytest.raises(TemplateMismatch) as refused:
         similarity(Template.model_construct(model_id="m", vector=(6.0, 8.0)), template(0.6, 0.8))
     assert str(refused.value) == (
-        "This is no valid template (Value error, a template has unit length, not 10.0000): enrol the person again."
+        "This is not a valid template (Value error, a template has unit length, not 10.0000): enrol the person again."
     )
     assert refused.value.found == "an invalid template"
     assert refused.value.expected == "a vector of unit length and its model"

@@ -167,7 +167,7 @@ def leaves_crops_alone(stage: CropStage) -> None:
 
 
 def takes_any_layout(stage: CropStage) -> None:
-    """A view with strides of its own, which may not be written to, is read as the pixels it shows."""
+    """A read-only view with unusual strides is read as the pixels it shows."""
     crops = _noise(stage, 2)
     views = [np.asfortranarray(batch) for batch in crops]
     for view in views:

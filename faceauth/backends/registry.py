@@ -84,7 +84,7 @@ class BackendEntry:
 
 @dataclass(frozen=True)
 class LoadedBackend(Generic[BackendT]):
-    """A constructed backend that keeps the contract of its stage, what it says of itself, and where it comes from."""
+    """A constructed backend that keeps its stage's contract, what it says about itself, and where it comes from."""
 
     backend: BackendT
     facts: Facts

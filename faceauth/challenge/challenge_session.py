@@ -36,7 +36,7 @@ have been on its way, and keeps a sender from stretching time. Chosen, not measu
 
 NONCE_BYTES = 16
 
-MOVE = Prompt("move", "Well done. Now move your head a little until enough is seen.")
+MOVE = Prompt("move", "Well done. Now move your head a little until there are enough frames.")
 
 
 class ChallengeResult(Frozen):
@@ -141,7 +141,7 @@ class ChallengeSession:
             ``Turn(ways=("left", "right", "up"))``.
         reference: whom every kept frame must match; see :meth:`faceauth.Pipeline.verify`.
         source: what to call the source in the result.
-        mesh: to be shared by sessions; by default one of its own.
+        mesh: may be shared by sessions; by default each session has its own.
         clock: seconds, which never go back; against it the session grows old.
 
     Attributes:
@@ -208,7 +208,7 @@ class ChallengeSession:
         if self._opened:
             raise UsageError("This session was opened before, and serves once: make a new one.")
         if not secrets.compare_digest(nonce.encode(errors="replace"), self.nonce.encode()):  # it may be any text
-            raise UsageError("The nonce is that of another session: an answer is worth nothing to any other question.")
+            raise UsageError("The nonce is that of another session: an answer only counts for its own session.")
         self._opened = True
 
     def feed(self, image: ImageSource, time_s: float, *, color: Color = "bgr", dropped: int = 0) -> ChallengeStatus:

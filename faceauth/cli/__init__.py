@@ -67,7 +67,7 @@ def _sentences() -> Iterator[None]:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else PROGRAM
         output.error(f"{error.format_message()} Try `{command} --help`.")
         raise click.exceptions.Exit(Exit.USAGE) from error
-    except BrokenPipeError as gone:  # whoever read the results has seen enough, as `head` has
+    except BrokenPipeError as gone:  # the reader of the results has seen enough, as `head` has
         raise click.exceptions.Exit(Exit.BROKEN) from gone
     except OSError as error:
         output.error(f"The system refused: {error.strerror or error}.")

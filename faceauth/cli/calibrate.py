@@ -1,4 +1,4 @@
-"""``faceauth calibrate``: operating points, or a camera profile, measured on one's own images."""
+"""``faceauth calibrate``: operating points, or a camera profile, measured on your own images."""
 
 from collections.abc import Mapping
 from pathlib import Path

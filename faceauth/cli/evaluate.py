@@ -108,7 +108,7 @@ def command(
 
 
 def _check_outputs(files: list[Path], mark: bytes) -> None:
-    """Everything that will be written can be, and to a place of its own."""
+    """Check that every output can be written, each to a different place."""
     for file in files:
         output.check_writable(file, mark)
     if len({file.resolve() for file in files}) < len(files):

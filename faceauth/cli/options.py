@@ -74,7 +74,7 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
     A value is JSON where it is JSON (``true``, ``0.5``, ``["a"]``), else text.
 
     Raises:
-        UsageError: a text is no ``KEY=VALUE``.
+        UsageError: a text is not ``KEY=VALUE``.
     """
     found: dict[str, Any] = {}
     for text in texts:

@@ -1,7 +1,7 @@
 """The only place of the command line that prints and writes files. Results go to stdout, everything else to stderr.
 
 A stdout that cannot be written ends the command, because results would be lost; a stderr that cannot be written is left
-alone, because the exit code says enough. rich honours NO_COLOR, and writes no colour to what is no terminal.
+alone, because the exit code says enough. rich honours NO_COLOR, and writes no colour to what is not a terminal.
 """
 
 import errno
@@ -29,7 +29,7 @@ NARROWEST = 40
 """Columns: in fewer a table says nothing; chosen, not measured."""
 
 HEIGHT = 50
-"""Lines, of which nothing here asks: rich would fail on a LINES that is no number."""
+"""Lines, of which nothing here asks: rich would fail on a LINES that is not a number."""
 
 LONGEST_ERROR = 1000
 """Characters of an error that are shown: an argument may be a photo in base64."""
@@ -42,7 +42,7 @@ def line(text: str) -> None:
     """One line to stdout as it is, at once: for machines, and for texts that must not be wrapped.
 
     Raises:
-        BrokenPipeError: whoever read stdout has gone.
+        BrokenPipeError: the reader of stdout has gone.
         FaceAuthError: stdout cannot be written.
     """
     try:

@@ -1,4 +1,4 @@
-"""``faceauth profiles``: what attended enrolments noted of each camera."""
+"""``faceauth profiles``: what attended enrolments recorded about each camera."""
 
 from typing import Any
 

@@ -80,7 +80,7 @@ def frames(result: PresentationResult) -> Table:
 
 
 def expected_errors(thresholds: Thresholds | None) -> Iterator[Text]:
-    """A sentence a threshold about past measurements, in words that cannot be taken for the photos at hand."""
+    """A sentence for each threshold about past measurements, worded so that nobody applies it to these photos."""
     liveness = () if thresholds is None else thresholds.liveness
     for one in liveness:
         yield Text(_expected(one, alone=len(liveness) == 1), style="dim")

@@ -1,4 +1,4 @@
-"""``faceauth watch``: one verdict on one presentation before a camera, or in a video file or folder of images."""
+"""``faceauth watch``: one verdict on one presentation, from a camera, a video file or a folder of images."""
 
 import os
 import sys

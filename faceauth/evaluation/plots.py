@@ -188,7 +188,7 @@ def named(name: str, p_live: npt.ArrayLike, labels: npt.ArrayLike) -> str:
 
 @default_style()
 def svg(figure: "Figure") -> str:
-    """The figure as an ``<svg>`` element, for a page or a file of its own; the same figure gives the same text."""
+    """The figure as an ``<svg>`` element, for a page or a separate file; the same figure gives the same text."""
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": DOCUMENT})
     text = buffer.getvalue()

@@ -55,7 +55,7 @@ class Record:
 
     @property
     def is_live(self) -> bool:
-        """Whether a living person stood before the camera."""
+        """Whether a living person stood in front of the camera."""
         return self.label == LIVE
 
 

@@ -1,6 +1,6 @@
 """Attempts: who may try to log in, how often, and what a failed try costs.
 
-An attempt is charged before anything is judged, so whoever kills the program gains no try, and is given back when the
+An attempt is charged before anything is judged, so killing the program gains no attempt, and is given back when the
 answer is yes or when there was no face to judge. Time is the gallery's own clock, which stands still where the
 machine's jumps back.
 """
@@ -104,7 +104,7 @@ def begin(gallery: Gallery, session: Session, model_id: str) -> tuple[Template, 
     """Charge the attempt to the person, and return the templates to compare with; empty for a search.
 
     Raises:
-        SessionClosed: the session was used, has expired, or never was.
+        SessionClosed: the session was used, has expired, or never existed.
         LockedOut: meanwhile other attempts failed.
         NotEnrolled, GalleryTampered, KeyRefused: there is nothing to compare with.
     """
@@ -136,7 +136,7 @@ def settle(gallery: Gallery, session: Session, result: Judged) -> None:
     with gallery.change() as change:
         row = _session(change, session)
         if row is None or row.state != "judging":
-            raise SessionClosed("The session is not being judged: its answer counts for nothing.")
+            raise SessionClosed("The session is not being judged, so its answer does not count.")
         _set_state(change, session, "settled")
         failures = None
         if session.subject is not None:
@@ -304,7 +304,7 @@ def _forget_old_sessions(change: Change) -> None:
 
 
 def _evidence(result: Judged) -> dict[str, Any]:
-    """What decided, without what was measured: a score in a log teaches whoever reads it to climb."""
+    """What decided, without what was measured: a score in a log would help its reader climb to the threshold."""
     policy: dict[str, Any] | None = None
     if result.thresholds is not None:
         match = result.thresholds.match

@@ -86,7 +86,7 @@ class AuditLog:
             return []
 
     def _parsed(self, content: bytes) -> Iterator[Line]:
-        """The lines; what a full disk cut is no JSON, and what is JSON but no line of ours was put there."""
+        """The lines. One cut short by a full disk is not JSON; JSON that faceauth never writes was put there."""
         for text in content.splitlines():
             try:
                 line = json.loads(text)

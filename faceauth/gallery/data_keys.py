@@ -54,7 +54,7 @@ class DataKeys:
 
         Raises:
             GalleryTampered: the record or one of its facts is not what it was.
-            KeyRefused: the master key is another one.
+            KeyRefused: the master key is the wrong one.
         """
         cipher, sealed = self._cipher(connection, key_id), content(sealed, "a sealed record")
         try:
@@ -80,7 +80,7 @@ class DataKeys:
         """Refuse a master key that is not the gallery's.
 
         Raises:
-            KeyRefused: it is another one.
+            KeyRefused: it is the wrong one.
         """
         self._cipher(connection, self.active(connection))
 

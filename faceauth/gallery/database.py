@@ -64,7 +64,7 @@ class Database:
                 raise GalleryUnavailable(f"The gallery {self.path} cannot be made ({error.strerror}).") from None
 
     def check_file(self) -> None:
-        """Refuse a SQLite file that is not there, is no regular file, or that others may read.
+        """Refuse a SQLite file that is not there, is not a regular file, or that others may read.
 
         Raises:
             GalleryUnavailable: it is so.
@@ -79,7 +79,7 @@ class Database:
                 f"There is no gallery at {self.path} ({error.strerror}). `faceauth enroll` makes one."
             ) from None
         if not stat.S_ISREG(found.st_mode):
-            raise GalleryUnavailable(f"{self.path} is no regular file, so it is no gallery.")
+            raise GalleryUnavailable(f"{self.path} is not a regular file, so it is not a gallery.")
         if os.name == "posix" and found.st_mode & 0o077:
             raise GalleryUnavailable(
                 f"Others than its owner may read {self.path} (mode {stat.S_IMODE(found.st_mode):o}): chmod 600 it, and "
@@ -152,10 +152,10 @@ def _sqlite_path(where: str) -> Path | None:
         raise UsageError("The gallery's URL is not one: expected sqlite:///FILE or postgresql://...") from None
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":
-            raise UsageError("A gallery in memory would forget who is locked out: name a file.")
+            raise UsageError("A gallery in memory would forget lock-outs: name a file.")
         return checked_path(url.database)
     if url.get_backend_name() != "postgresql":
-        raise UsageError(f"A gallery lies in SQLite or PostgreSQL, not in {url.get_backend_name()}.")
+        raise UsageError(f"A gallery is kept in SQLite or PostgreSQL, not in {url.get_backend_name()}.")
     return None
 
 

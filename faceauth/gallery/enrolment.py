@@ -1,4 +1,4 @@
-"""Enrolment: images of one live person in, that person's templates out, and what was refused and why."""
+"""Enrolment: makes templates from images of one live person, and says which images were refused and why."""
 
 from collections.abc import Iterable
 from typing import Literal

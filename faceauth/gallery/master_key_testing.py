@@ -1,4 +1,4 @@
-"""The rules of a master key, as tests to inherit by whoever writes one for a KMS or a keystore.
+"""The rules of a master key, as tests to inherit when you write one for a KMS or a keystore.
 
 A class inherits :class:`MasterKeyConformance` and supplies a fixture named ``make``, which gives another object for the
 same key at each call, as the next process would::

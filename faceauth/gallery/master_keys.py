@@ -1,4 +1,4 @@
-"""The master key: it wraps the data keys of a gallery, and lies anywhere but beside it."""
+"""The master key: it wraps the data keys of a gallery, and is kept anywhere but beside it."""
 
 import base64
 import binascii
@@ -150,7 +150,7 @@ def wrap_with(key: MasterKey, data_key: bytes, context: bytes) -> bytes:
     """
     wrapped = _asked(lambda: key.wrap(data_key, context))
     if not isinstance(wrapped, bytes) or data_key in wrapped or unwrap_with(key, wrapped, context) != data_key:
-        raise KeyRefused(f"The master key {id_of(key)} does not open what it closed, so nothing is closed with it.")
+        raise KeyRefused(f"The master key {id_of(key)} cannot decrypt what it encrypted, so it is not used.")
     return wrapped
 
 
@@ -158,12 +158,12 @@ def unwrap_with(key: MasterKey, wrapped: bytes, context: bytes) -> bytes:
     """The data key.
 
     Raises:
-        KeyRefused: it is another key, or what comes is no data key.
+        KeyRefused: it is another key, or what comes is not a data key.
         GalleryUnavailable: the key does not answer.
     """
     data_key = _asked(lambda: key.unwrap(wrapped, context))
     if not isinstance(data_key, bytes) or len(data_key) != KEY_BYTES:
-        raise KeyRefused(f"What the master key {id_of(key)} unwraps is no data key of {KEY_BYTES} bytes.")
+        raise KeyRefused(f"What the master key {id_of(key)} unwraps is not a data key of {KEY_BYTES} bytes.")
     return data_key
 
 

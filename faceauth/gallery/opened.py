@@ -46,7 +46,7 @@ class Change:
         self.lines.append({"time": told, "sequence": self.sequence, "event": event, **facts})
 
     def templates_changed(self) -> None:
-        """Let whoever searches in memory know.
+        """Tell the searches in memory.
 
         The number of a change never comes again, not even after a restored backup; a count would.
         """

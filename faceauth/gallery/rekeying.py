@@ -10,7 +10,7 @@ from faceauth.gallery.master_keys import MasterKey, id_of
 from faceauth.gallery.opened import Change, Gallery
 
 BATCH = 500
-"""Records a transaction: logins go on between two of them."""
+"""Records in one transaction: logins continue between two of them."""
 
 
 def rekey(gallery: Gallery) -> int:

@@ -27,7 +27,7 @@ class Restored(Frozen):
 
 
 def accept_restored(gallery: Gallery) -> Restored:
-    """Do again what the audit log tells of the time after the backup.
+    """Repeat what the audit log says happened after the backup.
 
     Failed attempts count again and their waits begin anew; who was deleted is deleted again; templates that were
     replaced are deleted.

@@ -75,7 +75,7 @@ def templates_of(gallery: Gallery, connection: Connection, subject: str, model_i
 
     Raises:
         GalleryTampered: one does not open under the person's name.
-        KeyRefused: the master key is another one.
+        KeyRefused: the master key is the wrong one.
     """
     rows = connection.execute(
         select(tables.templates)

@@ -1,4 +1,4 @@
-"""The people of a gallery: enrolled with their consent, shown, exported, and deleted for good."""
+"""The people in a gallery: enrolled with their consent, shown, exported, and deleted for good."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Subject(Frozen):
     """An enrolled person.
 
     Attributes:
-        consent: what the person agreed to, as whoever enrolled them wrote it down.
+        consent: what the person agreed to, as it was written down at enrolment.
         keep_until: when the templates are no longer used, and may be purged; None for no end.
         templates: embedding model -> how many.
         failures: attempts that failed since the last that succeeded.
@@ -67,7 +67,7 @@ def add_subject(
     if not consent.strip():
         raise UsageError("Nobody is enrolled without their consent: say what the person agreed to.")
     if not can_be_stored(consent):
-        raise UsageError("The consent holds characters that cannot be stored: a NUL, or half of a surrogate pair.")
+        raise UsageError("The consent contains characters that cannot be stored: a NUL, or half of a surrogate pair.")
     with gallery.change() as change:
         there = _row(change.connection, name) is not None
         if there and not replace:
@@ -117,7 +117,7 @@ def usable_templates(gallery: Gallery, connection: Connection, name: str, model_
     subject = _found(connection, name)
     now = datetime.fromtimestamp(gallery.database.wall_s(connection), UTC)
     if subject.keep_until is not None and subject.keep_until <= now:
-        raise NotEnrolled(f"The time to keep the templates of {name} is over: enrol the person again, or purge.")
+        raise NotEnrolled(f"The retention time for the templates of {name} is over: enrol the person again, or purge.")
     found = templates_of(gallery, connection, name, model_id)
     if not found:
         others = ", ".join(subject.templates) or "no model"

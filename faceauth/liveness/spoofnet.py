@@ -22,7 +22,7 @@ class SpoofNet:
     """The built-in liveness backend.
 
     Args:
-        variant: ``"fp32"`` or ``"int8"``; by default the one that the card names.
+        variant: ``"fp32"`` or ``"int8"``; by default the variant that the card names.
         threads: threads inside an operator.
         providers: onnxruntime execution providers, all of which have to be there.
         weights_folder: folder with weights of your own; None for the built-in weights.

@@ -79,7 +79,7 @@ class SameFace(Frozen):
 
 
 class PresentationResult(Frozen):
-    """The answer to one presentation before a camera. It cannot be built against its own evidence.
+    """The answer to one presentation at a camera. A result that contradicts its evidence cannot be constructed.
 
     Attributes:
         accepted: True only when every required stage said yes, over all kept frames.
@@ -142,7 +142,7 @@ def enough(kept: Sequence[KeptFrame]) -> bool:
 
 
 def refused_early(kept: Sequence[KeptFrame], thresholds: Thresholds) -> bool:
-    """Whether there is no use in more frames: ``MIN_KEPT`` more would be needed to turn the median.
+    """Whether more frames cannot change the decision: ``MIN_KEPT`` more would be needed to turn the median.
 
     That is when a majority of ``MIN_KEPT`` frames is refused already, and the median as well.
     """

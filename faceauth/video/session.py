@@ -194,7 +194,7 @@ class PresentationSession:
         return None
 
     def _check_stream(self, before: Image | None, image: Image) -> State | None:
-        """Frames that come again, and cuts. Before the first kept frame there is nothing to break."""
+        """Repeated frames, and cuts. Before the first kept frame there is nothing to break."""
         digest, thumbnail = track.digest(image), track.thumbnail(image)
         frozen, looped = digest == self._digest, digest in self._digests
         likeness = track.likeness(self._thumbnail, thumbnail)
@@ -207,9 +207,9 @@ class PresentationSession:
         if looped:
             return self.close(Reason.LOOPED_STREAM)
         if before is not None and before.shape != image.shape:
-            return self._broken("the frames changed their size")
+            return self._broken("the frames changed size")
         if likeness < track.MIN_LIKENESS:
-            return self._broken("the scene changed at once")
+            return self._broken("the scene changed abruptly")
         return None
 
     def _look(self, image: Image) -> State:
@@ -225,11 +225,11 @@ class PresentationSession:
         return state
 
     def _follow(self, one: Presentation, image: Image) -> State:
-        """The track goes on, or breaks."""
+        """Continue the track, or break it."""
         if one.failed is not None:
             return self.close(Reason.STAGE_FAILED, one.message, failed=one.failed)
         if one.reason is Reason.SEVERAL_FACES and self._kept:
-            return self._broken("a second face came into the image")
+            return self._broken("a second face entered the image")
         if one.face is None:
             return self._show(one.message, one.reason, None)
         before, self._last_face, self._face_seen_s = self._last_face, one.face, self._last_s

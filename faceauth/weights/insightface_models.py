@@ -66,7 +66,9 @@ class ModelSource:
         if self.model is not None:
             path = Path(self.model).expanduser()
             if path.suffix != ".onnx" or not path.exists():
-                raise WeightsMissing(f"{path} is no ONNX file: give the path of one as the option model.", path=path)
+                raise WeightsMissing(
+                    f"{path} is not an ONNX file: give an ONNX file's path as the option model.", path=path
+                )
             return [path]
         return self._pack_files(str(self.pack))
 

@@ -128,7 +128,7 @@ def _load(weights: Weights, options: Any, providers: list[str]) -> Any:
     except refusals as error:
         raise WeightsMismatch(
             f"onnxruntime {onnxruntime.__version__} does not load {weights.path}: {error}. The digest is the pinned "
-            "one, so the file is no ONNX network, or one that needs a newer onnxruntime.",
+            "one, so the file is not an ONNX network, or one that needs a newer onnxruntime.",
             path=weights.path,
             found=str(error),
             expected="an ONNX network",

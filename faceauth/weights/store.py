@@ -151,7 +151,7 @@ def _own_places(folder: Path) -> dict[str, tuple[Path, Pin]]:
     unnamed = [folder / name for name in built_in if name not in manifest.cards and (folder / name).exists()]
     for path in (*unnamed, *sorted(folder.glob("*.onnx"))):
         raise WeightsMismatch(
-            f"{path} is there, but nothing pins it, so it would not be used. Put a file into the folder of its model, "
+            f"{path} exists, but nothing pins it, so it would not be used. Put a file into the folder of its model, "
             f"pin it in the {CARD} there, and pin that card in {folder / MANIFEST}; or remove it.",
             path=path,
             found="no pinned digest",

@@ -78,7 +78,7 @@ def test_a_frame_without_a_time_is_an_error(frame: object) -> None:
 
 @pytest.mark.parametrize("source", [noise_image(), b"bytes", None, 1.5])
 def test_what_is_no_stream_is_an_error(source: object) -> None:
-    with pytest.raises(UsageError, match="is no stream"):
+    with pytest.raises(UsageError, match="is not a stream"):
         open_stream(source)  # type: ignore[arg-type]
 
 

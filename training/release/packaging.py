@@ -81,7 +81,7 @@ def package(
         UsageError: ``out`` has another name, or as :func:`training.release.choosing.choice_records`.
     """
     if out.resolve().name != NAME:
-        raise UsageError(f"{out} is no place for weights: the library reads them from a folder named {NAME}.")
+        raise UsageError(f"{out} cannot hold weights: the library reads them from a folder named {NAME}.")
     with TemporaryDirectory() as folder:
         building = Path(folder, NAME)
         card, reports = _build(weights, records, portraits, crops, terms, hold_out, building, progress)

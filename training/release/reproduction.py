@@ -1,4 +1,4 @@
-"""The whole way of the released weights, from a manifest to ONNX files and cards; started again, it goes on."""
+"""Makes the released weights, from a manifest to ONNX files and cards; resumes if it is started again."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""Random fields for textures, light and noise: a generator in, float32 arrays out."""
+"""Random fields for textures, light and noise, as float32 arrays."""
 
 from functools import lru_cache
 

@@ -159,7 +159,7 @@ def load_recipe(path: Path) -> Recipe:
     """Settings of a TOML file.
 
     Raises:
-        UsageError: it is no TOML, or a key is missing, misspelt or impossible.
+        UsageError: it is not valid TOML, or a key is missing, misspelt or impossible.
     """
     return from_toml(Recipe, path, "recipe")
 
