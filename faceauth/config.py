@@ -1,7 +1,7 @@
 """The configuration of a pipeline, from defaults, a TOML file, the environment and arguments.
 
-Later layers win: defaults < file < environment < arguments. But what a file forbids, no environment variable loosens;
-arguments may, because whoever runs the program typed them.
+Later layers override earlier ones: defaults < file < environment < arguments. But no environment variable may loosen
+what a file sets; arguments may, because the person who runs the program typed them.
 """
 
 import difflib

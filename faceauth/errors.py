@@ -120,7 +120,7 @@ class WeightsError(FaceAuthError):
 
 
 class WeightsMissing(WeightsError):
-    """The file is not there."""
+    """The file does not exist."""
 
 
 class WeightsMismatch(WeightsError):

@@ -49,7 +49,7 @@ attacks; ``python -m benchmarks.gate_rules`` measures what they refuse.
 
 
 class GatePolicy(Frozen):
-    """What a face must be like to be judged. A face at a limit passes.
+    """What a face must be like to be judged. A face exactly at a limit passes.
 
     The number beside each default is how many live frames that criterion refuses by itself, of the 5,296 live frames
     of 38 cameras in the ``train`` split of ``pad`` when the limits were chosen, on the boxes and landmarks of its

@@ -128,7 +128,7 @@ def survives_flat_crops(stage: CropStage) -> None:
 
 
 def tells_crops_apart(stage: CropStage) -> None:
-    """Noise, black and white do not all get one and the same row: such a backend looks at nothing."""
+    """Noise, black and white do not all get the same row: such a backend ignores its crops."""
     crops = _noise(stage, 4)
     for batch in crops:
         batch[2], batch[3] = 0, 255

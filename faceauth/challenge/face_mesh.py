@@ -36,7 +36,7 @@ class FaceMesh:
 
     Raises:
         BackendBroken: LiteRT is not installed.
-        WeightsMissing, WeightsMismatch: the file is not there, not the pinned one, or another network.
+        WeightsMissing, WeightsMismatch: the file does not exist, or is not the pinned one or another network.
     """
 
     def __init__(self, weights_folder: Path | str | None = None) -> None:

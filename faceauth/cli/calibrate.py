@@ -50,7 +50,7 @@ def command(
 
     Give a MANIFEST as for `faceauth evaluate`, or two folders. With live images alone the file is a camera profile for
     --camera-profile: 5 to 50 photos of live people, taken with one camera, move the threshold to its level. They say
-    nothing of attacks.
+    nothing about attacks.
     """
     for name in ("points", "camera_profile"):
         refuse_given(name, why="this command makes such files")

@@ -1,4 +1,4 @@
-"""``faceauth login``: is this the enrolled person, live? Counts attempts, and says verdict and reason, never scores."""
+"""``faceauth login``: is this the enrolled person, live? Counts attempts; prints verdict and reason, never scores."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -115,7 +115,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def write(path: Path, content: bytes, *, mark: bytes) -> None:
-    """A file, whole or not at all; its folder is made where it is not there.
+    """A file, whole or not at all; its folder is created if it does not exist.
 
     Args:
         path: of the file.

@@ -26,4 +26,4 @@ def command(*, new_master_key: Path | None, **places: Any) -> None:
         there = new_master_key.exists()
         change_master_key(gallery, (LocalKey.from_file if there else LocalKey.create_file)(new_master_key))
         output.note(f"The gallery now opens with {new_master_key} alone: name it with --master-key.")
-    output.line(f"{rekey(gallery)} records sealed anew")
+    output.line(f"{rekey(gallery)} records sealed again")

@@ -214,7 +214,7 @@ def _canvas(size_inch: tuple[float, float]) -> "tuple[Figure, Axes]":
 
 
 def _plain(label: str) -> str:
-    """A label with a name of the data as matplotlib shows it unread and whole, but for the middle of a long one.
+    """A label with a name of the data as matplotlib shows it uninterpreted, without the middle if it is long.
 
     Between dollars it would be a formula, and after an underscore it would be left out of the legend.
     """

@@ -1,8 +1,8 @@
 """Attempts: who may try to log in, how often, and what a failed try costs.
 
-An attempt is charged before anything is judged, so killing the program gains no attempt, and is given back when the
-answer is yes or when there was no face to judge. Time is the gallery's own clock, which stands still where the
-machine's jumps back.
+An attempt is counted before anything is judged, so killing the program gains nothing. It is given back when the answer
+is yes or there was no face to judge. Time is the gallery's own clock, which stands still when the machine's clock jumps
+back.
 """
 
 import secrets
@@ -51,7 +51,7 @@ NOT_CHARGED = frozenset(
         Reason.TIMED_OUT,
     }
 )
-"""There was no face to judge, unless one was scored all the same: a video may end after that. ``liveness_uncertain`` is
+"""There was no face to judge, unless a face was scored anyway: a video may end after that. ``liveness_uncertain`` is
 not among them: half-convincing attacks end there."""
 
 Judged: TypeAlias = Verification | PresentationResult
@@ -65,9 +65,9 @@ class Session(NamedTuple):
     """The right to one answer.
 
     Attributes:
-        session_id: to be given back with the images; random, used once, for ``SESSION_S`` seconds.
+        session_id: to be sent back with the images; random, used once, valid for ``SESSION_S`` seconds.
         subject: who it has to be; None for a search.
-        client: where the attempt comes from: a terminal, a host, the key of an API.
+        client: where the attempt comes from: a terminal, a host, an API key.
     """
 
     session_id: str
@@ -89,8 +89,8 @@ def open_session(gallery: Gallery, subject: str | None, client: str) -> Session:
 
     Raises:
         LockedOut: the client or the person has to wait.
-        NotEnrolled: nobody of that name is enrolled; that is charged to the client, too.
-        UsageError: one of them has no name, or one that nobody can have.
+        NotEnrolled: nobody of that name is enrolled; this counts as an attempt of the client.
+        UsageError: the name of the client or the person is not valid.
     """
     session = _new_session(subject, client)
     with gallery.change() as change:

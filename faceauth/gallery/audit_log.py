@@ -25,7 +25,7 @@ Line = Mapping[str, Any]
 
 
 class AuditLog:
-    """A file of JSON lines that its owner alone may read. Lines are on the disk before anybody gets an answer."""
+    """A file of JSON lines that only its owner may read. Lines are on disk before anybody gets an answer."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class AuditLog:
             logger.info("%s", text)
 
     def last_sequence(self) -> int:
-        """Number of the last change it tells of; 0 for an empty or absent log.
+        """Number of the last change it records; 0 for an empty or absent log.
 
         Raises:
             GalleryUnavailable: the file is there and cannot be read, or was edited.

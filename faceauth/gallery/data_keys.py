@@ -29,7 +29,7 @@ class DataKeys:
         self._opened: dict[str, AESGCM] = {}
 
     def create(self, connection: Connection, created_s: float) -> str:
-        """A new key, which seals from now on; the ones before only open."""
+        """A new key, which seals from now on; earlier keys only open."""
         key_id = str(uuid.uuid4())
         wrapped = wrap_with(self.master, secrets.token_bytes(KEY_BYTES), self._context(key_id))
         connection.execute(update(tables.data_keys).values(active=False))

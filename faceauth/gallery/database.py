@@ -1,8 +1,8 @@
 """The database of a gallery: where it is, and one transaction at a time to write in it.
 
-SQLite waits for the disk at every commit (WAL, synchronous FULL), overwrites what is deleted, and lies in a file that
-its owner alone may read. Its file is opened anew for each transaction, so that one that was removed or swapped shows.
-What is written or searched for stands in no error: a traceback may end in anybody's log.
+SQLite waits for the disk at every commit (WAL, synchronous FULL), overwrites what is deleted, and uses a file that only
+its owner may read. The file is opened again for each transaction, so that a removed or swapped file is noticed. Errors
+never contain values that are written or searched for: a traceback may end up in anybody's log.
 """
 
 import os
@@ -55,7 +55,7 @@ class Database:
             self.engine = _postgresql(os.fspath(where))
 
     def create_file(self) -> None:
-        """Make the SQLite file, for its owner alone, where there is none."""
+        """Create the SQLite file, for its owner alone, if there is none."""
         if self.path is not None and not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
@@ -64,7 +64,7 @@ class Database:
                 raise GalleryUnavailable(f"The gallery {self.path} cannot be made ({error.strerror}).") from None
 
     def check_file(self) -> None:
-        """Refuse a SQLite file that is not there, is not a regular file, or that others may read.
+        """Refuse a SQLite file that does not exist, is not a regular file, or that others may read.
 
         Raises:
             GalleryUnavailable: it is so.

@@ -159,7 +159,7 @@ class DatabaseIndex:
         return bool(missing)
 
     def _count(self, revision: int) -> int:
-        """Templates that may be searched, counted anew after a change or when somebody's time is over."""
+        """Templates that may be searched, counted again after a change or when somebody's retention time is over."""
         with self._gallery.database.transaction() as connection:
             now_s = self._gallery.database.wall_s(connection)
             if self._counted is None or self._counted[0] != revision or now_s >= self._counted[1]:

@@ -51,9 +51,9 @@ class Enrolment(Frozen):
 def enroll(pipeline: Pipeline, images: Iterable[ImageSource], *, color: Color = "bgr") -> Enrolment:
     """Templates from images, or from the frames of one presentation.
 
-    Each image is read once, judged as :meth:`Pipeline.verify` judges it, and embedded from the very pixels that were
+    Each image is read once, judged as :meth:`Pipeline.verify` judges it, and embedded from exactly the pixels that were
     judged. An image whose face does not match all others is refused; if no group of more than half of the images
-    matches, it is not known who is to be enrolled.
+    matches, enrolment is refused.
 
     Args:
         pipeline: requires liveness; its match threshold says what one person is.

@@ -26,7 +26,7 @@ class MasterKeyConformance:
     """Each method is a rule, and raises ``AssertionError`` or a ``GalleryError`` where it is broken."""
 
     def test_its_id_is_short_readable_and_always_the_same(self, make: MakeKey) -> None:
-        """The database keeps it in the clear, to tell which key a gallery needs."""
+        """The database stores it unencrypted, to tell which key a gallery needs."""
         assert id_of(make()) == id_of(make())
 
     def test_another_process_unwraps_what_was_wrapped(self, make: MakeKey) -> None:

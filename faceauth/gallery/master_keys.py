@@ -28,14 +28,14 @@ AnswerT = TypeVar("AnswerT")
 class MasterKey(Protocol):
     """What wraps data keys: :class:`LocalKey`, or a class of your own that asks a KMS, a TPM or a keystore.
 
-    It is asked when a gallery is opened and when keys change, within a transaction: answer within seconds, or raise.
-    Any exception but ``KeyRefused`` counts as "does not answer now": nobody is let in, and nothing is changed.
+    It is used when a gallery is opened and when keys change, within a transaction: answer within seconds, or raise.
+    Any exception except ``KeyRefused`` counts as "does not answer now": nobody is let in, and nothing is changed.
     ``faceauth.gallery.master_key_testing`` has these rules as tests.
     """
 
     @property
     def key_id(self) -> str:
-        """Names the key, without giving anything of it away: 1 to 128 printable characters, always the same."""
+        """Names the key without revealing anything about it: 1 to 128 printable characters, always the same."""
         ...
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:

@@ -14,7 +14,7 @@ BATCH = 500
 
 
 def rekey(gallery: Gallery) -> int:
-    """Seal every record with a new data key and delete the old ones; returns how many records were sealed anew.
+    """Seal every record with a new data key and delete the old ones; returns how many records were sealed again.
 
     Killed half-way it leaves records of several keys, all of which open; the next call seals them all with one.
     """

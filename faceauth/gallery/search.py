@@ -1,7 +1,7 @@
 """Search: who in a gallery looks most like a template. In memory, never on disk.
 
-Up to ``MOST_MULTIPLIED`` templates all are multiplied. Beyond that compressed ones propose candidates, if that was
-asked for. Either way the answer is the cosine with the template itself.
+Up to ``MOST_MULTIPLIED`` templates are compared exactly. Beyond that, compressed templates propose candidates, if the
+caller asked for that. Either way the answer is the cosine with the template itself.
 """
 
 import math

@@ -54,10 +54,10 @@ def add_subject(
         gallery: where.
         name: of the person; no two have the same.
         enrolment: what :func:`faceauth.gallery.enroll` returned.
-        consent: what the person agreed to: a form, a version, a day.
+        consent: what the person agreed to: a form, a version, a date.
         keep_days: how long the templates may be used; None for no end.
-        replace: somebody of that name is there: renew the templates of the embedder in use, and the consent. Those of
-            other embedders stay, and so do failed attempts.
+        replace: renew an existing person's consent and their templates of the embedder in use. Templates of other
+            embedders stay, and so do failed attempts.
 
     Raises:
         AlreadyEnrolled: somebody of that name is there, and ``replace`` is not set.
@@ -134,7 +134,7 @@ def outdated_subjects(gallery: Gallery, model_id: str) -> list[str]:
 
 
 def export_subject(gallery: Gallery, name: str) -> dict[str, Any]:
-    """Everything that is kept about a person, for that person: templates in the clear, and the audit log's lines.
+    """Everything that is kept about a person, for that person: unencrypted templates, and the audit log's lines.
 
     Raises:
         NotEnrolled: there is nobody of that name.
@@ -173,7 +173,7 @@ def purge_expired(gallery: Gallery) -> list[str]:
 
 
 def remove(change: Change, names: Sequence[str], *, why: str) -> None:
-    """Delete people within a change, and what is known of their sessions."""
+    """Delete people within a change, and what is known about their sessions."""
     for name in names:
         change.connection.execute(delete(tables.subjects).where(tables.subjects.c.name == name))
         change.connection.execute(delete(tables.sessions).where(tables.sessions.c.subject == name))

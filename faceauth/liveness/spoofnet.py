@@ -28,7 +28,7 @@ class SpoofNet:
         weights_folder: folder with weights of your own; None for the built-in weights.
 
     Attributes:
-        card: everything known of the weights.
+        card: everything known about the weights.
         crops: what the network wants to see of each face: two squares, of which the narrower is mirrored.
         operating_points: the measured thresholds of this variant.
 

@@ -16,7 +16,7 @@ SHOWN_CHARACTERS = 40
 
 
 def shown(value: object) -> str:
-    """A value in an error: short, and nothing of what a list or table holds."""
+    """A value in an error: short, and without the content of a list or table."""
     if isinstance(value, Mapping):
         return f"a table of {len(value)}"
     if isinstance(value, list | tuple):

@@ -221,7 +221,7 @@ def _listed() -> dict[int, str]:
 
 @contextmanager
 def _quiet_opencv() -> Iterator[None]:
-    """OpenCV writes lines to stderr about a camera that is not there."""
+    """OpenCV writes lines to stderr about a missing camera."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -1,4 +1,4 @@
-"""A presentation, frame by frame: what to do next after each, and one result at the end.
+"""A presentation, frame by frame: what to do next after each frame, and a single result at the end.
 
 It ends at the first reason to stop and never reopens. Whatever fails on the way denies.
 """
@@ -139,7 +139,7 @@ class PresentationSession:
         return enough(self._frames())
 
     def feed(self, image: ImageSource, time_s: float, *, color: Color = "bgr", dropped: int = 0) -> State:
-        """Take the next frame; after the end it is ignored, and the last state comes again.
+        """Take the next frame. After the end, frames are ignored and the last state is returned.
 
         Args:
             image: as for :meth:`faceauth.Pipeline.verify`; one that cannot be read ends the session.
@@ -159,7 +159,7 @@ class PresentationSession:
         return self._check_time(time_s) or self._check_stream(before, self._image) or self._look(self._image)
 
     def finish(self) -> State:
-        """No more frames come: decide by those that were kept, if they are enough."""
+        """Tell the session that no more frames come: it decides from the kept frames, if there are enough."""
         return self._decide() if enough(self._frames()) else self._give_up(Reason.STREAM_ENDED)
 
     def close(self, reason: Reason, message: str = "", *, failed: StageName | None = None) -> State:

@@ -47,7 +47,7 @@ class Session(Protocol[StateT]):
 
 
 def watch(pipeline: Pipeline, source: StreamSource, reference: MaybeReference = NOT_GIVEN) -> Iterator[State]:
-    """What to do next after every frame; the last state holds the one result, and there always is one.
+    """Yields a state after every frame, saying what to do next. The last state always holds the result.
 
     ::
 

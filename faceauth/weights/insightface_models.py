@@ -1,6 +1,6 @@
 """Opens models of the insightface package: a file of the user's, or a pack in insightface's own store.
 
-Nothing is downloaded: insightface fetches a pack that is not there, so nothing is handed to it that is not on disk. The
+Nothing is downloaded: insightface would download a missing pack, so it is only given files that are on disk. The
 package is imported when the first model is opened, not before.
 
 insightface opens a path and takes no bytes. So the bytes that were checked go into a private folder, and it is given

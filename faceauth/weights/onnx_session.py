@@ -60,7 +60,7 @@ def open_session(
             instead of at every call. Wrong for a network quantised in its activations: it would run in float.
 
     Raises:
-        WeightsMissing, WeightsMismatch: the file is not there, not the pinned one, not such a network, or keeps
+        WeightsMissing, WeightsMismatch: the file does not exist, is not the pinned one or not such a network, or keeps
             tensors in other files.
         ProviderUnavailable: a provider is not installed or does not start.
         UsageError: ``threads`` is out of its range or no provider is named.

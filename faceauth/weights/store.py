@@ -81,7 +81,7 @@ class PinnedModel(Generic[CardT]):
         card: what the card says.
 
     Raises:
-        WeightsMissing: the folder has no manifest, no manifest names the model, or its card is not there.
+        WeightsMissing: the folder has no manifest, no manifest names the model, or its card does not exist.
         WeightsMismatch: a manifest or card is not the pinned one or not valid; or your own folder holds
             something that its manifest does not name, so that it would never be used.
     """
@@ -127,7 +127,7 @@ def pinned_weights(folder: Path | str | None = None) -> Iterator[Weights]:
 
 
 def write_card(folder: Path, name: str, card: ModelCard) -> None:
-    """Write the card of a model, and its pin into the manifest of ``folder``, which is made where there is none."""
+    """Write the card of a model, and its pin into the manifest of ``folder``, which is created if there is none."""
     content = (card.model_dump_json(indent=2) + "\n").encode()
     (folder / name / CARD).write_bytes(content)
     known = _read_manifest(folder).cards if (folder / MANIFEST).exists() else {}

@@ -58,7 +58,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of a network in one trial at equal logits, by domain, 0 to 1; empty for a class that is not there."""
+    """Errors of a network in one trial at equal logits, by domain, 0 to 1; empty for an absent class."""
 
     apcer: Rates
     bpcer: Rates

@@ -29,7 +29,7 @@ class Choice:
 
 
 def choose(logits: Sequence[npt.NDArray[np.float32]], records: Sequence[Record], measured_on: str) -> Choice:
-    """Calibration and operating points by what a network says of ``records``.
+    """Calibration and operating points from a network's logits of ``records``.
 
     Args:
         logits: (N, 2) for each crop of a face.

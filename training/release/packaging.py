@@ -74,7 +74,7 @@ def package(
         terms: for the card.
         hold_out: domains of ``train`` that the training left out: everything is chosen on them and on ``val``.
         out: folder named ``spoofnet`` for the ONNX files and ``card.json``; the ``manifest.json`` of the folder above
-            pins the card, and is written where there is none.
+            pins the card, and is written if there is none.
         progress: told what is done.
 
     Raises:

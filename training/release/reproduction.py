@@ -62,7 +62,7 @@ def reproduce(
         inputs: what to read.
         recipe: what to train.
         run: folder of shards, checkpoints, weights, cards and reports.
-        scale: so many times the views and recaptures, and of the images one in ten at least; 1 is the recipe.
+        scale: factor on views and recaptures, and share of the images (at least one in ten); 1 is the recipe.
         say: told a line a step.
         progress: told what is done.
 

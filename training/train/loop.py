@@ -200,7 +200,7 @@ def _steps(
 
 
 def _to_training(model: nn.Module, frozen_blocks: int) -> None:
-    """Training mode, but for frozen blocks, whose batch statistics stay as well."""
+    """Training mode, except for frozen blocks, whose batch statistics stay fixed too."""
     model.train()
     for block in model.features[:frozen_blocks]:  # type: ignore[index]  # Fabric passes attributes on
         block.eval()

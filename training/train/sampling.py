@@ -187,7 +187,7 @@ def strata(content: Shards, usable: npt.NDArray[np.bool_], label: int) -> list[S
 
 
 def trained_on(content: Shards, hold_out: Collection[str]) -> npt.NDArray[np.bool_]:
-    """Which images a training may learn from: those of ``train`` that show nothing of the domains left out."""
+    """Which images a training may learn from: those of ``train`` that show nothing from the domains left out."""
     unseen = ~np.isin(content.domain, list(hold_out)) & ~np.isin(content.background, list(hold_out))
     return np.asarray((content.split == "train") & unseen)
 
