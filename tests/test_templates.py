@@ -64,6 +64,6 @@ def test_a_template_that_was_not_checked_when_it_was_made_is_refused(numbers: ob
     """As one from a pickle or of ``model_copy``; the error holds none of its numbers, nor does a cause."""
     made_up = Template.model_construct(model_id="m", vector=numbers)
     for pair in ((template(0.6, 0.8), made_up), (made_up, template(0.6, 0.8))):
-        with pytest.raises(TemplateMismatch, match="no valid template") as refused:
+        with pytest.raises(TemplateMismatch, match="not a valid template") as refused:
             similarity(*pair)
         assert refused.value.__cause__ is None and "0.6" not in str(refused.value)

@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Keep SUBJECT's face, from each PHOTO that is accepted as live, for `faceauth login`.
 
-    A PHOTO is a file, a folder or a glob. All have to show one person; up to five templates are kept, encrypted.
+    A PHOTO is a file, a folder or a glob. All have to show the same person; up to five templates are kept, encrypted.
     """
     found = find_photos(photos).paths
     pipeline = Pipeline(chosen_config())

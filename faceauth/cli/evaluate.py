@@ -30,7 +30,7 @@ Folder = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--mode",
     type=click.Choice(("network", "pipeline")),
-    help="Judge the liveness network alone, on the face boxes of MANIFEST or else of the detector, or the whole "
+    help="Measure the liveness network alone (on the face boxes of MANIFEST, or else the detector's) or the whole "
     "pipeline with its gate. [default: network for MANIFEST, pipeline for folders]",
 )
 @click.option("--json", "json_file", metavar="OUT", type=File, help="Write the whole report as JSON.")

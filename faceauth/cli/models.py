@@ -11,7 +11,7 @@ from faceauth.metrics.formatting import readable
 from faceauth.weights.store import Weights, pinned_weights
 
 
-@click.group("models", short_help="List the weight files, check their digests.")
+@click.group("models", short_help="List weight files and check their digests.")
 def group() -> None:
     """See which weight files faceauth uses, under which terms, and check their digests."""
 

@@ -54,7 +54,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Say whether each PHOTO shows a live person and, with --reference, the right one.
+    """Say whether each PHOTO shows a live person and, with --reference, the right person.
 
     A PHOTO is a file, a folder (the images in it and in its subfolders), a glob such as 'in/**/*.jpg', or - for one
     photo from standard input.

@@ -197,7 +197,7 @@ def test_what_is_no_data_key_opens_nothing(kept: Callable[[], Gallery], kms: Stu
         return key
 
     path = str(kept().database.path)
-    with pytest.raises(KeyRefused, match="no data key of 32 bytes"):
+    with pytest.raises(KeyRefused, match="not a data key of 32 bytes"):
         Gallery(path, lying())
 
 
