@@ -206,7 +206,7 @@ class ChallengeSession:
             UsageError: it was opened before, or the nonce is not that of this session.
         """
         if self._opened:
-            raise UsageError("This session was opened before, and serves once: make a new one.")
+            raise UsageError("This session was opened before, and can be used only once: make a new one.")
         if not secrets.compare_digest(nonce.encode(errors="replace"), self.nonce.encode()):  # it may be any text
             raise UsageError("The nonce is that of another session: an answer only counts for its own session.")
         self._opened = True

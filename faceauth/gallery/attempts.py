@@ -241,8 +241,8 @@ def _subject_refusal(change: Change, subject: str) -> LockedOut | NotEnrolled | 
     failures = count(row.failures or 0, "failed attempts")
     if wait_after_s(failures) is None:
         return LockedOut(
-            f"{failures} attempts in a row failed: the face opens nothing until another factor was used. "
-            "`faceauth subjects unlock` says that it was.",
+            f"{failures} attempts in a row failed: face log-in is off until another factor has been used. Then run "
+            "`faceauth subjects unlock`.",
             retry_after_s=None,
         )
     wait_s = seconds(row.locked_until_at or 0.0, "the end of a wait") - change.clock_at

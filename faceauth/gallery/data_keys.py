@@ -96,7 +96,7 @@ class DataKeys:
     def _unwrapped(self, master_key_id: str, wrapped: bytes, context: bytes) -> bytes:
         if master_key_id != id_of(self.master):
             raise KeyRefused(
-                f"The gallery was closed with the master key {master_key_id}, but {id_of(self.master)} was given. "
+                f"The gallery belongs to the master key {master_key_id}, but {id_of(self.master)} was given. "
                 "Nobody is let in and nothing is lost: name the right key."
             )
         return unwrap_with(self.master, content(wrapped, "a data key"), context)

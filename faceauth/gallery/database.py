@@ -61,7 +61,7 @@ class Database:
             try:
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             except OSError as error:
-                raise GalleryUnavailable(f"The gallery {self.path} cannot be made ({error.strerror}).") from None
+                raise GalleryUnavailable(f"The gallery {self.path} cannot be created ({error.strerror}).") from None
 
     def check_file(self) -> None:
         """Refuse a SQLite file that does not exist, is not a regular file, or that others may read.

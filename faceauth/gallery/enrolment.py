@@ -103,7 +103,7 @@ def _one_person(templates: dict[int, Template], same_person: float) -> dict[int,
     if kept.sum() * 2 <= len(numbers):
         raise EnrolmentRefused(
             f"The {len(numbers)} accepted images do not show one person: at most {kept.sum()} of them match each other "
-            f"(similarity from {same_person:g} on). Enrol from images of one person alone."
+            f"(similarity at least {same_person:g}). Use images of a single person."
         )
     return {number: templates[number] for number, keep in zip(numbers, kept, strict=True) if keep}
 

@@ -112,7 +112,7 @@ class LocalKey:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise KeyRefused(f"The master key {place} cannot be made ({error.strerror}).") from None
+            raise KeyRefused(f"The master key {place} cannot be created ({error.strerror}).") from None
         return cls(secret)
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
