@@ -1,4 +1,4 @@
-"""One presentation on its way through the pipeline: the notes of each stage, and the result at its end.
+"""One presentation on its way through the pipeline: what each stage found, and the result at the end.
 
 It closes at the first reason to stop and never reopens.
 """
@@ -51,7 +51,7 @@ MESSAGES: dict[Reason, str] = {
 
 @dataclass(eq=False)
 class Presentation:
-    """The notes on one image; open until a reason is known.
+    """What is known about one image; open until a reason is known.
 
     Attributes:
         image: read-only, so that all stages judge the same pixels; None when it was not decoded.
@@ -74,7 +74,7 @@ class Presentation:
     elapsed_ms: dict[StageName, float] = field(default_factory=dict)
 
     def took_part(self, provenance: Provenance) -> None:
-        """Note a backend, once."""
+        """Record a backend, once."""
         if provenance not in self.provenance:
             self.provenance.append(provenance)
 

@@ -1,4 +1,4 @@
-"""Which photos the arguments of the command line mean, and where each is drawn to. Opens none of them."""
+"""Which photos the command line's arguments mean, and where each is drawn to. Opens none of them."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class Photos:
-    """The photos to verify, and what lies in the folders beside them and is not taken for an image."""
+    """The photos to verify, and the other files in their folders that are not taken for images."""
 
     paths: tuple[Path, ...]
     skipped: tuple[Path, ...] = ()

@@ -25,7 +25,7 @@ Answer = Verification | PresentationResult
 
 @dataclass
 class Tally:
-    """What several results have in common, kept while they stream by."""
+    """What several results have in common, collected while they stream by."""
 
     reasons: Counter[Reason] = field(default_factory=Counter)
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -57,7 +57,7 @@ def scores(result: Answer) -> Table:
 
 
 def explanation(result: Verification) -> Table:
-    """What else led to one result: the evidence behind the thresholds, the face, the backends, the time."""
+    """What else led to a result: the evidence behind the thresholds, the face, the backends, the time."""
     rows = [*_evidence(result.thresholds), *_face(result), *_backends(result.stages)]
     parts = ", ".join(f"{stage} {ms:.0f}" for stage, ms in result.elapsed_ms.items())
     return facts([*rows, ("time", f"{sum(result.elapsed_ms.values()):.0f} ms ({parts})")])
@@ -106,7 +106,7 @@ def list_message(result: Verification) -> Padding:
 
 
 def totals(tally: Tally) -> Table:
-    """The end of a list of results: how many of each verdict, and of each reason."""
+    """The end of a list of results: how many of each verdict and each reason."""
     counts = Text(f"{sum(tally.verdicts.values())} photos: ")
     counts.append_text(
         Text(", ").join(
@@ -133,7 +133,7 @@ def totals_explanation(tally: Tally) -> Table:
 
 
 def facts(rows: Sequence[tuple[str, Text | str]]) -> Table:
-    """Names and what they are, in two columns that wrap within the terminal."""
+    """Names and values, in two columns that wrap within the terminal."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

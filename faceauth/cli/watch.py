@@ -91,7 +91,7 @@ def _as_lines() -> Callable[[State | ChallengeStatus], None]:
 
 
 def _on_change(show: Callable[[State | ChallengeStatus], None]) -> Callable[[State | ChallengeStatus], None]:
-    """Shows a state when it says something new, not thirty times a second."""
+    """Shows a state only when it says something new, not thirty times a second."""
     last: list[object] = []
 
     def show_new(state: State | ChallengeStatus) -> None:

@@ -55,7 +55,7 @@ NOT_CHARGED = frozenset(
 not among them: half-convincing attacks end there."""
 
 Judged: TypeAlias = Verification | PresentationResult
-"""What was made of an image, or of the frames of a video."""
+"""The result for an image, or for the frames of a video."""
 
 
 RefusalT = TypeVar("RefusalT", bound=GalleryError | None)
@@ -85,7 +85,7 @@ def wait_after_s(failures: int) -> float | None:
 
 
 def open_session(gallery: Gallery, subject: str | None, client: str) -> Session:
-    """Open a session. It is charged to the client alone, so nobody locks another out by opening sessions.
+    """Open a session. It counts against the client alone, so nobody can lock another out by opening sessions.
 
     Raises:
         LockedOut: the client or the person has to wait.
@@ -101,7 +101,7 @@ def open_session(gallery: Gallery, subject: str | None, client: str) -> Session:
 
 
 def begin(gallery: Gallery, session: Session, model_id: str) -> tuple[Template, ...]:
-    """Charge the attempt to the person, and return the templates to compare with; empty for a search.
+    """Count the attempt against the person, and return the templates to compare with; empty for a search.
 
     Raises:
         SessionClosed: the session was used, has expired, or never existed.
@@ -128,7 +128,7 @@ def open_and_begin(
 
 
 def settle(gallery: Gallery, session: Session, result: Judged) -> None:
-    """Close the session with its answer, which nobody may have got before: a failure stays charged.
+    """Close the session with its answer, which must not have been given out before: a failure stays counted.
 
     Raises:
         SessionClosed: it was not begun, or is settled already.
@@ -151,7 +151,7 @@ def reset_attempts(gallery: Gallery, subject: str) -> None:
     """Forget the failures of a person who has just proved themselves by another factor.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     with gallery.change() as change:
         check_enrolled(change.connection, subject)
@@ -175,7 +175,7 @@ def _new_session(subject: str | None, client: str) -> Session:
 
 
 def _open(change: Change, session: Session) -> LockedOut | NotEnrolled | None:
-    """Charge the client; returns a refusal instead of raising it, which would undo the charge."""
+    """Count the attempt against the client; returns a refusal instead of raising it, which would undo the count."""
     _forget_old_sessions(change)
     refusal: LockedOut | NotEnrolled | None = _client_refusal(change, session.client)
     if refusal is None:

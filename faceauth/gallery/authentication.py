@@ -36,7 +36,7 @@ class Identification(Frozen):
 def login(
     gallery: Gallery, pipeline: Pipeline, subject: str, image: ImageSource, *, client: str, color: Color = "bgr"
 ) -> Verification:
-    """Whether ``image`` shows ``subject``, live. Let them in on ``accepted`` and on nothing else.
+    """Whether ``image`` shows ``subject``, live. Let them in only if ``accepted`` is true.
 
     Args:
         gallery: where the person is enrolled.
@@ -48,7 +48,7 @@ def login(
 
     Raises:
         LockedOut: too many attempts.
-        NotEnrolled: there is nobody of that name, or none with templates of the embedder in use.
+        NotEnrolled: nobody of that name is enrolled, or they have no templates of the embedder in use.
         GalleryError: the gallery cannot be used; nobody is let in.
     """
     _check(pipeline)

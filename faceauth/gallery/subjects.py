@@ -101,7 +101,7 @@ def find_subject(gallery: Gallery, name: str) -> Subject:
     """One person.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     with gallery.database.transaction() as connection:
         return _found(connection, name)
@@ -137,7 +137,7 @@ def export_subject(gallery: Gallery, name: str) -> dict[str, Any]:
     """Everything that is kept about a person, for that person: unencrypted templates, and the audit log's lines.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     with gallery.change() as change:
         subject = _found(change.connection, name)
@@ -154,7 +154,7 @@ def delete_subject(gallery: Gallery, name: str) -> None:
     """Delete a person for good: the database overwrites the templates. Backups and the audit log are not touched.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     with gallery.change() as change:
         _found(change.connection, name)
@@ -186,7 +186,7 @@ def check_enrolled(connection: Connection, name: str) -> None:
     """Make sure that somebody is enrolled as ``name``, whatever text that is.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     if _row(connection, name) is None:
         raise NotEnrolled(f"Nobody is enrolled as {name!r}. `faceauth subjects list` shows who is.")

@@ -76,7 +76,7 @@ class PresentationSession:
         pipeline: its backends, policy and thresholds hold for every kept frame.
         reference: whom every kept frame must match; see :meth:`faceauth.Pipeline.verify`.
         source: what to call the source in the result.
-        held: gather until :meth:`finish` is called, for a caller who wants more than the frames, such as a challenge.
+        held: gather frames until :meth:`finish` is called, for a caller that needs more, such as a challenge.
         time_limit_s: seconds of video without a decision after which the session ends.
 
     Raises:
