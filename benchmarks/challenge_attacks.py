@@ -347,7 +347,7 @@ def main() -> None:
 
 
 def _keep(row: dict[str, object], **facts: object) -> None:
-    """Write the row into the result file, in the place of the one that was there."""
+    """Write the row into the result file, in place of the earlier row."""
     path = RESULTS / "challenge_attacks.json"
     rows = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else []
     same = ("challenge", "attack")

@@ -1,4 +1,4 @@
-"""One image of a face in, the same face moved out: as a plane, a bent sheet, a zoom, or over a relief.
+"""Moves the face of a single image: as a plane, a bent sheet, a zoom, or over a relief.
 
 Planes, bent sheets and zooms are what a photo held before a camera does, computed from real images. The relief is a
 simulation of a head that turns: it tests that a challenge can be passed, and gives no error rate of live people.

@@ -57,13 +57,14 @@ SETTINGS_INTRODUCTION = """A setting can come from three places. Each takes prec
    `Pipeline()`;
 3. keywords of `Pipeline(...)`, options of the command line.
 
-Two underscores go one table deeper: `FACEAUTH_GATE__MIN_FACE_PX=96` sets `gate.min_face_px`. In the environment, lists
-and tables are JSON. What a file sets, no environment variable may loosen.
+Two underscores lead one table deeper: `FACEAUTH_GATE__MIN_FACE_PX=96` sets `gate.min_face_px`. In the environment, lists
+and tables are JSON. No environment variable may loosen what
+the file sets.
 
-`FACEAUTH_DISABLE_PLUGIN_AUTOLOAD=1` is not a setting: whatever the settings say, it leaves the built-in
-backends only."""
+`FACEAUTH_DISABLE_PLUGIN_AUTOLOAD=1` is not a setting: whatever the settings say, it allows only the
+built-in backends."""
 
-OPTIONS_INTRODUCTION = """Each backend has keyword arguments of its own, given by its name:
+OPTIONS_INTRODUCTION = """Each backend has its own keyword arguments, given under its name:
 `Pipeline(options={"spoofnet": {"threads": 2}})`, `--set options.spoofnet.threads=2`, or a table `[options.spoofnet]` in
 the file."""
 
@@ -158,11 +159,11 @@ ends with 0 for accept, 1 for reject, 3 for uncertain, and 4 for `stage_failed`.
 NEXT_STEP = {
     Reason.LIVE: "Let in, if liveness is all you ask for.",
     Reason.LIVE_AND_MATCHED: "Let in.",
-    Reason.MATCHED: "Arises only with `require_liveness = false`. A photo of the person gets this answer too.",
+    Reason.MATCHED: "Occurs only with `require_liveness = false`. A photo of the person is accepted too.",
     Reason.ATTACK_SUSPECTED: "Refuse, and count the attempt.",
     Reason.LIVENESS_UNCERTAIN: "Ask for another photo, and count the attempt: convincing attacks end here.",
     Reason.NOT_MATCHED: "Refuse, and count the attempt.",
-    Reason.NO_FACE: "Ask for another photo. No attempt need be counted.",
+    Reason.NO_FACE: "Ask for another photo. The attempt need not be counted.",
     Reason.SEVERAL_FACES: 'Ask the others to step back, or set `faces = "largest"`.',
     Reason.FACE_TOO_SMALL: "Show the message. The limit is `gate.min_face_px`.",
     Reason.FACE_OUTSIDE_FRAME: "Show the message. The limit is `gate.max_outside`.",

@@ -1,4 +1,4 @@
-"""Is this a live person, and the right one?
+"""Is this a live person, and the right person?
 
 ``Pipeline().verify("photo.jpg", reference="enrolled.jpg").accepted``
 

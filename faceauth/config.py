@@ -1,7 +1,7 @@
 """The configuration of a pipeline, from defaults, a TOML file, the environment and arguments.
 
-Later layers win: defaults < file < environment < arguments. But what a file forbids, no environment variable loosens;
-arguments may, because whoever runs the program typed them.
+Later layers override earlier ones: defaults < file < environment < arguments. But no environment variable may loosen
+what a file sets; arguments may, because the person who runs the program typed them.
 """
 
 import difflib
@@ -64,7 +64,7 @@ def load_config(
     """The configuration of a process: defaults < file < environment < arguments.
 
     A threshold that is a number belongs to the backend it was chosen for: a layer that swaps that backend has to bring
-    a threshold of its own. Options of a backend that a later layer swaps are dropped.
+    its own threshold. Options of a backend that a later layer swaps are dropped.
 
     Args:
         path: TOML file; its keys and tables are the fields of ``PipelineConfig``.

@@ -4,7 +4,7 @@
     ├── ImageError                 the image cannot be used
     │   ├── ImageTooLarge          more bytes or pixels than the limits allow
     │   └── ImageUnreadable        empty, truncated, animated, or no image at all
-    ├── CameraLost                 a camera that was open gives no more frames
+    ├── CameraLost                 an open camera stopped giving frames
     ├── UsageError                 something the caller can change: a setting, an option, an argument
     ├── BackendError               a stage that cannot be used
     │   ├── BackendNotFound        that name is not registered
@@ -22,11 +22,11 @@
         ├── GalleryUnavailable     its database, its audit log or its KMS cannot be reached or written
         ├── GalleryRestored        its database is older than its audit log: a backup was restored
         ├── GalleryTampered        a record was changed, moved or swapped
-        ├── KeyRefused             the master key is missing, open to others, or another one
+        ├── KeyRefused             the master key is missing, readable by others, or the wrong one
         ├── EnrolmentRefused       the images do not enrol anybody
         ├── AlreadyEnrolled        a person of that name is in the gallery
         ├── NotEnrolled            no such person, or none with templates of the embedder in use
-        ├── SessionClosed          the session was used, has expired, or never was
+        ├── SessionClosed          the session was used, has expired, or never existed
         └── LockedOut              too many attempts
 
 ``str(error)`` is one sentence of what was found, what was expected and what to do next; the facts are attributes.
@@ -76,7 +76,7 @@ class ImageUnreadable(ImageError):
 
 
 class CameraLost(FaceAuthError):
-    """A camera that was open gives no more frames. ``faceauth.video.watch`` makes a result of it."""
+    """An open camera stopped giving frames. ``faceauth.video.watch`` makes a result of it."""
 
 
 class UsageError(FaceAuthError):
@@ -120,7 +120,7 @@ class WeightsError(FaceAuthError):
 
 
 class WeightsMissing(WeightsError):
-    """The file is not there."""
+    """The file does not exist."""
 
 
 class WeightsMismatch(WeightsError):
@@ -179,7 +179,7 @@ class GalleryTampered(GalleryError):
 
 
 class KeyRefused(GalleryError):
-    """The master key is missing, readable by others, malformed, or not the one that the gallery was closed with."""
+    """The master key is missing, readable by others, malformed, or not the gallery's."""
 
 
 class EnrolmentRefused(GalleryError):
@@ -202,7 +202,7 @@ class NotEnrolled(GalleryError):
 
 
 class SessionClosed(GalleryError):
-    """The session was used already, has expired, or never was opened."""
+    """The session was used already, has expired, or was never opened."""
 
 
 class LockedOut(GalleryError):

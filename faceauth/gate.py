@@ -49,7 +49,7 @@ attacks; ``python -m benchmarks.gate_rules`` measures what they refuse.
 
 
 class GatePolicy(Frozen):
-    """What a face must be like to be judged. A face at a limit passes.
+    """What a face must be like to be judged. A face exactly at a limit passes.
 
     The number beside each default is how many live frames that criterion refuses by itself, of the 5,296 live frames
     of 38 cameras in the ``train`` split of ``pad`` when the limits were chosen, on the boxes and landmarks of its
@@ -83,7 +83,7 @@ class GatePolicy(Frozen):
     min_color_spread: float = Field(default=0.03, strict=True, ge=0.0, le=1.0)  # 0 (of 7,903)
 
     def for_reference(self) -> "GatePolicy":
-        """The policy for an image that is no presentation, such as an enrolled portrait: light and colour do not count.
+        """The policy for images that are not presentations, such as enrolled portraits: light and colour do not count.
 
         Of 1,583 images of LFW and 2,200 of ``photos`` it refuses none (``python -m benchmarks.gate_rules``), so what
         it does refuse, a turned or blurred face, is worth another image: a bad reference refuses its owner for good.
@@ -150,8 +150,7 @@ def check_upright(image: Image, face: Face, best_score: Callable[[Image], float]
         return None
     return Rejection(
         reason=Reason.FACE_TURNED_AWAY,
-        message="Hold the camera and your head upright: the face seems to lean, to lie on its side or to stand on its "
-        "head.",
+        message="Hold the camera and your head upright: the face seems tilted, on its side or upside down.",
     )
 
 
@@ -179,7 +178,7 @@ def head_pose(landmarks_px: Landmarks) -> HeadPose:
     Scaled orthographic projection, linear least squares for the first two rows of the rotation (POS: DeMenthon and
     Davis, "Model-based object pose in 25 lines of code", IJCV 1995), made orthonormal by the polar decomposition.
 
-    Its error against a true pose was not measured: no data with known poses is at hand. On the 5,296 live frames of
+    Its error against a true pose was not measured: no data with known poses was available. On the 5,296 live frames of
     ``GatePolicy`` the median is 2 degrees of yaw, -10 of pitch (people look at a screen below their camera) and 1 of
     roll. Faces differ from the generic one, so read it as within some 10 degrees, and set no narrow limit on it.
 
@@ -214,7 +213,7 @@ def color_spread(pixels: npt.NDArray[np.uint8]) -> float:
     below 0.04. A JPEG can lift a small face with a tint above that.
 
     Args:
-        pixels: uint8, 32 x 32 x 3, as cut by :func:`check`.
+        pixels: uint8, 32 x 32 x 3, as cropped by :func:`check`.
     """
     _, second, first = np.sqrt(np.linalg.eigvalsh(np.cov(pixels.reshape(-1, 3), rowvar=False)).clip(0.0))
     return float(second / max(first, 1.0))
@@ -228,7 +227,7 @@ def sharpness(luma: npt.NDArray[np.uint8]) -> float:
     distance.
 
     Args:
-        luma: uint8, 32 x 32, as cut by :func:`check`.
+        luma: uint8, 32 x 32, as cropped by :func:`check`.
     """
     return float(cv2.Laplacian(luma, cv2.CV_64F).var() / max(float(luma.var()), 1.0))
 
@@ -238,8 +237,8 @@ def _check_size(face: Face, policy: GatePolicy) -> Rejection | None:
         return None
     return Rejection(
         reason=Reason.FACE_TOO_SMALL,
-        message=f"Move closer: the face is {face.box_xyxy.width:.0f} x {face.box_xyxy.height:.0f} px, its longer side "
-        f"needs at least {policy.min_face_px} px.",
+        message=f"Move closer: the face is {face.box_xyxy.width:.0f} x {face.box_xyxy.height:.0f} px, but its longer "
+        f"side needs at least {policy.min_face_px} px.",
     )
 
 
@@ -249,7 +248,7 @@ def _check_place(image: Image, face: Face, policy: GatePolicy) -> Rejection | No
         return None
     return Rejection(
         reason=Reason.FACE_OUTSIDE_FRAME,
-        message=f"Move to the middle: {outside:.0%} of the face lies outside the image, at most "
+        message=f"Move to the middle: {outside:.0%} of the face lies outside the image; at most "
         f"{policy.max_outside:.0%} may.",
     )
 
@@ -264,8 +263,8 @@ def _check_pose(face: Face, policy: GatePolicy) -> Rejection | None:
         if abs(angle) > limit:
             return Rejection(
                 reason=Reason.FACE_TURNED_AWAY,
-                message=f"Look straight into the camera: the head seems {how} {abs(angle):.0f} degrees, at most "
-                f"{limit:.0f} are allowed.",
+                message=f"Look straight into the camera: the head seems {how} {abs(angle):.0f} degrees; the limit "
+                f"is {limit:.0f}.",
             )
     return None
 
@@ -282,20 +281,20 @@ def _check_pixels(image: Image, face: Face, policy: GatePolicy) -> Rejection | N
     if brightest < policy.min_luma_p95:
         return Rejection(
             reason=Reason.TOO_DARK,
-            message=f"Turn on a light in front of you: the brightest parts of the face reach {brightest:.0f} of 255, "
-            f"at least {policy.min_luma_p95:.0f} are needed.",
+            message=f"Turn on a light in front of you: the brightest parts of the face reach {brightest:.0f} of 255; "
+            f"at least {policy.min_luma_p95:.0f} is needed.",
         )
     if darkest > policy.max_luma_p5:
         return Rejection(
             reason=Reason.TOO_BRIGHT,
-            message=f"Move out of the glare: the darkest parts of the face are at {darkest:.0f} of 255, at most "
-            f"{policy.max_luma_p5:.0f} are allowed.",
+            message=f"Move out of the glare: the darkest parts of the face are at {darkest:.0f} of 255; the limit "
+            f"is {policy.max_luma_p5:.0f}.",
         )
     found = sharpness(luma)
     if found < policy.min_sharpness:
         return Rejection(
             reason=Reason.TOO_BLURRED,
-            message=f"Hold still and clean the lens: the face is blurred (sharpness {found:.3f}, at least "
+            message=f"Hold still and clean the lens: the face is blurred (sharpness {found:.3f}; at least "
             f"{policy.min_sharpness:.3f} is needed).",
         )
     if color_spread(inner) < policy.min_color_spread:

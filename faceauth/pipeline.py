@@ -67,11 +67,11 @@ class Pipeline:
     The constructor loads every backend that the configuration requires, so a broken installation fails at start; the
     embedder is loaded with the first reference unless ``require_match`` is set. A pipeline may be used from several
     threads at once, and then calls its backends from several threads at once. Each call holds its image while it runs,
-    3 bytes a pixel, so bound the number of callers; what decoding takes beside that, and the calls of a stage that run
-    at once, are bounded here.
+    3 bytes a pixel, so limit the number of callers; the memory for decoding, and the number of concurrent calls of a
+    stage, are limited here.
 
-    An exception, an answer against the contract or a time-out in any stage is a result with reason ``stage_failed``,
-    never an acceptance; the cause is logged by the logger ``faceauth``.
+    An exception, an answer that breaks the contract or a time-out in any stage gives a result with reason
+    ``stage_failed``, never an acceptance; the logger ``faceauth`` logs the cause.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Pipeline:
         embedder: str | Embedder | None = None,
         **settings: Unpack[Keywords],
     ) -> None:
-        """Load the backends. The environment has no say here; see :meth:`from_env`.
+        """Load the backends. The environment is not read here; see :meth:`from_env`.
 
         Args:
             config: a finished configuration; the keywords replace single settings of it. None takes the defaults.
@@ -140,7 +140,7 @@ class Pipeline:
 
     @property
     def steps(self) -> Steps:
-        """The stages one at a time, for who judges more than one image, as ``faceauth.video`` does."""
+        """The stages, to be run one at a time by code that judges more than one image, as ``faceauth.video`` does."""
         return self._steps
 
     def verify(
@@ -154,14 +154,14 @@ class Pipeline:
 
         Args:
             image: a path, bytes, a binary file, a PIL image, or a uint8 array H x W x 3.
-            reference: must match when given: a template or several of one person, or an image with one usable face,
-                which is not checked for liveness. Without a usable face the result is ``reference_unusable``, which is
-                uncertain and so denies.
+            reference: who must match, if given: one or several templates of a person, or an image with one usable
+                face, which is not checked for liveness. Without a usable face the reason is ``reference_unusable``,
+                which is uncertain and so denies.
             color: channel order of ``image`` and ``reference`` where they are arrays.
 
         Raises:
             ImageError: an image cannot be read (:meth:`verify_many` makes a result of it).
-            TemplateMismatch: the template comes from another embedder than the pipeline's, or is no valid one.
+            TemplateMismatch: the template comes from another embedder than the pipeline's, or is not a valid one.
             UsageError: a match is required and no reference was given, the reference is None, or nothing is required.
             BackendError, WeightsError, ProviderUnavailable: the embedder, which the first reference loads, is not
                 usable.
@@ -180,17 +180,17 @@ class Pipeline:
         color: Color = "bgr",
         on_judged: Callable[[Image, Verification], None] | None = None,
     ) -> Iterator[Verification]:
-        """The answers of :meth:`verify`, in order, as the images come. One image is held at a time.
+        """The results of :meth:`verify` for many images, in order and one at a time.
 
-        An image that cannot be read is a result with reason ``image_unusable``. What ``images`` itself raises comes
-        through after the results of all images before.
+        An image that cannot be read gives a result with reason ``image_unusable``. An exception raised by ``images``
+        itself is passed on after the results of the images before it.
 
         Args:
-            images: as the image of :meth:`verify`.
-            reference: as there.
-            color: as there.
-            on_judged: called with the very pixels that were judged (upright, BGR, read-only) and the result, before
-                the result is handed out; not called for an image that cannot be read.
+            images: each as for :meth:`verify`.
+            reference: as for :meth:`verify`.
+            color: as for :meth:`verify`.
+            on_judged: called with the exact pixels that were judged (upright, BGR, read-only) and the result, before
+                the result is yielded; not called for an image that cannot be read.
 
         Raises:
             FaceAuthError: as for :meth:`verify`, for the reference and the settings.
@@ -210,9 +210,9 @@ class Pipeline:
         return map(judge, images)  # map survives an iterator that raised once; a generator would not
 
     def embed(self, image: ImageSource, *, color: Color = "bgr") -> Template:
-        """The template of the one face in ``image``, to be kept and passed as ``reference`` later.
+        """The template of the face in ``image``, to be stored and passed as ``reference`` later.
 
-        Liveness is not checked here: to enrol from an upload, call :meth:`verify_and_embed`.
+        Liveness is not checked here: to enrol somebody, call :meth:`verify_and_embed`.
 
         Raises:
             ImageError: the image cannot be read, or has no usable face.
@@ -227,17 +227,17 @@ class Pipeline:
         return presentation.templates[0]
 
     def verify_and_embed(self, image: ImageSource, *, color: Color = "bgr") -> tuple[Verification, Template | None]:
-        """The answer of :meth:`verify` without a reference and, if that accepts, the template of the judged face.
+        """The result of :meth:`verify` without a reference and, if it accepts, the template of the judged face.
 
-        Both come from the same pixels and the same detection: nobody can swap the file between two calls. An image
-        that cannot be read is a result with reason ``image_unusable``.
+        Both come from the same pixels and the same detection, so nobody can swap the file in between. An image that
+        cannot be read gives a result with reason ``image_unusable``.
 
         Raises:
             UsageError: the configuration does not require liveness, so a photo of a photo would do.
             BackendError, WeightsError, ProviderUnavailable: the embedder is not usable.
         """
         if not self._config.require_liveness:
-            raise UsageError("Nobody is enrolled or searched for unseen: set require_liveness to true.")
+            raise UsageError("Enrolment and search need a liveness check: set require_liveness to true.")
         self._steps.model_id()
         presentation, thresholds = self._opened(image, color), self._steps.thresholds(matching=False)
         self._find_live_face(presentation)

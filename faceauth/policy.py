@@ -114,7 +114,7 @@ def _threshold(
 
 
 def _refusal_only(backend: str, offered: OperatingPoints | None) -> LivenessThreshold:
-    """The threshold of a member that may only refuse: its most lenient point, so it vetoes what it is sure of."""
+    """The threshold of a member that may only refuse: its most lenient point, so it vetoes only clear attacks."""
     name, point = next(iter(_points_of(backend, offered).items()))
     return LivenessThreshold(backend=backend, live=point.threshold, attack=point.threshold, point=name, measured=point)
 
@@ -146,7 +146,7 @@ def match_threshold(threshold: Threshold, offered: MatchPoints | None) -> MatchT
 
 
 FALSE_IDENTIFICATIONS = 0.01
-"""How often a stranger may be taken for somebody of the gallery, at most."""
+"""How often at most a stranger may be taken for somebody in the gallery."""
 
 
 def identification_threshold(templates: int, offered: MatchPoints | None) -> MatchThreshold:

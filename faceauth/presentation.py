@@ -1,4 +1,4 @@
-"""One presentation on its way through the pipeline: the notes of each stage, and the result at its end.
+"""One presentation on its way through the pipeline: what each stage found, and the result at the end.
 
 It closes at the first reason to stop and never reopens.
 """
@@ -35,18 +35,18 @@ MESSAGES: dict[Reason, str] = {
     Reason.NO_FACE: "No face found. Look into the camera with your whole face in the image.",
     Reason.STAGE_FAILED: "A stage gave no usable answer.",
     Reason.SEVERAL_FACES: "Several faces found. Only one person may be in the image.",
-    Reason.TRACK_BROKEN: "Start again, and stay before the camera until the end.",
+    Reason.TRACK_BROKEN: "Start again, and stay in front of the camera until the end.",
     Reason.FROZEN_STREAM: "The camera shows the same frame again, which no live camera does.",
-    Reason.LOOPED_STREAM: "The camera repeats frames from before, which no live camera does.",
+    Reason.LOOPED_STREAM: "The camera repeats earlier frames, which no live camera does.",
     Reason.FRAMES_OUT_OF_ORDER: "The capture times of the frames do not increase.",
-    Reason.STREAM_ENDED: "There were too few frames that differ. Start again.",
-    Reason.CAMERA_LOST: "The camera gives no more frames. Connect it, and start again.",
+    Reason.STREAM_ENDED: "There were too few different frames. Start again.",
+    Reason.CAMERA_LOST: "The camera stopped giving frames. Connect it, and start again.",
     Reason.TIMED_OUT: "It took too long. Start again, and move your head a little.",
     Reason.CHALLENGE_FAILED: "That was not what was asked for. Start again.",
     Reason.CHALLENGE_UNCLEAR: "The answer could not be judged. Start again.",
     Reason.CHALLENGE_EXPIRED: "The session is too old. Ask for a new one.",
 }
-"""The sentence for people where the stage that ended the presentation has none of its own."""
+"""The sentence for people if the stage that ended the presentation gives none."""
 
 
 def message_for_anybody(reason: Reason | str, message: str) -> str:
@@ -56,7 +56,7 @@ def message_for_anybody(reason: Reason | str, message: str) -> str:
 
 @dataclass(eq=False)
 class Presentation:
-    """The notes on one image; open until a reason is known.
+    """What is known about one image; open until a reason is known.
 
     Attributes:
         image: read-only, so that all stages judge the same pixels; None when it was not decoded.
@@ -79,7 +79,7 @@ class Presentation:
     elapsed_ms: dict[StageName, float] = field(default_factory=dict)
 
     def took_part(self, provenance: Provenance) -> None:
-        """Note a backend, once."""
+        """Record a backend, once."""
         if provenance not in self.provenance:
             self.provenance.append(provenance)
 

@@ -1,6 +1,6 @@
 """The results that faceauth returns, and the one function that compares scores with thresholds.
 
-All are frozen and round-trip through JSON. "Unknown" is a value of its own: a stage that did not run says so in
+All are frozen and round-trip through JSON. "Unknown" is a separate value: a stage that did not run says so in
 ``skipped``; None never means that something failed.
 """
 
@@ -20,7 +20,7 @@ StageName = Literal[
 
 
 class Verdict(StrEnum):
-    """What the pipeline says of one presentation."""
+    """What the pipeline says about a presentation."""
 
     ACCEPT = "accept"
     REJECT = "reject"
@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 class Reason(StrEnum):
     """Why, for machines. The sentence for people is the ``message`` of the result.
 
-    Those from ``track_broken`` on belong to video: see :mod:`faceauth.video`. The last three belong to
+    The reasons from ``track_broken`` to ``timed_out`` belong to :mod:`faceauth.video`, the last three to
     :mod:`faceauth.challenge`.
     """
 
@@ -98,7 +98,7 @@ VERDICT_OF: Mapping[Reason, Verdict] = MappingProxyType(
 )
 """The verdict that each reason carries.
 
-Reject is "judged and refused", uncertain "could not be judged, or was in doubt; try again".
+Reject means "judged and refused"; uncertain means "could not be judged, or in doubt: try again".
 """
 
 
@@ -171,7 +171,7 @@ class LivenessScore(Frozen):
 
 
 class LivenessResult(Frozen):
-    """What the liveness stage said of the face.
+    """What the liveness stage said about the face.
 
     Attributes:
         backend: the backend, or the label of a combination, such as ``"mean(spoofnet, minifasnet)"``.
@@ -199,9 +199,9 @@ class MatchResult(Frozen):
     """What the match stage found.
 
     Attributes:
-        similarity: cosine similarity in [-1, 1] to the reference; of several templates to the most similar one.
+        similarity: cosine similarity in [-1, 1] to the reference's most similar template.
         model_id: of the embedding model.
-        template: which template of the reference that was, counted from 0.
+        template: index of that template in the reference, from 0.
     """
 
     similarity: float = Field(ge=-1.0, le=1.0)
@@ -210,10 +210,9 @@ class MatchResult(Frozen):
 
 
 class Template(Frozen):
-    """A face as numbers, to be compared with others of the same model by :func:`faceauth.similarity`.
+    """A face as a vector, to be compared with templates of the same model by :func:`faceauth.similarity`.
 
-    It is biometric data: ``repr`` and the text of a validation error leave the vector out, so that a log does not hold
-    it.
+    It is biometric data: ``repr`` and validation errors leave the vector out, to keep it out of logs.
 
     Attributes:
         model_id: the embedding space; templates of two models are never compared.
@@ -244,7 +243,7 @@ def check_verdict(reason: Reason, verdict: Verdict, *, accepted: bool, failed: S
 
 
 class Verification(Frozen):
-    """The answer to one presentation. It cannot be built against its own evidence.
+    """The answer to one presentation. A result that contradicts its own evidence cannot be constructed.
 
     Attributes:
         accepted: True only when every required stage ran and said yes.
@@ -254,13 +253,13 @@ class Verification(Frozen):
         source: the path that was given, as text; None for pixels and bytes.
         face: the judged face, or None when there was none to judge.
         faces: all faces that the detector found; None when it did not run.
-        liveness: None when the stage did not run, and ``skipped`` says why; or when it failed, and ``failed`` names it.
+        liveness: None if the stage did not run (``skipped`` says why) or failed (``failed`` names it).
         match: likewise.
         skipped: "liveness" or "match" -> why it did not run.
-        failed: the stage that failed, with reason ``stage_failed``; None when none did.
-        thresholds: None when the presentation never came to a threshold.
+        failed: the stage that failed, with reason ``stage_failed``; None if none failed.
+        thresholds: the thresholds in force; None if no score was compared with one.
         stages: the backends that took part.
-        elapsed_ms: wall time per stage in milliseconds; "reference" is everything that was done with the reference.
+        elapsed_ms: wall time per stage in milliseconds; "reference" is all the work on the reference.
     """
 
     accepted: bool
@@ -291,7 +290,7 @@ class Verification(Frozen):
         return self
 
     def _decided(self) -> None:
-        """A reason that follows from scores is the one that these scores and thresholds give."""
+        """A reason that follows from scores must be the reason that these scores and thresholds give."""
         if self.thresholds is None or self.face is None or self.face not in (self.faces or ()):
             raise ValueError(f"reason {self.reason} needs one of the faces found and the thresholds that decided")
         found = decide(self.thresholds, self.liveness, self.match)

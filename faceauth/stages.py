@@ -151,7 +151,7 @@ MeshPoints = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Screen:
-    """What the screen before the person shows: its left and its right half, as the person sees them."""
+    """What the screen in front of the person shows: its left and its right half, as the person sees them."""
 
     left: Rgb
     right: Rgb
@@ -219,14 +219,14 @@ class ChallengeState:
 class Challenge(Protocol):
     """Asks for something that a recording cannot know, and judges the answer. One instance serves one presentation.
 
-    What it asks next it draws from a source that cannot be foretold, and only when it is due.
+    It draws what to ask next from a source that cannot be predicted, and only when it is due.
     """
 
     api_version: int
 
     @property
     def weights_sha256(self) -> Mapping[str, str]:
-        """File name -> digest of every weight file of its own in use; empty for a challenge without weights."""
+        """File name -> digest of every weight file it uses; empty for a challenge without weights."""
         ...
 
     @property

@@ -167,7 +167,7 @@ class Steps:
             one.match = MatchResult(similarity=found[best], model_id=own.model_id, template=best)
 
     def find_template(self, one: Presentation) -> None:
-        """Detection, the gate for references, and the embedding of an image that is no presentation."""
+        """Detection, the gate for references, and the embedding of an image that is not a presentation."""
         self.find_face(one, self._config.gate.for_reference())
         if one.reason is None:
             self.embed(one)

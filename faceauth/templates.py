@@ -11,7 +11,7 @@ def similarity(found: Template, reference: Template) -> float:
     """Cosine similarity in [-1, 1]; 1 for the same face in the same image.
 
     Raises:
-        TemplateMismatch: the templates come from two models, have two lengths, or one is no valid template.
+        TemplateMismatch: the templates come from two models, have two lengths, or one is not a valid template.
     """
     found, reference = checked_template(found), checked_template(reference)
     if found.model_id != reference.model_id:
@@ -37,7 +37,7 @@ def checked_template(template: Template) -> Template:
         return Template.model_validate(template)
     except ValidationError as invalid:
         raise TemplateMismatch(
-            f"This is no valid template ({invalid.errors()[0]['msg']}): enrol the person again.",
+            f"This is not a valid template ({invalid.errors()[0]['msg']}): enrol the person again.",
             found="an invalid template",
             expected="a vector of unit length and its model",
         ) from None  # the cause would carry the vector

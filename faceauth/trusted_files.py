@@ -25,7 +25,7 @@ def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
     """The file, open for reading, if it is a regular one.
 
     Raises:
-        OSError: it cannot be opened, or is no regular file; ``strerror`` says what it is.
+        OSError: it cannot be opened, or is not a regular file; ``strerror`` says what it is.
     """
     # A pipe without a writer would otherwise be waited for; O_BINARY is Windows', where files are text by default.
     try:
@@ -43,7 +43,7 @@ def open_trusted(path: str | os.PathLike[str], *, called: str) -> BinaryIO:
     """:func:`open_regular`, if root may rely on the very file that is open.
 
     Raises:
-        OSError: it cannot be opened, is no regular file, or was swapped meanwhile; ``strerror`` says why.
+        OSError: it cannot be opened, is not a regular file, or was swapped meanwhile; ``strerror`` says why.
         UsageError: this is root, and somebody else may change it.
     """
     file = open_regular(path)
@@ -66,7 +66,7 @@ def read_trusted(path: str | os.PathLike[str], *, called: str, limit: int) -> by
         limit: largest number of bytes.
 
     Raises:
-        OSError: it cannot be opened, is no regular file, or is larger than ``limit``; ``strerror`` says why.
+        OSError: it cannot be opened, is not a regular file, or is larger than ``limit``; ``strerror`` says why.
         UsageError: this is root, and somebody else may change it.
     """
     with open_trusted(path, called=called) as file:
@@ -80,7 +80,7 @@ def refuse_writable_by_others(path: Path, *, called: str) -> None:
     """With root's rights, a file or folder that is not root's alone is an error; without them nothing is asked.
 
     Args:
-        path: file or folder; need not exist, since whoever opens it says so in words of its own.
+        path: file or folder; need not exist: opening it raises its own error.
         called: what an error calls it, such as "configuration".
 
     Raises:

@@ -327,7 +327,7 @@ class TestWhatTheFileForbids:
         with pytest.raises(UsageError) as refused:
             load_config(path, environ=variables(**settings))
         assert str(refused.value) == (
-            f"The variable {sorted(variables(**settings))[0]} may not loosen what {path} settles with {settled}: unset "
+            f"The variable {sorted(variables(**settings))[0]} may not loosen what {path} sets with {settled}: unset "
             "the variable, or change the file."
         )
 
@@ -369,7 +369,7 @@ class TestFile:
     def test_a_file_that_is_no_toml_says_so(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "broken.toml"
         path.write_bytes(content)
-        with pytest.raises(UsageError, match="is no TOML file"):
+        with pytest.raises(UsageError, match="is not a TOML file"):
             load_config(path, environ={})
 
     def test_a_byte_order_mark_is_no_part_of_the_first_key(self, tmp_path: Path) -> None:

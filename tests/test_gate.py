@@ -153,7 +153,7 @@ def test_each_angle_has_its_limit_on_both_sides(field: str, axis: int, words: st
     angles[axis] = sign * 25.5
     rejection = check(picture(), face(landmarks=turned(*angles)), policy)
     assert rejection is not None and rejection.reason is Reason.FACE_TURNED_AWAY
-    assert words in rejection.message and "at most 25" in rejection.message
+    assert words in rejection.message and "the limit is 25" in rejection.message
 
 
 # --- light and blur --------------------------------------------------------------------------------------------------
@@ -294,14 +294,14 @@ def test_a_quarter_turn_keeps_every_pixel() -> None:
             face((70, 70, 120, 133)),
             {},
             Reason.FACE_TOO_SMALL,
-            "Move closer: the face is 50 x 63 px, its longer side needs at least 64 px.",
+            "Move closer: the face is 50 x 63 px, but its longer side needs at least 64 px.",
         ),
         (
             picture(),
             face((-50, 40, 50, 140)),
             {},
             Reason.FACE_OUTSIDE_FRAME,
-            "Move to the middle: 50% of the face lies outside the image, at most 30% may.",
+            "Move to the middle: 50% of the face lies outside the image; at most 30% may.",
         ),
         (
             picture(),
@@ -315,43 +315,42 @@ def test_a_quarter_turn_keeps_every_pixel() -> None:
             face(landmarks=turned(yaw=70)),
             {},
             Reason.FACE_TURNED_AWAY,
-            "Look straight into the camera: the head seems turned to the side by 70 degrees, at most 60 are allowed.",
+            "Look straight into the camera: the head seems turned to the side by 70 degrees; the limit is 60.",
         ),
         (
             picture(),
             face(landmarks=turned(pitch=-40)),
             {},
             Reason.FACE_TURNED_AWAY,
-            "Look straight into the camera: the head seems tilted up or down by 40 degrees, at most 35 are allowed.",
+            "Look straight into the camera: the head seems tilted up or down by 40 degrees; the limit is 35.",
         ),
         (
             picture(),
             face(landmarks=turned(roll=40)),
             {},
             Reason.FACE_TURNED_AWAY,
-            "Look straight into the camera: the head seems leaning to one shoulder by 40 degrees, at most 35 are "
-            "allowed.",
+            "Look straight into the camera: the head seems leaning to one shoulder by 40 degrees; the limit is 35.",
         ),
         (
             np.full((200, 200, 3), 20, np.uint8),
             face(),
             {},
             Reason.TOO_DARK,
-            "Turn on a light in front of you: the brightest parts of the face reach 20 of 255, at least 40 are needed.",
+            "Turn on a light in front of you: the brightest parts of the face reach 20 of 255; at least 40 is needed.",
         ),
         (
             np.full((200, 200, 3), 230, np.uint8),
             face(),
             {},
             Reason.TOO_BRIGHT,
-            "Move out of the glare: the darkest parts of the face are at 230 of 255, at most 170 are allowed.",
+            "Move out of the glare: the darkest parts of the face are at 230 of 255; the limit is 170.",
         ),
         (
             np.full((200, 200, 3), 100, np.uint8),
             face(),
             {},
             Reason.TOO_BLURRED,
-            "Hold still and clean the lens: the face is blurred (sharpness 0.000, at least 0.050 is needed).",
+            "Hold still and clean the lens: the face is blurred (sharpness 0.000; at least 0.050 is needed).",
         ),
         (
             picture(),
@@ -371,8 +370,7 @@ def test_a_refusal_says_what_to_do_what_was_found_and_what_is_needed(
 def test_a_face_that_is_not_upright_is_told_to_hold_the_camera_upright() -> None:
     assert gate.check_upright(picture(), face(), lambda image: 0.0) == Rejection(
         reason=Reason.FACE_TURNED_AWAY,
-        message="Hold the camera and your head upright: the face seems to lean, to lie on its side or to stand on its "
-        "head.",
+        message="Hold the camera and your head upright: the face seems tilted, on its side or upside down.",
     )
 
 

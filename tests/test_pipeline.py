@@ -365,13 +365,13 @@ class TestTemplates:
     def test_a_template_that_was_not_checked_when_it_was_made_is_checked_here(self, numbers: object) -> None:
         """As one from a pickle or of ``model_copy``: a longer vector would be similar to everybody."""
         made_up = Template.model_construct(model_id="fake", vector=numbers)
-        with pytest.raises(TemplateMismatch, match="no valid template") as refused:
+        with pytest.raises(TemplateMismatch, match="not a valid template") as refused:
             pipeline().verify(noise_image(1), made_up)
         assert refused.value.__cause__ is None
 
     def test_an_invalid_template_raises_even_for_an_attack(self) -> None:
         made_up = Template.model_construct(model_id="fake", vector=(10.0,) * 16)
-        with pytest.raises(TemplateMismatch, match="no valid template"):
+        with pytest.raises(TemplateMismatch, match="not a valid template"):
             pipeline(liveness=FakeLiveness(0.0)).verify(noise_image(1), made_up)
 
     def test_a_template_keeps_its_numbers_out_of_logs(self) -> None:

@@ -49,7 +49,7 @@ def test_an_invalid_template_says_what_is_wrong_with_it() -> None:
     with pytest.raises(TemplateMismatch) as refused:
         similarity(Template.model_construct(model_id="m", vector=(6.0, 8.0)), template(0.6, 0.8))
     assert str(refused.value) == (
-        "This is no valid template (Value error, a template has unit length, not 10.0000): enrol the person again."
+        "This is not a valid template (Value error, a template has unit length, not 10.0000): enrol the person again."
     )
     assert refused.value.found == "an invalid template"
     assert refused.value.expected == "a vector of unit length and its model"
@@ -64,6 +64,6 @@ def test_a_template_that_was_not_checked_when_it_was_made_is_refused(numbers: ob
     """As one from a pickle or of ``model_copy``; the error holds none of its numbers, nor does a cause."""
     made_up = Template.model_construct(model_id="m", vector=numbers)
     for pair in ((template(0.6, 0.8), made_up), (made_up, template(0.6, 0.8))):
-        with pytest.raises(TemplateMismatch, match="no valid template") as refused:
+        with pytest.raises(TemplateMismatch, match="not a valid template") as refused:
             similarity(*pair)
         assert refused.value.__cause__ is None and "0.6" not in str(refused.value)

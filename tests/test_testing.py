@@ -169,7 +169,7 @@ def mirrored(image: Image) -> list[Face]:
         (
             lambda image: [face_in(image).model_copy(update={"box_xyxy": (9.0, 9.0, 9.0, 9.0)})],
             "answers any image with faces, best first",
-            "holds nothing",
+            "lies outside",
         ),
         (
             lambda image: [face_in(image).model_copy(update={"landmarks_px": ((-500.0, 0.0),) * 5})],

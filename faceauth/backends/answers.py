@@ -32,7 +32,7 @@ def check_faces(faces: object, image: Image) -> list[Face]:
     for face in checked:
         left, top, right, bottom = face.box_xyxy
         if not (left < min(right, width) and top < min(bottom, height) and right > 0 and bottom > 0):
-            raise ContractBroken(f"returned the box {face.box_xyxy}, which holds nothing of {width} x {height} pixels")
+            raise ContractBroken(f"returned the box {face.box_xyxy}, which lies outside the {width} x {height} image")
         x, y = np.mean(face.landmarks_px, axis=0)
         reach_x, reach_y = LANDMARKS_WITHIN * face.box_xyxy.width / 2, LANDMARKS_WITHIN * face.box_xyxy.height / 2
         # Written so that landmarks whose mean is not a number fail too.
@@ -45,7 +45,7 @@ def best_score(faces: object) -> float:
     """The highest score of the detector's answer; 0 without a face. Where the faces lie is not looked at.
 
     Raises:
-        ContractBroken: it is no list of faces.
+        ContractBroken: it is not a list of faces.
     """
     return max((face.score for face in _listed(faces)), default=0.0)
 

@@ -1,4 +1,4 @@
-"""What a constructed backend says of itself, checked against the contract of its stage.
+"""What a constructed backend says about itself, checked against the contract of its stage.
 
 Looks at attributes only, each once: it never calls a backend. What a backend answers is checked by the pipeline on
 every call, and by :mod:`faceauth.testing` beforehand.
@@ -44,7 +44,7 @@ class _Absent:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a backend said of itself when it was loaded; its attributes are not read a second time.
+    """What a backend said about itself when it was loaded; its attributes are not read a second time.
 
     An attribute may be code of a plugin, which answers differently or raises later. Those that the protocol of its
     stage does not have are not to be used.
@@ -59,7 +59,7 @@ class Facts:
 
 
 def checked_facts(stage: BackendStage, backend: object, *, called: str, name: str) -> Facts:
-    """What ``backend`` says of itself, if it keeps its contract.
+    """What ``backend`` says about itself, if it keeps its contract.
 
     Args:
         stage: which one it fills.

@@ -128,7 +128,7 @@ def survives_flat_crops(stage: CropStage) -> None:
 
 
 def tells_crops_apart(stage: CropStage) -> None:
-    """Noise, black and white do not all get one and the same row: such a backend looks at nothing."""
+    """Noise, black and white do not all get the same row: such a backend ignores its crops."""
     crops = _noise(stage, 4)
     for batch in crops:
         batch[2], batch[3] = 0, 255
@@ -167,7 +167,7 @@ def leaves_crops_alone(stage: CropStage) -> None:
 
 
 def takes_any_layout(stage: CropStage) -> None:
-    """A view with strides of its own, which may not be written to, is read as the pixels it shows."""
+    """A read-only view with unusual strides is read as the pixels it shows."""
     crops = _noise(stage, 2)
     views = [np.asfortranarray(batch) for batch in crops]
     for view in views:

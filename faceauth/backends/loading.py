@@ -30,7 +30,7 @@ BackendT = TypeVar("BackendT", Detector, LivenessBackend, Embedder, Challenge)
 
 @dataclass(frozen=True)
 class Stage(Generic[BackendT]):
-    """A backend, what it says of itself, where it comes from, and the guard that all its calls go through."""
+    """A backend, what it says about itself, where it comes from, and the guard that all its calls go through."""
 
     backend: BackendT
     facts: Facts
@@ -120,7 +120,7 @@ class Backends:
 
 
 def options_of(config: PipelineConfig, name: str) -> dict[str, Any]:
-    """The keyword arguments of a backend's constructor; those with weights of ours get the configured folder."""
+    """The keyword arguments of a backend's constructor; those with built-in weights get the configured folder."""
     folder = {"weights_folder": config.weights} if config.weights is not None and name in HAVE_WEIGHTS else {}
     return {**folder, **config.options.get(name, {})}
 

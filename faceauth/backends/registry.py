@@ -67,7 +67,7 @@ logger = logging.getLogger("faceauth")
 
 @dataclass(frozen=True)
 class BackendEntry:
-    """A registered backend: nothing of it has been imported.
+    """A registered backend, not imported yet.
 
     Attributes:
         value: where the class is, ``module:attribute``.
@@ -84,7 +84,7 @@ class BackendEntry:
 
 @dataclass(frozen=True)
 class LoadedBackend(Generic[BackendT]):
-    """A constructed backend that keeps the contract of its stage, what it says of itself, and where it comes from."""
+    """A constructed backend that keeps its stage's contract, what it says about itself, and where it comes from."""
 
     backend: BackendT
     facts: Facts
@@ -285,7 +285,7 @@ def _entries(stage: BackendStage) -> Iterator[BackendEntry]:
             continue
         seen.add(_canonical(name))
         for line in lines:
-            # Another faceauth, such as an older one, that says of our backend what we do hides nothing.
+            # Another copy of faceauth, such as an older one, that lists the same backend hides nothing.
             if _canonical(name) != OWN_DISTRIBUTION or BUILT_IN[stage].get(line.name) != line.value:
                 yield BackendEntry(stage, line.name, line.value, name, version_, builtin=False)
 

@@ -41,7 +41,7 @@ MESSAGE_LENGTH = 300
 
 
 class Guard:
-    """Runs the calls of one stage on threads of its own, so that a call that hangs can be left behind.
+    """Runs the calls of one stage on separate threads, so that a hanging call can be left behind.
 
     A worker thread is reused from call to call; one that misses the limit is abandoned (Python cannot stop it) and
     ends when its call does. Until then it takes one of ``CALLS_AT_ONCE`` places; once all are taken by calls that
@@ -115,7 +115,7 @@ class Guard:
             raise ScoreError(f"{self._name} cannot run: {error}.", stage=self.stage) from error
 
     def _timed_out(self, what: str) -> StageTimeout:
-        message = f"{self._name} {what}. Look for what blocks it, or raise stage_timeout_s."
+        message = f"{self._name} {what}. Find out what blocks it, or raise stage_timeout_s."
         logger.error("%s", message)
         return StageTimeout(message, stage=self.stage)
 
@@ -130,7 +130,7 @@ def in_time(function: Callable[[], T], *, timeout_s: float) -> T:
     try:
         value, error = worker.run(function, timeout_s=timeout_s)
     except Empty:
-        raise TimeoutError(f"it still hangs after {timeout_s:g} s") from None
+        raise TimeoutError(f"it still had no answer after {timeout_s:g} s") from None
     finally:
         worker.dismiss()
     if error is not None:

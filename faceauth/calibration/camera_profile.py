@@ -1,4 +1,4 @@
-"""Camera profiles: a threshold for one camera, from the level of its own live people.
+"""Camera profiles: a threshold for one camera, from how high live people score there.
 
 Networks rank the images of an unfamiliar camera well, but their scores are shifted as a whole. A few live images show
 by how much. What attacks score there, they cannot show.
@@ -107,7 +107,7 @@ def read_profile(path: Path, weights_sha256: Mapping[str, Mapping[str, str]]) ->
     """The camera profile in ``path``, for these backends (name -> file name -> digest).
 
     Raises:
-        UsageError: it cannot be read, is no camera profile, or was made for other weights.
+        UsageError: it cannot be read, is not a camera profile, or was made for other weights.
     """
     try:
         content = read_trusted(path, called="camera profile", limit=LARGEST_FILE)
@@ -120,7 +120,7 @@ def read_profile(path: Path, weights_sha256: Mapping[str, Mapping[str, str]]) ->
         raise UsageError(f"{path} is not a camera profile. Make one with `faceauth calibrate --live DIR`.") from None
     if not same_backends(parsed.weights_sha256, weights_sha256):
         raise UsageError(
-            f"The camera profile {path} was made with other weights than those of {', '.join(weights_sha256)}. "
+            f"The camera profile {path} was made for other weights than those of {', '.join(weights_sha256)}. "
             "Make it again with `faceauth calibrate --live DIR`."
         )
     return LoadedProfile(content=parsed, sha256=hashlib.sha256(content).hexdigest())

@@ -1,6 +1,6 @@
 """Chooses thresholds on P(live) from labelled scores, and measures their error rates.
 
-A threshold that was chosen on data says nothing of its error rates on other data, so :func:`measure_at` may be given
+A threshold that was chosen on data says nothing about its error rates on other data, so :func:`measure_at` may be given
 other presentations than the choice.
 """
 
@@ -14,7 +14,7 @@ from faceauth.thresholds import OperatingPoint, OperatingPoints
 BOUNDARY = 0.5
 """The balanced threshold of a calibrated P(live): live and spoof are equally likely.
 
-Not where the HTER is lowest on the data at hand: on a few domains that is anywhere between well-parted classes. On
+Not where the HTER is lowest on the data: on a few domains that may be anywhere between well-separated classes. On
 domains left out of nine trainings it gave an HTER of 27.8 %; the boundary gives 21.1 %, and the best threshold for
 them, which cannot be known beforehand, 19.5 %.
 """
@@ -58,7 +58,7 @@ def choose_points(
     classes, kinds = checked_labels(labels, len(scores)), np.asarray(species)
     attack = classes == SPOOF
     if attack.all() or not attack.any():
-        raise ValueError("A threshold is chosen on live and spoof presentations; one of them is missing.")
+        raise ValueError("A threshold needs both live and spoof presentations; one of them is missing.")
     thresholds = np.unique(np.append(_between(np.unique(scores)), balanced))
     bpcer = _share_below(scores[classes == LIVE], thresholds)
     by_species = [_share_below(scores[attack & (kinds == kind)], thresholds) for kind in np.unique(kinds[attack])]
@@ -150,5 +150,5 @@ def _mean_share_below(scores: Floats, domains: Strings, rows: npt.NDArray[np.boo
     """Share below each threshold, as the plain mean over the domains among ``rows``."""
     names = np.unique(domains[rows])
     if len(names) == 0:
-        raise ValueError("A threshold is chosen on live and spoof presentations; one of them is missing.")
+        raise ValueError("A threshold needs both live and spoof presentations; one of them is missing.")
     return np.asarray(np.mean([_share_below(scores[rows & (domains == name)], thresholds) for name in names], axis=0))

@@ -78,7 +78,7 @@ def read_points(path: Path) -> LoadedPoints:
     """Read a points file.
 
     Raises:
-        UsageError: it cannot be read, or is no points file.
+        UsageError: it cannot be read, or is not a points file.
     """
     try:
         content = read_trusted(path, called="points file", limit=LARGEST_FILE)

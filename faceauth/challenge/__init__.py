@@ -1,4 +1,4 @@
-"""Something random to do before the camera, which a recording cannot know: sessions, and the built-in challenges."""
+"""Challenges ask for something random in front of the camera, which a recording cannot know. Sessions and built-ins."""
 
 from faceauth.challenge.challenge_session import ChallengeResult, ChallengeSession, ChallengeStatus
 

@@ -1,4 +1,4 @@
-"""A challenge session before a camera, from its opening to its one result."""
+"""A challenge session in front of a camera, from its opening to its result."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ def follow_challenge(session: ChallengeSession, stream: Stream) -> Iterator[Chal
     """Open a session and feed it until it ends; the last status holds the one result.
 
     Raises:
-        UsageError: the stream is no camera: what was recorded cannot answer, and comes at another speed than it shows.
+        UsageError: the stream is not a camera: a recording cannot answer, and does not come at the speed that it shows.
     """
     if not isinstance(stream, Camera):
-        raise UsageError("A challenge needs a camera: a file, a folder or frames of one's own cannot answer it.")
+        raise UsageError("A challenge needs a camera: a file, a folder or your own frames cannot answer it.")
     session.open(session.nonce)
     yield from follow(session, stream)

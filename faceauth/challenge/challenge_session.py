@@ -1,7 +1,7 @@
 """A presentation that must answer a challenge as well: both have to hold, and both see the very same frames.
 
-A session has a nonce, is opened once and on purpose, serves once, and is too old after two minutes. It runs beside the
-camera: frames are judged while they come, since an answer is worth something only soon after the question.
+A session has a nonce, is opened once and deliberately, is used once, and expires after two minutes. It runs alongside
+the camera: frames are judged as they come, since only an answer soon after the question counts.
 """
 
 import math
@@ -36,11 +36,11 @@ have been on its way, and keeps a sender from stretching time. Chosen, not measu
 
 NONCE_BYTES = 16
 
-MOVE = Prompt("move", "Well done. Now move your head a little until enough is seen.")
+MOVE = Prompt("move", "Well done. Now move your head a little until there are enough frames.")
 
 
 class ChallengeResult(Frozen):
-    """The answer to one presentation under a challenge. It cannot be built against its own evidence.
+    """The answer to one presentation under a challenge. A result that contradicts its evidence cannot be constructed.
 
     Attributes:
         nonce: of the session.
@@ -89,8 +89,8 @@ class ChallengeStatus(Frozen):
     """Where a session stands after a frame.
 
     Attributes:
-        prompt: what to do now; at the end what was asked last.
-        message: what to do now, or what keeps the face from being judged; at the end that of the result.
+        prompt: what to do now; at the end the last request.
+        message: what to do now, or what keeps the face from being judged; at the end the result's message.
         progress: from 0 to 1, of the challenge.
         presentation: where the presentation stands.
         result: None until the end.
@@ -141,7 +141,7 @@ class ChallengeSession:
             ``Turn(ways=("left", "right", "up"))``.
         reference: whom every kept frame must match; see :meth:`faceauth.Pipeline.verify`.
         source: what to call the source in the result.
-        mesh: to be shared by sessions; by default one of its own.
+        mesh: may be shared by sessions; by default each session has its own.
         clock: seconds, which never go back; against it the session grows old.
 
     Attributes:
@@ -206,13 +206,13 @@ class ChallengeSession:
             UsageError: it was opened before, or the nonce is not that of this session.
         """
         if self._opened:
-            raise UsageError("This session was opened before, and serves once: make a new one.")
+            raise UsageError("This session was opened before, and can be used only once: make a new one.")
         if not secrets.compare_digest(nonce.encode(errors="replace"), self.nonce.encode()):  # it may be any text
-            raise UsageError("The nonce is that of another session: an answer is worth nothing to any other question.")
+            raise UsageError("The nonce is that of another session: an answer only counts for its own session.")
         self._opened = True
 
     def feed(self, image: ImageSource, time_s: float, *, color: Color = "bgr", dropped: int = 0) -> ChallengeStatus:
-        """Judge the next frame; after the end it is ignored, and the last status comes again.
+        """Judge the next frame. After the end, frames are ignored and the last status is returned.
 
         Args:
             image: as for :meth:`faceauth.Pipeline.verify`.

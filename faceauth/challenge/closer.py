@@ -1,7 +1,7 @@
-"""Come closer by a factor drawn by lot, and stay there.
+"""Come closer by a random factor, and stay there.
 
-It tells no photo from a face: a photo moved by hand comes closer as well. It stops recordings that come closer by
-another factor, and gives the liveness backends frames that differ; by itself it is no proof.
+It cannot tell a photo from a face: a photo moved by hand comes closer too. It stops recordings that come closer by
+another factor, and gives the liveness backends frames that differ; by itself it is not proof.
 """
 
 import random
@@ -40,7 +40,7 @@ class Closer(PoseChallenge):
     """One approach.
 
     Args:
-        lot: what draws; by default the system's source of randomness, which cannot be foretold.
+        lot: source of randomness; by default the system's, which cannot be predicted.
     """
 
     limit_s = LIMIT_S
@@ -52,7 +52,7 @@ class Closer(PoseChallenge):
 
     def _early(self, pose: MeshPose, baseline: MeshPose) -> str | None:
         if pose.eye_distance_px / baseline.eye_distance_px > EARLY:
-            return "The face came closer before it was asked to. Start again, and wait."
+            return "The face came closer too early. Start again, and wait for the request."
         return None
 
     def _draw(self) -> Prompt:
@@ -65,7 +65,7 @@ class Closer(PoseChallenge):
         if self._track.gap_s > MAX_GAP_S or abs(miss) > TOLERANCE:
             self._held.clear()
         if miss > TOO_FAR:
-            self._end(Reason.CHALLENGE_FAILED, "The face came closer than was asked. Start again.")
+            self._end(Reason.CHALLENGE_FAILED, "The face came too close. Start again.")
         elif abs(miss) <= TOLERANCE:
             self._held.append((time_s, miss))
             while max(miss for _, miss in self._held) - min(miss for _, miss in self._held) > STILL:

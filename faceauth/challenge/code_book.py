@@ -1,4 +1,4 @@
-"""Which colours a screen shows, one after the other, so that no two sessions look alike. Knows no camera.
+"""The sequence of colours that a screen shows: random, so that no two sessions look alike.
 
 Colours are unsaturated, a symbol differs from the one before, and two words of the book differ in at least five of nine
 symbols, so that no word is taken for another where four were seen wrongly.
@@ -74,7 +74,7 @@ def draw_symbols(lot: random.Random) -> list[Lit]:
 
 
 def draw_decoys(symbols: Sequence[Lit], lot: random.Random) -> list[list[Lit]]:
-    """Other words with sides of their own, none of them of fewer than ``DISTANCE`` other colours."""
+    """Other words with their own lit sides, each of which differs in at least ``DISTANCE`` colours."""
     word = [COLORS.index(one.color) for one in symbols]
     others = [other for other in words() if sum(a != b for a, b in zip(word, other, strict=True)) >= DISTANCE]
     return [_with_sides(lot.choice(others), lot) for _ in range(DECOYS)]

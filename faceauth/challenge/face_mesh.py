@@ -1,4 +1,4 @@
-"""MediaPipe's face mesh: an image and a face in, 468 points out. Needs the extra ``challenge``."""
+"""Finds the 468 points of MediaPipe's face mesh in an image of a face. Needs the extra ``challenge``."""
 
 import threading
 from collections.abc import Mapping
@@ -29,14 +29,14 @@ class FaceMesh:
     """Finds the mesh of one face at a time; several threads may share it.
 
     Args:
-        weights_folder: folder of weights of one's own; None for the built-in file.
+        weights_folder: folder with your own weights; None for the built-in file.
 
     Attributes:
         weights_sha256: file name -> digest.
 
     Raises:
         BackendBroken: LiteRT is not installed.
-        WeightsMissing, WeightsMismatch: the file is not there, not the pinned one, or another network.
+        WeightsMissing, WeightsMismatch: the file does not exist, or is not the pinned one or another network.
     """
 
     def __init__(self, weights_folder: Path | str | None = None) -> None:
@@ -51,7 +51,7 @@ class FaceMesh:
             found = f"input {tuple(self._input['shape'])}, outputs of {sorted(outputs)} numbers"
             expected = f"input (1, {SIDE_PX}, {SIDE_PX}, 3), outputs of [1, {3 * N_POINTS}] numbers"
             raise WeightsMismatch(
-                f"{weights.path} is no face mesh: {found}; expected {expected}.",
+                f"{weights.path} is not a face mesh: {found}; expected {expected}.",
                 path=weights.path,
                 found=found,
                 expected=expected,

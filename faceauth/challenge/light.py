@@ -1,4 +1,4 @@
-"""Look at the screen while it changes its colour, by a word drawn by lot.
+"""Look at the screen while it shows a random sequence of colours, called a word.
 
 A recording, and a screen that shows one, do not answer, or answer another word. What it does not stop: whoever relights
 a face by software in real time; and a photo in hand, which answers the colours like a face, except where the light is
@@ -59,7 +59,7 @@ class Light:
     """One word of colours.
 
     Args:
-        lot: what draws; by default the system's source of randomness, which cannot be foretold.
+        lot: source of randomness; by default the system's, which cannot be predicted.
     """
 
     api_version = API_VERSION
@@ -125,7 +125,10 @@ class Light:
     def _judge(self, start_s: float, mesh_px: MeshPoints) -> None:
         why = untimely(self._readings, start_s)
         if why is not None:
-            self._end(Reason.CHALLENGE_UNCLEAR, f"Too few frames: {why}. Start again with less load, or more light.")
+            self._end(
+                Reason.CHALLENGE_UNCLEAR,
+                f"Too few frames: {why}. Start again with less load on the machine, or more light.",
+            )
             return
         readings = [one for one in self._readings if one.time_s >= start_s - BASELINE_S / 2]
         decoys = draw_decoys(self._symbols, self._lot)
@@ -140,23 +143,23 @@ class Light:
 
 
 def refusal(response: Response) -> tuple[Reason, str] | None:
-    """Why a response is not that of a face before this screen; None when it may be.
+    """Why a response is not that of a face in front of this screen; None when it may be.
 
     One half of the screen raises the face by half of the gain, and that is what shading needs.
     """
     if response.gain < MIN_GAIN:
-        return Reason.TOO_BRIGHT, "The screen hardly lights the face. Dim the room, or use the challenge turn."
+        return Reason.TOO_BRIGHT, "The screen hardly lights the face. Dim the room, or use the challenge `turn`."
     first, second = response.halves_lag_s
     heard = response.correlation >= MIN_CORRELATION and response.correlation - response.decoy >= MIN_LEAD
     if not heard or abs(first - second) > STABLE_LAG_S:
         return Reason.CHALLENGE_FAILED, "The face did not answer the colours of the screen. Start again."
     red, blue = response.red_green, response.blue_green
     if not (SKIN_RED_GREEN[0] <= red <= SKIN_RED_GREEN[1] and SKIN_BLUE_GREEN[0] <= blue <= SKIN_BLUE_GREEN[1]):
-        return Reason.CHALLENGE_FAILED, "What was lit does not send back light as skin does. Start again."
+        return Reason.CHALLENGE_FAILED, "The lit surface does not reflect light as skin does. Start again."
     if response.side < MIN_SIDE:
         return Reason.CHALLENGE_FAILED, "The face did not answer the sides of the screen. Start again."
     if response.gain / 2 >= SHADING_GAIN and (response.shading is None or response.shading < MIN_SHADING):
-        return Reason.CHALLENGE_FAILED, "What was lit is flat. Show your own face to the camera."
+        return Reason.CHALLENGE_FAILED, "The lit surface is flat. Show your own face to the camera."
     return None
 
 

@@ -1,4 +1,4 @@
-"""The points of a face mesh in, its yaw, pitch and size out, and what a person looks like before anything was asked.
+"""Yaw, pitch and size of a face from its mesh, and the baseline before anything was asked.
 
 The angles are the network's own: it adds the relief of a face to whatever it sees, so no plane fits its points. But a
 flat photo that is tilted does not become a turned head for it, which ``python -m benchmarks.challenge_attacks``

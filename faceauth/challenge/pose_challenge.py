@@ -12,7 +12,7 @@ from faceauth.results import Reason
 from faceauth.stages import API_VERSION, ChallengeFrame, ChallengeState, Prompt
 
 PAUSE_S = (0.5, 1.5)
-"""Shortest and longest pause between the baseline and the question, drawn by lot: chosen, not measured."""
+"""Shortest and longest pause between the baseline and the question, drawn at random: chosen, not measured."""
 
 STRAIGHT = Prompt("look_straight", "Look straight into the camera and hold still.")
 
@@ -21,7 +21,7 @@ class PoseChallenge(ABC):
     """One question about the pose of the face, answered from its own baseline.
 
     Args:
-        lot: what draws; by default the system's source of randomness, which cannot be foretold.
+        lot: source of randomness; by default the system's, which cannot be predicted.
     """
 
     api_version = API_VERSION
@@ -70,7 +70,7 @@ class PoseChallenge(ABC):
 
     @abstractmethod
     def _draw(self) -> Prompt:
-        """The question, drawn by lot."""
+        """The question, drawn at random."""
 
     @abstractmethod
     def _follow(self, waited_s: float, time_s: float, pose: MeshPose, baseline: MeshPose) -> None:

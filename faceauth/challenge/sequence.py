@@ -1,6 +1,6 @@
-"""Three steps drawn by lot, one after the other; two of them at least are turns.
+"""Three random steps, one after another; at least two of them are turns.
 
-Each step has a baseline and a random pause of its own, and is drawn when the one before is answered. A recording of the
+Each step has its own baseline and random pause, and is drawn when the previous step is answered. A recording of the
 right steps in the right order at the right times is a chance of a few in a hundred at most, see ``benchmarks/results``.
 """
 
@@ -24,7 +24,7 @@ class Sequence:
     """Steps one after the other.
 
     Args:
-        lot: what draws; by default the system's source of randomness, which cannot be foretold.
+        lot: source of randomness; by default the system's, which cannot be predicted.
     """
 
     api_version = API_VERSION

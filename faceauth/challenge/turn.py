@@ -1,4 +1,4 @@
-"""Turn the head to a side drawn by lot, hold it, and come back.
+"""Turn the head to a random side, hold it, and come back.
 
 A flat photo that is tilted by up to 40 degrees does not reach the angle, see ``benchmarks/results``. What it does not
 stop: a person who moves a face in real time, by a mask or by software; and a recording of a turn, which has one chance
@@ -52,8 +52,8 @@ together. Chosen, not measured; a head that is turned by 20 degrees in a fifth o
 LIMIT_S = 10.0
 """Seconds for each part, after which it is unclear: chosen, not measured."""
 
-MOVED_EARLY = "The head moved before anything was asked. Start again, and wait."
-TOO_FAST = "The head turned from one frame to the next. Start again, more slowly."
+MOVED_EARLY = "The head moved too early. Start again, and wait for the request."
+TOO_FAST = "The head turned too fast. Start again, more slowly."
 
 BACK = Prompt("look_straight", "Now look straight into the camera again.")
 ASKED: Mapping[Way, Prompt] = MappingProxyType(
@@ -70,7 +70,7 @@ class Turn(PoseChallenge):
 
     Args:
         ways: of which one is drawn.
-        lot: what draws; by default the system's source of randomness, which cannot be foretold.
+        lot: source of randomness; by default the system's, which cannot be predicted.
 
     Raises:
         UsageError: no way, or one that does not exist.
@@ -111,7 +111,7 @@ class Turn(PoseChallenge):
         if self._track.gap_s > MAX_GAP_S:
             self._held.clear()
         if turn_deg <= -WRONG_DEG or (stray_deg >= TURN_DEG and stray_deg > turn_deg):
-            self._end(Reason.CHALLENGE_FAILED, "The head was turned another way than was asked. Start again.")
+            self._end(Reason.CHALLENGE_FAILED, "The head was turned the wrong way. Start again.")
         elif turn_deg > EARLY_DEG and waited_s < REACTION_S:
             self._end(Reason.CHALLENGE_UNCLEAR, MOVED_EARLY)
         elif turn_deg >= TURN_DEG:

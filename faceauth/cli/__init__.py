@@ -67,7 +67,7 @@ def _sentences() -> Iterator[None]:
         command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else PROGRAM
         output.error(f"{error.format_message()} Try `{command} --help`.")
         raise click.exceptions.Exit(Exit.USAGE) from error
-    except BrokenPipeError as gone:  # whoever read the results has seen enough, as `head` has
+    except BrokenPipeError as gone:  # the reader of the results has seen enough, as `head` has
         raise click.exceptions.Exit(Exit.BROKEN) from gone
     except OSError as error:
         output.error(f"The system refused: {error.strerror or error}.")
@@ -97,7 +97,7 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     help="Show the version and exit.",
 )
 def program() -> None:
-    """Is this a live person, and the right one?
+    """Is this a live person, and the right person?
 
     faceauth verifies photos on this machine: nothing is downloaded and nothing is sent anywhere.
     """

@@ -1,4 +1,4 @@
-"""``faceauth calibrate``: operating points, or a camera profile, measured on one's own images."""
+"""``faceauth calibrate``: operating points, or a camera profile, measured on your own images."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,11 +29,11 @@ MADE_BY = f"faceauth calibrate {__version__}"
 @click.option(
     "--out", required=True, metavar="FILE", type=click.Path(dir_okay=False, path_type=Path), help="The file to write."
 )
-@click.option("--camera", metavar="NAME", default="camera", show_default=True, help="Name in a camera profile.")
+@click.option("--camera", metavar="NAME", default="camera", show_default=True, help="The camera's name in its profile.")
 @click.option(
     "--may-lower",
     is_flag=True,
-    help="Let a camera profile lower the threshold too. It has seen no attack: more of them may get in.",
+    help="Let a camera profile lower the threshold too. It has seen no attack, so more of them may get in.",
 )
 @pipeline_options
 def command(
@@ -50,14 +50,14 @@ def command(
 
     Give a MANIFEST as for `faceauth evaluate`, or two folders. With live images alone the file is a camera profile for
     --camera-profile: 5 to 50 photos of live people, taken with one camera, move the threshold to its level. They say
-    nothing of attacks.
+    nothing about attacks.
     """
     for name in ("points", "camera_profile"):
         refuse_given(name, why="this command makes such files")
     output.check_writable(out, b"faceauth calibrate")
     config = chosen_config()
     if config.combine in ("all", "deny_only"):
-        raise UsageError(f"combine = {config.combine!r} has a threshold for each backend: calibrate them one by one.")
+        raise UsageError(f"combine = {config.combine!r} uses a threshold for each backend: calibrate them separately.")
     liveness = Backends(config, Instances()).liveness
     if liveness is None:
         raise UsageError("The configuration switches liveness off: there is nothing to calibrate.")
@@ -67,7 +67,7 @@ def command(
     if all(record.is_live for record in records):
         content = _profile(scored, liveness, camera=camera, may_lower=may_lower)
     elif may_lower:
-        raise UsageError("--may-lower belongs to a camera profile: give live images alone.")
+        raise UsageError("--may-lower only applies to a camera profile: give live images alone.")
     else:
         content = _points(scored, records, liveness, config, images.name())
     output.write(out, content, mark=b"faceauth calibrate")
@@ -121,7 +121,7 @@ def _show_points(points: "OperatingPoints") -> None:
     offered = dict(points.offered())
     for name in ("convenience", "balanced", "strict"):
         if name not in offered:
-            output.line(f"{name}: not offered, no useful threshold has its error rates")
+            output.line(f"{name}: not offered: no useful threshold reaches its error rates")
             continue
         point = offered[name]
         output.line(f"{name}: live from P(live) {score(point.threshold)}")
@@ -147,7 +147,7 @@ def _profile(scored: "Mapping[str, list[Scored]]", liveness: Liveness, *, camera
     refused = int((one_score < profile.threshold).sum())
     output.line(f"It would refuse {refused} of these {profile.n}. Live images cannot show how many attacks get in.")
     if profile.n < ENOUGH_IMAGES:
-        output.note(f"Few images: with {ENOUGH_IMAGES} or more, of several people, the profile is steadier.")
+        output.note(f"Few images: {ENOUGH_IMAGES} or more, of several people, give a steadier profile.")
     if not may_lower:
         output.note("It only raises thresholds. --may-lower lets it lower them too.")
     return profile.model_dump_json(indent=1).encode() + b"\n"

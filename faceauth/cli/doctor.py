@@ -34,7 +34,7 @@ class Finding:
 
 @click.command("doctor", short_help="Check this installation.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per finding, each on a line, and nothing else."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per finding, each on its own line, and nothing else."
 )
 @click.option("--camera", metavar="DEVICE", help="Open this camera as well, and measure what it delivers.")
 def command(*, as_json: bool, camera: str | None) -> None:
@@ -139,7 +139,7 @@ def _camera(device: str) -> Finding:
     width, height = found.size_wh
     facts = f"{width} x {height} px, {found.frames_per_s:.1f} frames a second, longest gap {found.longest_gap_s:.3f} s"
     if found.repeated:
-        return Finding(section, name, f"{facts}; {found.repeated} came twice, which `faceauth watch` refuses", False)
+        return Finding(section, name, f"{facts}; {found.repeated} were repeated, which `faceauth watch` refuses", False)
     return Finding(section, name, facts, works=True)
 
 

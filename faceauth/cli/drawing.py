@@ -1,4 +1,4 @@
-"""Draws onto a copy of an image: faces, landmarks and the verdict, or what to do next before a camera."""
+"""Draws onto a copy of an image: faces, landmarks and the verdict, or what to do next in front of a camera."""
 
 import cv2
 import numpy as np

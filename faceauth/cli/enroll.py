@@ -23,8 +23,8 @@ ENOUGH_PHOTOS = 3
 @click.argument("subject")
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
 @click.option("--consent", metavar="TEXT", help="What the person agreed to, such as a form and its date.")
-@click.option("--keep-days", type=click.FloatRange(0, min_open=True), help="Use the templates for so many days only.")
-@click.option("--replace", is_flag=True, help="Renew the enrolment of a SUBJECT who is there already.")
+@click.option("--keep-days", type=click.FloatRange(0, min_open=True), help="Use the templates for this many days only.")
+@click.option("--replace", is_flag=True, help="Renew the enrolment of a SUBJECT who is already enrolled.")
 @click.option(
     "--camera",
     metavar="NAME",
@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Keep SUBJECT's face, from each PHOTO that is accepted as live, for `faceauth login`.
 
-    A PHOTO is a file, a folder or a glob. All have to show one person; up to five templates are kept, encrypted.
+    A PHOTO is a file, a folder or a glob. All have to show the same person; up to five templates are kept, encrypted.
     """
     found = find_photos(photos).paths
     pipeline = Pipeline(chosen_config())
@@ -58,14 +58,12 @@ def command(
         output.note(f"{readable(one.source or '')}: not used. {readable(one.message)}")
     output.line(f"{readable(subject)}: enrolled with {len(enrolment.templates)} of {len(found)} photos")
     if len(enrolment.templates) < ENOUGH_PHOTOS:
-        output.note(
-            f"Few photos: with {ENOUGH_PHOTOS} or more, in different light, {readable(subject)} gets in easier."
-        )
+        output.note(f"Few photos: {ENOUGH_PHOTOS} or more, in different light, let {readable(subject)} in more easily.")
     if camera is not None:
         from faceauth.gallery.cameras import add_levels, write_profile
 
         noted = add_levels(gallery, camera, enrolment.verifications)
-        output.note(f"{noted} images were noted for the camera {readable(camera)}.")
+        output.note(f"{noted} images were recorded for the camera {readable(camera)}.")
         try:
             write_profile(gallery, camera, profile_path(folder_of(gallery), camera))
         except UsageError as too_few:

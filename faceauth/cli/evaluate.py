@@ -30,7 +30,7 @@ Folder = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--mode",
     type=click.Choice(("network", "pipeline")),
-    help="Judge the liveness network alone, on the face boxes of MANIFEST or else of the detector, or the whole "
+    help="Measure the liveness network alone (on the face boxes of MANIFEST, or else the detector's) or the whole "
     "pipeline with its gate. [default: network for MANIFEST, pipeline for folders]",
 )
 @click.option("--json", "json_file", metavar="OUT", type=File, help="Write the whole report as JSON.")
@@ -40,13 +40,13 @@ Folder = click.Path(file_okay=False, path_type=Path)
     "html_file",
     metavar="OUT",
     type=File,
-    help="Write a page with tables, curves and the worst errors. It holds images of people: keep it to yourself.",
+    help="Write a page with tables, curves and the worst errors. It contains images of people: do not share it.",
 )
 @click.option(
     "--robustness",
     "with_robustness",
     is_flag=True,
-    help="Add the network's rates under worse images; scores about 30 times: give a small manifest.",
+    help="Add the network's rates on degraded images. Scores every image about 30 times: use a small manifest.",
 )
 @pipeline_options
 def command(
@@ -64,9 +64,9 @@ def command(
     """Measure a liveness backend on the labelled images of MANIFEST, or of two folders, by domain and attack species.
 
     MANIFEST is a CSV file with the columns path (relative to it), label (live or spoof), attack (none or a species),
-    domain and split; box_x, box_y, box_w, box_h for the network mode; recording where intervals should count videos;
-    reference for the pipeline mode, another image (its path) of the person who is there or whom the attack shows: it
-    then matches too, and IAPAR (attacks let in by liveness and match together), FRR and RIAPAR are reported.
+    domain and split. Optional columns are box_x, box_y, box_w, box_h for the network mode; recording, if intervals
+    should count videos; and reference for the pipeline mode, the path of another image of the person in the picture:
+    then images are matched too, and IAPAR (attacks let in by liveness and match together), FRR and RIAPAR reported.
     """
     from faceauth.cli import tables
     from faceauth.evaluation import page, plots
@@ -82,7 +82,7 @@ def command(
     records = images.records()
     network = mode == "network" or (mode is None and manifest is not None)
     if with_robustness and not network:
-        raise UsageError("--robustness measures the network alone: give it with --mode network.")
+        raise UsageError("--robustness measures the network alone: use it with --mode network.")
     config = chosen_config()
     if network:
         scored, threshold, curves = _network(records, config, with_robustness=with_robustness)
@@ -108,7 +108,7 @@ def command(
 
 
 def _check_outputs(files: list[Path], mark: bytes) -> None:
-    """Everything that will be written can be, and to a place of its own."""
+    """Check that every output can be written, each to a different place."""
     for file in files:
         output.check_writable(file, mark)
     if len({file.resolve() for file in files}) < len(files):

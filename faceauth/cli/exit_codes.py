@@ -63,7 +63,7 @@ _UNCERTAIN_ERRORS = (EnrolmentRefused, LockedOut)
 def exit_table() -> str:
     """The table as a help text, marked so that click does not rewrap it."""
     rows = "\n".join(f"  {int(code):>3}  {meaning}" for code, meaning in MEANING.items())
-    return f"\b\nExit codes; of several photos the most severe decides, in the order 4, 1, 3, 0:\n{rows}"
+    return f"\b\nExit codes; for several photos the most severe decides, in the order 4, 1, 3, 0:\n{rows}"
 
 
 def exit_of(result: Verification | PresentationResult) -> Exit:

@@ -55,7 +55,7 @@ def folder_of(gallery: "Gallery") -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
-        raise GalleryUnavailable(f"{folder} cannot be made ({error.strerror}).") from None
+        raise GalleryUnavailable(f"{folder} cannot be created ({error.strerror}).") from None
     return folder
 
 

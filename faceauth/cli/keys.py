@@ -24,7 +24,7 @@ def group() -> None:
     required=True,
     type=click.Choice(SCOPES),
     help="What the key may do; may be repeated. sessions: log people in; subjects: enrol, list and delete; identify: "
-    "ask whose face it is; forward: say for which of its own clients it asks.",
+    "ask whose face it is; forward: state which of its own clients a request is for.",
 )
 @api_keys_option
 def add(name: str, *, scopes: tuple[str, ...], api_keys: Path | None) -> None:

@@ -63,12 +63,12 @@ def labelled_images_options(command: CommandT) -> CommandT:
 
 _OPTIONS = (
     click.argument("manifest", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path)),
-    click.option("--live", metavar="DIR", type=_FOLDER, help="Folder of images of live people, in place of MANIFEST."),
+    click.option("--live", metavar="DIR", type=_FOLDER, help="Folder of images of live people, instead of MANIFEST."),
     click.option(
         "--attacks",
         metavar="DIR",
         type=_FOLDER,
-        help="Folder of attacks, in place of MANIFEST; its subfolders are named after species (print, replay, ...).",
+        help="Folder of attacks, instead of MANIFEST; its subfolders are named after species (print, replay, ...).",
     ),
     click.option(
         "--split",

@@ -1,4 +1,4 @@
-"""``faceauth login``: is this the enrolled person, live? Counts attempts, and says verdict and reason, never scores."""
+"""``faceauth login``: is this the enrolled person, live? Counts attempts; prints verdict and reason, never scores."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     metavar="NAME",
     default="command line",
     show_default=True,
-    help="Where the attempt comes from; attempts are counted by it too.",
+    help="Where the attempt comes from; attempts are counted for each client too.",
 )
 @click.option(
     "--camera", metavar="NAME", help="Where the image comes from: that camera's profile makes the check stricter."
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 @gallery_options
 @pipeline_options
 def command(subject: str, source: str, *, client: str, camera: str | None, as_json: bool, **places: Any) -> None:
-    """Say whether PHOTO shows SUBJECT, live, or who sits before CAMERA. After five failed attempts there is a wait.
+    """Say whether PHOTO, or CAMERA, shows SUBJECT, live. After five failed attempts there is a wait.
 
     A CAMERA is one of `faceauth cameras`, by number or name. Exit code 0 lets SUBJECT in, and nothing else does.
     """

@@ -11,14 +11,14 @@ from faceauth.metrics.formatting import readable
 from faceauth.weights.store import Weights, pinned_weights
 
 
-@click.group("models", short_help="List the weight files, check their digests.")
+@click.group("models", short_help="List weight files and check their digests.")
 def group() -> None:
     """See which weight files faceauth uses, under which terms, and check their digests."""
 
 
 @group.command("list", short_help="List every weight file and its terms.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per file, each on a line, and nothing else."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per file, each on its own line, and nothing else."
 )
 def list_files(*, as_json: bool) -> None:
     """List every weight file in use with its size, digest, licence, and what it may be used for."""
@@ -40,10 +40,10 @@ def list_files(*, as_json: bool) -> None:
 @group.command("verify", short_help="Compare weight files with their digests.")
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per file, each on a line, and nothing else."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per file, each on its own line, and nothing else."
 )
 def verify_files(names: tuple[str, ...], *, as_json: bool) -> None:
-    """Read every weight file, or those with a NAME, and compare it with its pinned size and digest."""
+    """Read every weight file, or only those named, and compare it with its pinned size and digest."""
     files, trouble = every_file()
     known = {file.name for file in files}
     if names and set(names) <= known:

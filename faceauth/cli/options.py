@@ -25,7 +25,7 @@ reference_option = click.option(
     "--reference",
     metavar="PHOTO",
     type=click.Path(exists=True, dir_okay=False),
-    help="Photo of the person it has to be. A face that is not accepted as live is never matched.",
+    help="Photo of the expected person. A face that is not accepted as live is never matched.",
 )
 
 
@@ -74,7 +74,7 @@ def settings(texts: Sequence[str]) -> dict[str, Any]:
     A value is JSON where it is JSON (``true``, ``0.5``, ``["a"]``), else text.
 
     Raises:
-        UsageError: a text is no ``KEY=VALUE``.
+        UsageError: a text is not ``KEY=VALUE``.
     """
     found: dict[str, Any] = {}
     for text in texts:
@@ -173,7 +173,7 @@ _OPTIONS = (
     _option(
         "--config",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Settings in a TOML file. Environment variables (FACEAUTH_...) override it where they loosen nothing; "
+        help="Settings in a TOML file. Environment variables (FACEAUTH_...) override it unless they would loosen it; "
         "these options override both.",
     ),
     _option(

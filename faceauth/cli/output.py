@@ -1,7 +1,7 @@
 """The only place of the command line that prints and writes files. Results go to stdout, everything else to stderr.
 
 A stdout that cannot be written ends the command, because results would be lost; a stderr that cannot be written is left
-alone, because the exit code says enough. rich honours NO_COLOR, and writes no colour to what is no terminal.
+alone, because the exit code says enough. rich honours NO_COLOR, and writes no colour to what is not a terminal.
 """
 
 import errno
@@ -29,7 +29,7 @@ NARROWEST = 40
 """Columns: in fewer a table says nothing; chosen, not measured."""
 
 HEIGHT = 50
-"""Lines, of which nothing here asks: rich would fail on a LINES that is no number."""
+"""Lines, of which nothing here asks: rich would fail on a LINES that is not a number."""
 
 LONGEST_ERROR = 1000
 """Characters of an error that are shown: an argument may be a photo in base64."""
@@ -39,10 +39,10 @@ MARKED_BYTES = 4096
 
 
 def line(text: str) -> None:
-    """One line to stdout as it is, at once: for machines, and for texts that must not be wrapped.
+    """Write one line to stdout unchanged and at once: for machines, and for texts that must not be wrapped.
 
     Raises:
-        BrokenPipeError: whoever read stdout has gone.
+        BrokenPipeError: the reader of stdout has gone.
         FaceAuthError: stdout cannot be written.
     """
     try:
@@ -56,7 +56,7 @@ def line(text: str) -> None:
 
 
 def json_line(facts: Mapping[str, object]) -> None:
-    """One JSON object to stdout, in ASCII: so it is valid whatever encoding stdout has.
+    """Write one JSON object to stdout, in ASCII, so that it is valid in any encoding of stdout.
 
     Half a character, such as a byte of a file name that is not UTF-8, is written as the six characters of its escape.
     """
@@ -64,25 +64,25 @@ def json_line(facts: Mapping[str, object]) -> None:
 
 
 def show(content: "RenderableType") -> None:
-    """A rich text or table to stdout, wrapped to the terminal, without the spaces that rich fills lines with."""
+    """Write a rich text or table to stdout, wrapped to the terminal, without rich's trailing spaces."""
     for rendered in _rendered(content, sys.stdout, soft_wrap=False).splitlines():
         line(rendered.rstrip())
 
 
 def show_line(content: "RenderableType") -> None:
-    """A rich text to stdout as one line, however narrow the terminal."""
+    """Write a rich text to stdout as one line, however narrow the terminal."""
     line(_rendered(content, sys.stdout, soft_wrap=True).removesuffix("\n"))
 
 
 def note(text: str) -> None:
-    """A remark to stderr: wrapped on a terminal, one line elsewhere."""
+    """Write a remark to stderr: wrapped on a terminal, one line elsewhere."""
     from rich.text import Text
 
     _STDERR.write(_rendered(Text(text), sys.stderr, soft_wrap=not sys.stderr.isatty()))
 
 
 def error(message: str) -> None:
-    """What went wrong, as one line on stderr."""
+    """Write what went wrong to stderr, as one line."""
     from rich.text import Text
 
     text = " ".join(message.split())
@@ -115,7 +115,7 @@ def progress(label: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def write(path: Path, content: bytes, *, mark: bytes) -> None:
-    """A file, whole or not at all; its folder is made where it is not there.
+    """Write a file, whole or not at all; its folder is created if it does not exist.
 
     Args:
         path: of the file.
@@ -170,7 +170,7 @@ def _refuse_foreign(path: Path, mark: bytes) -> None:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what prevents writing ``path`` into a sentence.
+    """Turns whatever prevents writing ``path`` into a sentence.
 
     Raises:
         UsageError: it cannot be written.

@@ -1,4 +1,4 @@
-"""Which photos the arguments of the command line mean, and where each is drawn to. Opens none of them."""
+"""Which photos the command line's arguments mean, and where each is drawn to. Opens none of them."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,7 +14,7 @@ STDIN = "-"
 
 @dataclass(frozen=True)
 class Photos:
-    """The photos to verify, and what lies in the folders beside them and is not taken for an image."""
+    """The photos to verify, and the other files in their folders that are not taken for images."""
 
     paths: tuple[Path, ...]
     skipped: tuple[Path, ...] = ()
@@ -44,7 +44,7 @@ def find_photos(arguments: Sequence[str]) -> Photos:
 def drawn_paths(photos: Sequence[Path], target: Path, *, keep: Sequence[Path] = ()) -> dict[Path, Path]:
     """Photo -> file to draw it to.
 
-    One photo goes to ``target`` where that has the suffix of an image and is no folder; otherwise ``target`` is a
+    One photo goes to ``target`` where that has the suffix of an image and is not a folder; otherwise ``target`` is a
     folder, and holds every photo at its place below the folder that all photos share.
 
     Args:
@@ -62,7 +62,7 @@ def drawn_paths(photos: Sequence[Path], target: Path, *, keep: Sequence[Path] = 
     if not is_file and target.exists() and not target.is_dir():
         raise UsageError(f"--draw {target} is neither a folder nor an image ({', '.join(SUFFIXES)}).")
     if not is_file and list(photos) == [Path(STDIN)]:
-        raise UsageError(f"--draw {target} is no image ({', '.join(SUFFIXES)}): name a file for the photo from stdin.")
+        raise UsageError(f"--draw {target} is not an image ({', '.join(SUFFIXES)}): name a file for the one photo.")
     shared = os.path.commonpath([os.path.abspath(photo.parent) for photo in photos])
     drawn = {photo: target if is_file else target / os.path.relpath(os.path.abspath(photo), shared) for photo in photos}
     originals = {photo.resolve() for photo in (*photos, *keep)}
@@ -100,7 +100,7 @@ def _photos_at(path: Path) -> Iterator[Path]:
 
 
 def _others_below(folder: Path) -> Iterator[Path]:
-    """What :func:`images_below` leaves out, but for hidden files: files of other suffixes, and links to folders."""
+    """What :func:`images_below` leaves out, except hidden files: files with other suffixes, and links to folders."""
     for path, subfolders, files in os.walk(folder):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
         yield from (Path(path, name) for name in subfolders if os.path.islink(os.path.join(path, name)))

@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from faceauth.stages import Challenge
 
 
-@click.group("plugins", short_help="List the installed backends, try one out.")
+@click.group("plugins", short_help="List the installed backends, or check one.")
 def group() -> None:
     """See which backends are installed, and try one out."""
 
 
 @group.command("list", short_help="List every installed backend.")
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per backend, each on a line, and nothing else."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per backend, each on its own line, and nothing else."
 )
 def list_installed(*, as_json: bool) -> None:
-    """List every backend from the metadata of what is installed; no code of a plugin is run."""
+    """List every backend, from installed metadata alone; no plugin code is run."""
     entries = list_backends()
     if as_json:
         for entry in entries:
@@ -39,7 +39,7 @@ def list_installed(*, as_json: bool) -> None:
     _show_entries(entries)
     output.note(f"scrfd and arcface: {INSIGHTFACE} A model of your own has your own terms.")
     if not all(entry.builtin for entry in entries):
-        output.note(f"A plugin's code has all rights of the process that loads it; {AUTOLOAD_SWITCH}=1 keeps it out.")
+        output.note(f"A plugin's code has all the rights of the process; {AUTOLOAD_SWITCH}=1 keeps plugins out.")
 
 
 @group.command(short_help="Load a backend and check its contract.")
@@ -53,7 +53,7 @@ def list_installed(*, as_json: bool) -> None:
     help="Argument of the backend's constructor, such as weights_dir=models; may be repeated.",
 )
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per stage, each on a line, and nothing else."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per stage, each on its own line, and nothing else."
 )
 def check(name: str, *, stage: str | None, options: tuple[str, ...], as_json: bool) -> None:
     """Load the backend NAME and run the conformance checks of its stage; exit code 4 if it breaks one.

@@ -1,4 +1,4 @@
-"""``faceauth profiles``: what attended enrolments noted of each camera."""
+"""``faceauth profiles``: what attended enrolments recorded about each camera."""
 
 from typing import Any
 
@@ -11,15 +11,15 @@ from faceauth.errors import UsageError
 from faceauth.metrics.formatting import count, readable, score
 
 
-@click.group("profiles", short_help="Show and reset the profiles of cameras.")
+@click.group("profiles", short_help="Show and reset camera profiles.")
 def group() -> None:
-    """See what attended enrolments noted of each camera. A profile may only make logins stricter."""
+    """See what attended enrolments recorded about each camera. A profile can only make logins stricter."""
 
 
 @group.command("list", short_help="List the cameras and their thresholds.")
 @gallery_options
 def list_cameras(**places: Any) -> None:
-    """List the cameras of which something was noted, and the threshold of each."""
+    """List the cameras with recorded data, and the threshold of each."""
     gallery = open_gallery(**places)
     from faceauth.gallery.cameras import cameras_known, profile_of
 
@@ -32,11 +32,11 @@ def list_cameras(**places: Any) -> None:
         output.line(f"{readable(camera)}  {said}")
 
 
-@group.command(short_help="Forget what was noted of a camera.")
+@group.command(short_help="Delete what was recorded about a camera.")
 @click.argument("camera")
 @gallery_options
 def reset(camera: str, **places: Any) -> None:
-    """Forget all that was noted of CAMERA, and its profile."""
+    """Delete everything recorded about CAMERA, and its profile."""
     gallery = open_gallery(**places)
     from faceauth.gallery.cameras import reset_camera
 

@@ -9,12 +9,12 @@ from faceauth.cli import output
 from faceauth.cli.gallery_options import gallery_options, open_gallery
 
 
-@click.command("rekey", short_help="Seal a gallery with new keys.")
+@click.command("rekey", short_help="Encrypt a gallery with new keys.")
 @click.option(
     "--new-master-key",
     metavar="FILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Change the master key to the one in FILE, which is made where it is not there.",
+    help="Change the master key to that in FILE, which is created if it does not exist.",
 )
 @gallery_options
 def command(*, new_master_key: Path | None, **places: Any) -> None:
@@ -26,4 +26,4 @@ def command(*, new_master_key: Path | None, **places: Any) -> None:
         there = new_master_key.exists()
         change_master_key(gallery, (LocalKey.from_file if there else LocalKey.create_file)(new_master_key))
         output.note(f"The gallery now opens with {new_master_key} alone: name it with --master-key.")
-    output.line(f"{rekey(gallery)} records sealed anew")
+    output.line(f"{rekey(gallery)} records sealed again")

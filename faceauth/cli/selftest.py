@@ -1,4 +1,4 @@
-"""Runs every backend on a drawn face. Code draws it here, so it shows no real person.
+"""Runs every backend on a face drawn by code, so it shows no real person.
 
 A P(live) or a similarity of a drawing says that the network runs, not that it is right.
 """

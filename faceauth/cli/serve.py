@@ -21,14 +21,14 @@ from faceauth.pipeline import Pipeline
     type=click.IntRange(0, 65535),
     help="Port to listen on; 0 for a free one.",
 )
-@click.option("--create", is_flag=True, help="Make a gallery and a master key where there is none.")
+@click.option("--create", is_flag=True, help="Create a gallery and a master key if there is none.")
 @api_keys_option
 @gallery_options
 @pipeline_options
 def command(host: str, port: int, *, create: bool, api_keys: Path | None, **places: Any) -> None:
     """Answer requests for sessions, logins and enrolments, until SIGTERM or Ctrl-C. `faceauth keys add` makes a key.
 
-    There is no TLS: put a reverse proxy before it. The log is JSON lines on stderr.
+    There is no TLS: put a reverse proxy in front of it. The log is JSON lines on stderr.
     """
     from faceauth.server import KeyFile, Service
     from faceauth.server.serving import serve

@@ -22,10 +22,10 @@ def group() -> None:
 
 
 @group.command("list", short_help="List everybody who is enrolled.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per person, each on a line.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per person, each on its own line.")
 @gallery_options
 def list_all(*, as_json: bool, **places: Any) -> None:
-    """List everybody who is enrolled, with the embedders their templates are of."""
+    """List everybody who is enrolled, and the embedders that made their templates."""
     gallery = open_gallery(**places)
     from faceauth.gallery import list_subjects
 
@@ -60,14 +60,14 @@ def show(subject: str, **places: Any) -> None:
 )
 @gallery_options
 def export(subject: str, *, out: Path, **places: Any) -> None:
-    """Write everything that is kept about SUBJECT as JSON, for SUBJECT: the templates are in the clear."""
+    """Write everything that is kept about SUBJECT as JSON, for SUBJECT: the templates are unencrypted."""
     gallery = open_gallery(**places)
     from faceauth.gallery import export_subject, find_subject
 
     find_subject(gallery, subject)
     with output.writing(out), open(os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
         json.dump(export_subject(gallery, subject), file, indent=1)
-    output.note(f"{out} holds biometric data: hand it over, and delete it.")
+    output.note(f"{out} holds biometric data: hand it over, then delete it.")
 
 
 @group.command(short_help="Delete a person for good.")
@@ -87,10 +87,10 @@ def delete(subject: str, *, yes: bool, **places: Any) -> None:
     output.line(f"{readable(subject)}: deleted")
 
 
-@group.command(short_help="Delete everybody whose time is over.")
+@group.command(short_help="Delete everybody whose retention time is over.")
 @gallery_options
 def purge(**places: Any) -> None:
-    """Delete everybody whose templates were to be kept until a day that has passed."""
+    """Delete everybody whose templates may no longer be used."""
     gallery = open_gallery(**places)
     from faceauth.gallery import purge_expired
 
@@ -98,11 +98,11 @@ def purge(**places: Any) -> None:
         output.line(f"{readable(name)}: deleted")
 
 
-@group.command(short_help="Forget the failed attempts of a person.")
+@group.command(short_help="Clear a person's failed attempts.")
 @click.argument("subject")
 @gallery_options
 def unlock(subject: str, **places: Any) -> None:
-    """Forget the failed attempts of SUBJECT, who has just proved themselves by another factor."""
+    """Clear the failed attempts of SUBJECT, who has just proved their identity with another factor."""
     gallery = open_gallery(**places)
     from faceauth.gallery import reset_attempts
 
@@ -113,9 +113,9 @@ def unlock(subject: str, **places: Any) -> None:
 @group.command("accept-restored", short_help="Bring a restored backup up to date.")
 @gallery_options
 def accept_backup(**places: Any) -> None:
-    """Do again what the audit log tells of the time after a backup that was restored.
+    """Repeat what the audit log says happened after a backup that was restored.
 
-    Failed attempts count again, whoever was deleted is deleted again, and templates that were replaced are deleted.
+    Failed attempts count again, deleted people are deleted again, and replaced templates are deleted.
     """
     gallery = open_gallery(**places)
     from faceauth.gallery import accept_restored

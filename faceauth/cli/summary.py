@@ -25,7 +25,7 @@ Answer = Verification | PresentationResult
 
 @dataclass
 class Tally:
-    """What several results have in common, kept while they stream by."""
+    """What several results have in common, collected while they stream by."""
 
     reasons: Counter[Reason] = field(default_factory=Counter)
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -57,7 +57,7 @@ def scores(result: Answer) -> Table:
 
 
 def explanation(result: Verification) -> Table:
-    """What else led to one result: the evidence behind the thresholds, the face, the backends, the time."""
+    """What else led to a result: the evidence behind the thresholds, the face, the backends, the time."""
     rows = [*_evidence(result.thresholds), *_face(result), *_backends(result.stages)]
     parts = ", ".join(f"{stage} {ms:.0f}" for stage, ms in result.elapsed_ms.items())
     return facts([*rows, ("time", f"{sum(result.elapsed_ms.values()):.0f} ms ({parts})")])
@@ -67,20 +67,20 @@ def frames(result: PresentationResult) -> Table:
     """The frames that one presentation rests on."""
     n = result.frames
     rows: Rows = [
-        ("frames", f"{len(result.kept)} kept of {n.seen}; searched for the face {n.searched}, dropped {n.dropped}")
+        ("frames", f"{len(result.kept)} kept of {n.seen}; face searched in {n.searched}, {n.dropped} dropped")
     ]
     if result.logit_spread is not None:
         rows.append(("spread", f"{result.logit_spread:.2f} between the logits of P(live) of the kept frames"))
     same = result.same_face
     if same is not None:
         side = "at or above" if same.holds else "below"
-        value = f"{score(same.lowest_similarity)} between any two frames at least, {side} "
+        value = f"at least {score(same.lowest_similarity)} between any two frames, {side} "
         rows.append(("one face", f"{value}{score(same.threshold.similarity)}"))
     return facts(rows)
 
 
 def expected_errors(thresholds: Thresholds | None) -> Iterator[Text]:
-    """A sentence a threshold about past measurements, in words that cannot be taken for the photos at hand."""
+    """A sentence for each threshold about past measurements, worded so that nobody applies it to these photos."""
     liveness = () if thresholds is None else thresholds.liveness
     for one in liveness:
         yield Text(_expected(one, alone=len(liveness) == 1), style="dim")
@@ -106,7 +106,7 @@ def list_message(result: Verification) -> Padding:
 
 
 def totals(tally: Tally) -> Table:
-    """The end of a list of results: how many of each verdict, and of each reason."""
+    """The end of a list of results: how many of each verdict and each reason."""
     counts = Text(f"{sum(tally.verdicts.values())} photos: ")
     counts.append_text(
         Text(", ").join(
@@ -133,7 +133,7 @@ def totals_explanation(tally: Tally) -> Table:
 
 
 def facts(rows: Sequence[tuple[str, Text | str]]) -> Table:
-    """Names and what they are, in two columns that wrap within the terminal."""
+    """Names and values, in two columns that wrap within the terminal."""
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")

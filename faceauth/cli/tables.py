@@ -31,7 +31,7 @@ def all_tables(report: EvaluationReport) -> Iterator[Table | Text]:
     yield _title("Domains, rates in % with 95 % intervals")
     yield _domains(report)
     if report.no_response.reasons:
-        yield _title("No response: beside the rates above, never in them")
+        yield _title("No response: counted separately from the rates above")
         yield facts(_no_response(report))
     if report.full_system is not None:
         yield _title("Liveness and match together, where there is a reference; no response counts as refused")
@@ -40,7 +40,7 @@ def all_tables(report: EvaluationReport) -> Iterator[Table | Text]:
         yield _title(f"As a classifier: accuracy {percent(report.reference.accuracy)}")
         yield _reference(report.reference)
     if report.robustness is not None:
-        yield _title("Worse images, rates in % with 95 % intervals")
+        yield _title("Degraded images, rates in % with 95 % intervals")
         yield _robustness(report)
 
 

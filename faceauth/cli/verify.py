@@ -24,11 +24,11 @@ NAMED_SKIPPED = 3
 """Skipped files that are named without --verbose."""
 
 
-@click.command("verify", short_help="Is this a live person, and the right one?", epilog=exit_table())
+@click.command("verify", short_help="Is this a live person, and the right person?", epilog=exit_table())
 @click.argument("photos", metavar="PHOTO...", nargs=-1, required=True)
 @reference_option
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per photo, each on a line, and nothing else."
+    "--json", "as_json", is_flag=True, help="Print one JSON object per photo, each on its own line, and nothing else."
 )
 @click.option(
     "--draw",
@@ -39,7 +39,7 @@ NAMED_SKIPPED = 3
 @click.option(
     "--explain", is_flag=True, help="Add the measurements behind the thresholds, the face, the backends and the time."
 )
-@click.option("-q", "--quiet", is_flag=True, help="Print no results: the exit code alone says the verdict.")
+@click.option("-q", "--quiet", is_flag=True, help="Print no results; only the exit code tells the verdict.")
 @click.option(
     "-v", "--verbose", is_flag=True, help="Name every file that is skipped, and show the traceback of a failed stage."
 )
@@ -54,7 +54,7 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> None:
-    """Say whether each PHOTO shows a live person and, with --reference, the right one.
+    """Say whether each PHOTO shows a live person and, with --reference, the right person.
 
     A PHOTO is a file, a folder (the images in it and in its subfolders), a glob such as 'in/**/*.jpg', or - for one
     photo from standard input.
@@ -102,7 +102,7 @@ def _photos(arguments: tuple[str, ...]) -> Photos:
     if STDIN not in arguments:
         return find_photos(arguments)
     if len(arguments) > 1:
-        raise UsageError("- stands for one photo from standard input: verify it alone. A file named - is ./-")
+        raise UsageError("- is one photo from standard input: verify it alone. For a file named -, write ./-")
     return Photos((Path(STDIN),))
 
 

@@ -1,4 +1,4 @@
-"""``faceauth watch``: one verdict on one presentation before a camera, or in a video file or folder of images."""
+"""``faceauth watch``: one verdict on one presentation, from a camera, a video file or a folder of images."""
 
 import os
 import sys
@@ -25,16 +25,19 @@ RESULT_SHOWN_MS = 2000
 """Milliseconds for which a window shows the verdict: chosen, not measured."""
 
 
-@click.command("watch", short_help="Is a live person before the camera, and the right one?", epilog=exit_table())
+@click.command("watch", short_help="Is the person at the camera live, and the right person?", epilog=exit_table())
 @click.argument("source", default="0")
 @reference_option
 @click.option(
-    "--json", "as_json", is_flag=True, help="Print one JSON object per change, each on a line; the last has the result."
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print one JSON object per change, each on its own line; the last has the result.",
 )
 @click.option(
     "--challenge",
     metavar="NAME",
-    help="Ask for something random as well: turn, closer, sequence, light (which fills the screen), or a plugin's.",
+    help="Also ask for something random: turn, closer, sequence, light (which fills the screen), or a plugin's.",
 )
 @click.option("--window", is_flag=True, help="Show the frames in a window, with what to do next.")
 @pipeline_options
@@ -42,7 +45,7 @@ def command(source: str, *, reference: str | None, as_json: bool, challenge: str
     """Watch a camera until there is one verdict: live or not and, with --reference, the right person or not.
 
     SOURCE is a camera by number or name [default: 0], a video file, or a folder of images. `faceauth cameras` lists the
-    cameras. Sit before the camera, and turn your head a little.
+    cameras. Sit in front of the camera, and turn your head a little.
     """
     if window:
         _check_display()
@@ -88,7 +91,7 @@ def _as_lines() -> Callable[[State | ChallengeStatus], None]:
 
 
 def _on_change(show: Callable[[State | ChallengeStatus], None]) -> Callable[[State | ChallengeStatus], None]:
-    """Shows a state when it says something new, not thirty times a second."""
+    """Shows a state only when it says something new, not thirty times a second."""
     last: list[object] = []
 
     def show_new(state: State | ChallengeStatus) -> None:

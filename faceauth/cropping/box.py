@@ -31,7 +31,7 @@ def scaled_box(size_wh: tuple[int, int], box_xyxy: Box, scale: float) -> tuple[i
 
 
 def box_crop(image: Image, box_xyxy: Box, spec: CropSpec) -> Crop:
-    """The region of :func:`scaled_box`, stretched to ``spec.size_wh``; nothing of it lies outside the image.
+    """The region of :func:`scaled_box`, stretched to ``spec.size_wh``; it lies entirely inside the image.
 
     Args:
         image: uint8, H x W x 3, BGR.

@@ -28,7 +28,7 @@ def fitted_similarity(source_xy: npt.ArrayLike, target_xy: npt.ArrayLike) -> npt
 
     Args:
         source_xy: N x 2, N >= 2.
-        target_xy: N x 2, the same points where they should come to lie.
+        target_xy: N x 2, where the same points should end up.
 
     Returns:
         float64, 2 x 3, for ``target = matrix @ (x, y, 1)``.

@@ -1,4 +1,4 @@
-"""A face in, a square around it whose eyes are level out, and the way from its pixels back to those of the image."""
+"""Crops a square around a face with level eyes, and gives the transform from its pixels back to the image."""
 
 import math
 

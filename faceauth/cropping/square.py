@@ -36,7 +36,7 @@ def square_around(
 def square_crop(image: Image, box_xyxy: tuple[float, float, float, float], spec: CropSpec) -> Crop:
     """Crop the square of :func:`square_around`, mirror what lies outside the image, resize to ``spec.size_wh``.
 
-    Shrinks by pixel area, so that a fine screen pattern fades instead of turning into a moire of our own making.
+    Shrinks by pixel area, so that a fine screen pattern fades instead of turning into moire.
 
     Args:
         image: uint8, H x W x 3, BGR.

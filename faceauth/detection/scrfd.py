@@ -34,9 +34,9 @@ class Scrfd:
         licence_notice: the terms of insightface's packs, for whoever shows the choice to a user.
 
     Raises:
-        BackendBroken: insightface is absent or too old, or the file is no SCRFD model with landmarks.
+        BackendBroken: insightface is absent or too old, or the file is not an SCRFD model with landmarks.
         UsageError: options that contradict each other, or a ``det_size`` that the file does not have.
-        WeightsMissing, WeightsMismatch: the file is not there, or not the pinned one.
+        WeightsMissing, WeightsMismatch: the file does not exist, or is not the pinned one.
         ProviderUnavailable: a provider is not installed.
     """
 

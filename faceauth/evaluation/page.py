@@ -102,7 +102,7 @@ def _environment() -> "Environment":
 
 
 def _readable(value: Any) -> Any:
-    """Text without control characters; markup of our own stays as it is, and everything else too."""
+    """Text without control characters; everything else, including our own markup, stays as it is."""
     return formatting.readable(value) if type(value) is str else value
 
 

@@ -188,7 +188,7 @@ def named(name: str, p_live: npt.ArrayLike, labels: npt.ArrayLike) -> str:
 
 @default_style()
 def svg(figure: "Figure") -> str:
-    """The figure as an ``<svg>`` element, for a page or a file of its own; the same figure gives the same text."""
+    """The figure as an ``<svg>`` element, for a page or a separate file; the same figure gives the same text."""
     buffer = StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": DOCUMENT})
     text = buffer.getvalue()
@@ -214,7 +214,7 @@ def _canvas(size_inch: tuple[float, float]) -> "tuple[Figure, Axes]":
 
 
 def _plain(label: str) -> str:
-    """A label with a name of the data as matplotlib shows it unread and whole, but for the middle of a long one.
+    """A label with a name of the data as matplotlib shows it uninterpreted, without the middle if it is long.
 
     Between dollars it would be a formula, and after an underscore it would be left out of the legend.
     """

@@ -55,7 +55,7 @@ class Record:
 
     @property
     def is_live(self) -> bool:
-        """Whether a living person stood before the camera."""
+        """Whether a living person stood in front of the camera."""
         return self.label == LIVE
 
 
@@ -69,7 +69,7 @@ def read_manifest(path: Path, *, splits: Collection[str] | None = None) -> list[
         splits: the splits to keep; None for all.
 
     Raises:
-        UsageError: the file or a column is missing, a value makes no sense, an image or a reference is not there,
+        UsageError: the file or a column is missing, a value makes no sense, an image or a reference does not exist,
             or no record is left. The message names the line.
     """
     records = [record for record in _records(path) if splits is None or record.split in splits]
@@ -80,7 +80,7 @@ def read_manifest(path: Path, *, splits: Collection[str] | None = None) -> list[
     missing = [image for image in images if not image.is_file()]
     if missing:
         raise UsageError(
-            f"{len(missing)} of {len(images)} images of {path} are not there; the first is {missing[0]}. "
+            f"{len(missing)} of {len(images)} images of {path} do not exist; the first is {missing[0]}. "
             "Paths are relative to the manifest's folder."
         )
     return records
@@ -95,7 +95,7 @@ def records_of_folders(live: Path | None, attacks: Path | None) -> list[Record]:
             the species ``UNKNOWN_SPECIES``.
 
     Raises:
-        UsageError: a folder is not there or holds no image, an image is in both, or a species is called none.
+        UsageError: a folder does not exist or holds no image, an image is in both, or a species is called none.
     """
     records: list[Record] = []
     if live is not None:

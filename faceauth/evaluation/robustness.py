@@ -80,7 +80,7 @@ def crop_margin(factor: float) -> Change:
 
 
 def context(box_sides: float) -> Change:
-    """Crops the image to a square of so many times the longer side of the face box, as far as it reaches.
+    """Crops the image to a square, given in longer sides of the face box, as far as the image reaches.
 
     Many public collections were cropped so by who made them; a caller that crops the face itself does the same.
     """

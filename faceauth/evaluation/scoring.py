@@ -96,7 +96,7 @@ def backend_threshold(
 
     Args:
         name: of the backend.
-        facts: what it says of itself.
+        facts: what it says about itself.
         threshold: as in the configuration.
         points: file of operating points that replace the backend's own.
         camera_profile: file of a camera profile that moves the threshold.
@@ -129,7 +129,7 @@ def with_detected_boxes(
 
     Raises:
         ImageError: an image cannot be used.
-        ScoreError: the detector raises, hangs, or returns what is no face.
+        ScoreError: the detector raises, hangs, or returns what is not a face.
     """
     guard = Guard("detection", type(detector).__name__, timeout_s=config.stage_timeout_s)
     boxed: list[Record] = []

@@ -1,8 +1,8 @@
 """Attempts: who may try to log in, how often, and what a failed try costs.
 
-An attempt is charged before anything is judged, so whoever kills the program gains no try, and is given back when the
-answer is yes or when there was no face to judge. Time is the gallery's own clock, which stands still where the
-machine's jumps back.
+An attempt is counted before anything is judged, so killing the program gains nothing. It is given back when the answer
+is yes or there was no face to judge. Time is the gallery's own clock, which stands still when the machine's clock jumps
+back.
 """
 
 import secrets
@@ -51,11 +51,11 @@ NOT_CHARGED = frozenset(
         Reason.TIMED_OUT,
     }
 )
-"""There was no face to judge, unless one was scored all the same: a video may end after that. ``liveness_uncertain`` is
+"""There was no face to judge, unless a face was scored anyway: a video may end after that. ``liveness_uncertain`` is
 not among them: half-convincing attacks end there."""
 
 Judged: TypeAlias = Verification | PresentationResult
-"""What was made of an image, or of the frames of a video."""
+"""The result for an image, or for the frames of a video."""
 
 
 RefusalT = TypeVar("RefusalT", bound=GalleryError | None)
@@ -65,9 +65,9 @@ class Session(NamedTuple):
     """The right to one answer.
 
     Attributes:
-        session_id: to be given back with the images; random, used once, for ``SESSION_S`` seconds.
+        session_id: to be sent back with the images; random, used once, valid for ``SESSION_S`` seconds.
         subject: who it has to be; None for a search.
-        client: where the attempt comes from: a terminal, a host, the key of an API.
+        client: where the attempt comes from: a terminal, a host, an API key.
     """
 
     session_id: str
@@ -85,12 +85,12 @@ def wait_after_s(failures: int) -> float | None:
 
 
 def open_session(gallery: Gallery, subject: str | None, client: str) -> Session:
-    """Open a session. It is charged to the client alone, so nobody locks another out by opening sessions.
+    """Open a session. It counts against the client alone, so nobody can lock another out by opening sessions.
 
     Raises:
         LockedOut: the client or the person has to wait.
-        NotEnrolled: nobody of that name is enrolled; that is charged to the client, too.
-        UsageError: one of them has no name, or one that nobody can have.
+        NotEnrolled: nobody of that name is enrolled; this counts as an attempt of the client.
+        UsageError: the name of the client or the person is not valid.
     """
     session = _new_session(subject, client)
     with gallery.change() as change:
@@ -101,10 +101,10 @@ def open_session(gallery: Gallery, subject: str | None, client: str) -> Session:
 
 
 def begin(gallery: Gallery, session: Session, model_id: str) -> tuple[Template, ...]:
-    """Charge the attempt to the person, and return the templates to compare with; empty for a search.
+    """Count the attempt against the person, and return the templates to compare with; empty for a search.
 
     Raises:
-        SessionClosed: the session was used, has expired, or never was.
+        SessionClosed: the session was used, has expired, or never existed.
         LockedOut: meanwhile other attempts failed.
         NotEnrolled, GalleryTampered, KeyRefused: there is nothing to compare with.
     """
@@ -128,7 +128,7 @@ def open_and_begin(
 
 
 def settle(gallery: Gallery, session: Session, result: Judged) -> None:
-    """Close the session with its answer, which nobody may have got before: a failure stays charged.
+    """Close the session with its answer, which must not have been given out before: a failure stays counted.
 
     Raises:
         SessionClosed: it was not begun, or is settled already.
@@ -136,7 +136,7 @@ def settle(gallery: Gallery, session: Session, result: Judged) -> None:
     with gallery.change() as change:
         row = _session(change, session)
         if row is None or row.state != "judging":
-            raise SessionClosed("The session is not being judged: its answer counts for nothing.")
+            raise SessionClosed("The session is not being judged, so its answer does not count.")
         _set_state(change, session, "settled")
         failures = None
         if session.subject is not None:
@@ -151,7 +151,7 @@ def reset_attempts(gallery: Gallery, subject: str) -> None:
     """Forget the failures of a person who has just proved themselves by another factor.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     with gallery.change() as change:
         check_enrolled(change.connection, subject)
@@ -175,7 +175,7 @@ def _new_session(subject: str | None, client: str) -> Session:
 
 
 def _open(change: Change, session: Session) -> LockedOut | NotEnrolled | None:
-    """Charge the client; returns a refusal instead of raising it, which would undo the charge."""
+    """Count the attempt against the client; returns a refusal instead of raising it, which would undo the count."""
     _forget_old_sessions(change)
     refusal: LockedOut | NotEnrolled | None = _client_refusal(change, session.client)
     if refusal is None:
@@ -241,8 +241,8 @@ def _subject_refusal(change: Change, subject: str) -> LockedOut | NotEnrolled | 
     failures = count(row.failures or 0, "failed attempts")
     if wait_after_s(failures) is None:
         return LockedOut(
-            f"{failures} attempts in a row failed: the face opens nothing until another factor was used. "
-            "`faceauth subjects unlock` says that it was.",
+            f"{failures} attempts in a row failed: face log-in is off until another factor has been used. Then run "
+            "`faceauth subjects unlock`.",
             retry_after_s=None,
         )
     wait_s = seconds(row.locked_until_at or 0.0, "the end of a wait") - change.clock_at
@@ -304,7 +304,7 @@ def _forget_old_sessions(change: Change) -> None:
 
 
 def _evidence(result: Judged) -> dict[str, Any]:
-    """What decided, without what was measured: a score in a log teaches whoever reads it to climb."""
+    """What decided, without what was measured: a score in a log would help its reader climb to the threshold."""
     policy: dict[str, Any] | None = None
     if result.thresholds is not None:
         match = result.thresholds.match

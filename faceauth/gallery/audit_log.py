@@ -25,7 +25,7 @@ Line = Mapping[str, Any]
 
 
 class AuditLog:
-    """A file of JSON lines that its owner alone may read. Lines are on the disk before anybody gets an answer."""
+    """A file of JSON lines that only its owner may read. Lines are on disk before anybody gets an answer."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,7 +57,7 @@ class AuditLog:
             logger.info("%s", text)
 
     def last_sequence(self) -> int:
-        """Number of the last change it tells of; 0 for an empty or absent log.
+        """Number of the last change it records; 0 for an empty or absent log.
 
         Raises:
             GalleryUnavailable: the file is there and cannot be read, or was edited.
@@ -86,7 +86,7 @@ class AuditLog:
             return []
 
     def _parsed(self, content: bytes) -> Iterator[Line]:
-        """The lines; what a full disk cut is no JSON, and what is JSON but no line of ours was put there."""
+        """The lines. One cut short by a full disk is not JSON; JSON that faceauth never writes was put there."""
         for text in content.splitlines():
             try:
                 line = json.loads(text)

@@ -1,4 +1,4 @@
-"""Logging in: an attempt is charged, a person is judged, and the answer is given when it is on the disk."""
+"""Logging in: an attempt is counted, a person is judged, and the answer is given once it is on disk."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -36,7 +36,7 @@ class Identification(Frozen):
 def login(
     gallery: Gallery, pipeline: Pipeline, subject: str, image: ImageSource, *, client: str, color: Color = "bgr"
 ) -> Verification:
-    """Whether ``image`` shows ``subject``, live. Let them in on ``accepted`` and on nothing else.
+    """Whether ``image`` shows ``subject``, live. Let them in only if ``accepted`` is true.
 
     Args:
         gallery: where the person is enrolled.
@@ -48,7 +48,7 @@ def login(
 
     Raises:
         LockedOut: too many attempts.
-        NotEnrolled: there is nobody of that name, or none with templates of the embedder in use.
+        NotEnrolled: nobody of that name is enrolled, or they have no templates of the embedder in use.
         GalleryError: the gallery cannot be used; nobody is let in.
     """
     _check(pipeline)
@@ -95,9 +95,9 @@ def identify(
     client: str,
     color: Color = "bgr",
 ) -> Identification:
-    """Who of the gallery ``image`` shows, live. The threshold follows the number of templates.
+    """Who in the gallery ``image`` shows, live. The threshold follows the number of templates.
 
-    To name the person (:func:`login`) is safer: a stranger is then compared with one person and not with all.
+    Naming the person (:func:`login`) is safer: a stranger is then compared with one person instead of all.
 
     Args:
         gallery: of enrolled people.
@@ -149,9 +149,9 @@ def _check_evidence(result: object) -> None:
             return
     except ValidationError:
         pass
-    raise UsageError(f"Nobody is let in for this {type(result).__name__}: its evidence does not bear it out.")
+    raise UsageError(f"Nobody is let in for this {type(result).__name__}: its evidence contradicts it.")
 
 
 def _check(pipeline: Pipeline) -> None:
     if not pipeline.config.require_liveness:
-        raise UsageError("Nobody logs in without liveness, or a photo would do: set require_liveness to true.")
+        raise UsageError("Nobody logs in without a liveness check, or a photo would do: set require_liveness to true.")

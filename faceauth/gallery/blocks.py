@@ -1,6 +1,6 @@
 """Blocks of templates: what a search in memory goes through, one block after the other.
 
-A block never changes, so a search goes on undisturbed while another thread reads what was enrolled or deleted.
+A block never changes, so a search continues undisturbed while another thread reads what was enrolled or deleted.
 """
 
 from collections.abc import Iterable, Sequence, Set

@@ -1,6 +1,6 @@
-"""What enrolments say of a camera: the P(live) of live people before it, from which its profile is made.
+"""What enrolments recorded about a camera: the P(live) of live people, from which its profile is made.
 
-A profile may only make later logins stricter, belongs to the camera and to nobody before it, and can be reset.
+A profile can only make later logins stricter. It belongs to the camera, not to a person, and can be reset.
 """
 
 import json
@@ -20,9 +20,9 @@ MADE_BY = "faceauth enroll"
 
 
 def add_levels(gallery: Gallery, camera: str, verifications: Iterable[Verification]) -> int:
-    """Note the P(live) of the accepted images of an enrolment that somebody attended; returns how many there were.
+    """Record the P(live) of the accepted images of an attended enrolment; returns how many there were.
 
-    Whoever attends vouches that a live person sat before the camera: a recapture here would loosen nothing, since a
+    Whoever attends vouches that a live person sat at the camera: a recapture here would loosen nothing, since a
     profile only raises thresholds, but it would make the profile useless.
     """
     checked_name(camera)
@@ -40,17 +40,17 @@ def add_levels(gallery: Gallery, camera: str, verifications: Iterable[Verificati
 
 
 def profile_of(gallery: Gallery, camera: str) -> CameraProfile:
-    """The profile of a camera, from all that was noted with the weights used last.
+    """The profile of a camera, from everything recorded with the weights used last.
 
     Raises:
-        UsageError: too few images were noted, or that is no name.
+        UsageError: too few images were recorded, or the name is not valid.
     """
     table = tables.camera_levels
     checked_name(camera)
     with gallery.database.transaction() as connection:
         rows = connection.execute(select(table).where(table.c.camera == camera).order_by(table.c.id)).all()
     if not rows:
-        raise UsageError(f"Nothing was noted of the camera {camera!r}: enrol people with `--camera {camera}`.")
+        raise UsageError(f"Nothing was recorded about the camera {camera!r}: enrol people with `--camera {camera}`.")
     weights = rows[-1].weights_sha256
     p_live = [row.p_live for row in rows if row.weights_sha256 == weights]
     return fit_profile(p_live, camera=camera, weights_sha256=json.loads(weights), made_by=MADE_BY, may_lower=False)
@@ -73,17 +73,17 @@ def write_profile(gallery: Gallery, camera: str, path: Path) -> CameraProfile:
 
 
 def cameras_known(gallery: Gallery) -> list[str]:
-    """Cameras of which something was noted."""
+    """Cameras about which something was recorded."""
     table = tables.camera_levels
     with gallery.database.transaction() as connection:
         return sorted(connection.execute(select(table.c.camera).distinct()).scalars())
 
 
 def reset_camera(gallery: Gallery, camera: str) -> None:
-    """Forget all that was noted of a camera.
+    """Delete everything that was recorded about a camera.
 
     Raises:
-        UsageError: that is no name.
+        UsageError: the name is not valid.
     """
     checked_name(camera)
     with gallery.change() as change:

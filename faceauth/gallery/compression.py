@@ -40,7 +40,7 @@ class Codebook:
         sample: float32, n x D, of unit length; n some thousands.
 
     Raises:
-        UsageError: D is no multiple of ``PARTS``.
+        UsageError: D is not a multiple of ``PARTS``.
     """
 
     def __init__(self, sample: npt.NDArray[np.float32]) -> None:
@@ -67,7 +67,7 @@ class Codebook:
 
 
 def check_faiss() -> None:
-    """Refuse to go on without the package.
+    """Raise if the package is missing.
 
     Raises:
         UsageError: it is missing.

@@ -29,7 +29,7 @@ class DataKeys:
         self._opened: dict[str, AESGCM] = {}
 
     def create(self, connection: Connection, created_s: float) -> str:
-        """A new key, which seals from now on; the ones before only open."""
+        """A new key, which seals from now on; earlier keys only open."""
         key_id = str(uuid.uuid4())
         wrapped = wrap_with(self.master, secrets.token_bytes(KEY_BYTES), self._context(key_id))
         connection.execute(update(tables.data_keys).values(active=False))
@@ -54,7 +54,7 @@ class DataKeys:
 
         Raises:
             GalleryTampered: the record or one of its facts is not what it was.
-            KeyRefused: the master key is another one.
+            KeyRefused: the master key is the wrong one.
         """
         cipher, sealed = self._cipher(connection, key_id), content(sealed, "a sealed record")
         try:
@@ -80,7 +80,7 @@ class DataKeys:
         """Refuse a master key that is not the gallery's.
 
         Raises:
-            KeyRefused: it is another one.
+            KeyRefused: it is the wrong one.
         """
         self._cipher(connection, self.active(connection))
 
@@ -96,7 +96,7 @@ class DataKeys:
     def _unwrapped(self, master_key_id: str, wrapped: bytes, context: bytes) -> bytes:
         if master_key_id != id_of(self.master):
             raise KeyRefused(
-                f"The gallery was closed with the master key {master_key_id}, but {id_of(self.master)} was given. "
+                f"The gallery belongs to the master key {master_key_id}, but {id_of(self.master)} was given. "
                 "Nobody is let in and nothing is lost: name the right key."
             )
         return unwrap_with(self.master, content(wrapped, "a data key"), context)

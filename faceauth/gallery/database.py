@@ -1,8 +1,8 @@
 """The database of a gallery: where it is, and one transaction at a time to write in it.
 
-SQLite waits for the disk at every commit (WAL, synchronous FULL), overwrites what is deleted, and lies in a file that
-its owner alone may read. Its file is opened anew for each transaction, so that one that was removed or swapped shows.
-What is written or searched for stands in no error: a traceback may end in anybody's log.
+SQLite waits for the disk at every commit (WAL, synchronous FULL), overwrites what is deleted, and uses a file that only
+its owner may read. The file is opened again for each transaction, so that a removed or swapped file is noticed. Errors
+never contain values that are written or searched for: a traceback may end up in anybody's log.
 """
 
 import os
@@ -55,16 +55,16 @@ class Database:
             self.engine = _postgresql(os.fspath(where))
 
     def create_file(self) -> None:
-        """Make the SQLite file, for its owner alone, where there is none."""
+        """Create the SQLite file, for its owner alone, if there is none."""
         if self.path is not None and not self.path.exists():
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             try:
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             except OSError as error:
-                raise GalleryUnavailable(f"The gallery {self.path} cannot be made ({error.strerror}).") from None
+                raise GalleryUnavailable(f"The gallery {self.path} cannot be created ({error.strerror}).") from None
 
     def check_file(self) -> None:
-        """Refuse a SQLite file that is not there, is no regular file, or that others may read.
+        """Refuse a SQLite file that does not exist, is not a regular file, or that others may read.
 
         Raises:
             GalleryUnavailable: it is so.
@@ -79,7 +79,7 @@ class Database:
                 f"There is no gallery at {self.path} ({error.strerror}). `faceauth enroll` makes one."
             ) from None
         if not stat.S_ISREG(found.st_mode):
-            raise GalleryUnavailable(f"{self.path} is no regular file, so it is no gallery.")
+            raise GalleryUnavailable(f"{self.path} is not a regular file, so it is not a gallery.")
         if os.name == "posix" and found.st_mode & 0o077:
             raise GalleryUnavailable(
                 f"Others than its owner may read {self.path} (mode {stat.S_IMODE(found.st_mode):o}): chmod 600 it, and "
@@ -152,10 +152,10 @@ def _sqlite_path(where: str) -> Path | None:
         raise UsageError("The gallery's URL is not one: expected sqlite:///FILE or postgresql://...") from None
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":
-            raise UsageError("A gallery in memory would forget who is locked out: name a file.")
+            raise UsageError("A gallery in memory would forget lock-outs: name a file.")
         return checked_path(url.database)
     if url.get_backend_name() != "postgresql":
-        raise UsageError(f"A gallery lies in SQLite or PostgreSQL, not in {url.get_backend_name()}.")
+        raise UsageError(f"A gallery is kept in SQLite or PostgreSQL, not in {url.get_backend_name()}.")
     return None
 
 

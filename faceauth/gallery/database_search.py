@@ -25,7 +25,7 @@ COMPARED_AGAIN = 8
 """Candidates whose sealed templates are opened. One would do where nobody changed the table."""
 
 BATCH = 1000
-"""Templates put into the table in one transaction: logins go on between two of them. Chosen, not measured."""
+"""Templates put into the table in one transaction: logins continue between two of them. Chosen, not measured."""
 
 _ONE_AT_A_TIME = 0x66616366
 """Key of PostgreSQL's advisory lock while the tables are made. Any number that nobody else uses."""
@@ -67,7 +67,7 @@ _NEAREST = text(
 class DatabaseIndex:
     """The templates of one model, in a table of the gallery's PostgreSQL. Several processes share it.
 
-    The gallery's rotation hides the templates from whoever reads the table alone, but that is no encryption: see
+    The gallery's rotation hides the templates from whoever reads the table alone, but that is not encryption: see
     docs/security.md. Deleting a person deletes their rows in the same transaction.
 
     Args:
@@ -81,7 +81,7 @@ class DatabaseIndex:
 
     def __init__(self, gallery: Gallery, model_id: str) -> None:
         if gallery.database.path is not None:
-            raise UsageError("pgvector searches a gallery in PostgreSQL; this one lies in SQLite: use Index.")
+            raise UsageError("pgvector searches a gallery in PostgreSQL; this one is in SQLite: use Index.")
         self._gallery = gallery
         self._model_id = model_id
         self._counted: tuple[int, float, int] | None = None
@@ -159,7 +159,7 @@ class DatabaseIndex:
         return bool(missing)
 
     def _count(self, revision: int) -> int:
-        """Templates that may be searched, counted anew after a change or when somebody's time is over."""
+        """Templates that may be searched, counted again after a change or when somebody's retention time is over."""
         with self._gallery.database.transaction() as connection:
             now_s = self._gallery.database.wall_s(connection)
             if self._counted is None or self._counted[0] != revision or now_s >= self._counted[1]:

@@ -1,4 +1,4 @@
-"""Enrolment: images of one live person in, that person's templates out, and what was refused and why."""
+"""Enrolment: makes templates from images of one live person, and says which images were refused and why."""
 
 from collections.abc import Callable, Iterable
 from typing import Literal
@@ -52,9 +52,9 @@ class Enrolment(Frozen):
 def enroll(pipeline: Pipeline, images: Iterable[ImageSource], *, color: Color = "bgr") -> Enrolment:
     """Templates from images, or from the frames of one presentation.
 
-    Each image is read once, judged as :meth:`Pipeline.verify` judges it, and embedded from the very pixels that were
+    Each image is read once, judged as :meth:`Pipeline.verify` judges it, and embedded from exactly the pixels that were
     judged. An image whose face does not match all others is refused; if no group of more than half of the images
-    matches, it is not known who is to be enrolled.
+    matches, enrolment is refused.
 
     Args:
         pipeline: requires liveness; its match threshold says what one person is.
@@ -105,7 +105,7 @@ def _one_person(templates: dict[int, Template], same_person: float) -> dict[int,
     if kept.sum() * 2 <= len(numbers):
         raise EnrolmentRefused(
             f"The {len(numbers)} accepted images do not show one person: at most {kept.sum()} of them match each "
-            "other. Enrol from images of one person alone."
+            "other. Use images of a single person."
         )
     return {number: templates[number] for number, keep in zip(numbers, kept, strict=True) if keep}
 

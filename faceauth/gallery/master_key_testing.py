@@ -1,4 +1,4 @@
-"""The rules of a master key, as tests to inherit by whoever writes one for a KMS or a keystore.
+"""The rules of a master key, as tests to inherit when you write one for a KMS or a keystore.
 
 A class inherits :class:`MasterKeyConformance` and supplies a fixture named ``make``, which gives another object for the
 same key at each call, as the next process would::
@@ -26,7 +26,7 @@ class MasterKeyConformance:
     """Each method is a rule, and raises ``AssertionError`` or a ``GalleryError`` where it is broken."""
 
     def test_its_id_is_short_readable_and_always_the_same(self, make: MakeKey) -> None:
-        """The database keeps it in the clear, to tell which key a gallery needs."""
+        """The database stores it unencrypted, to tell which key a gallery needs."""
         assert id_of(make()) == id_of(make())
 
     def test_another_process_unwraps_what_was_wrapped(self, make: MakeKey) -> None:

@@ -1,4 +1,4 @@
-"""The master key: it wraps the data keys of a gallery, and lies anywhere but beside it."""
+"""The master key: it wraps the data keys of a gallery, and is kept anywhere but beside it."""
 
 import base64
 import binascii
@@ -28,14 +28,14 @@ AnswerT = TypeVar("AnswerT")
 class MasterKey(Protocol):
     """What wraps data keys: :class:`LocalKey`, or a class of your own that asks a KMS, a TPM or a keystore.
 
-    It is asked when a gallery is opened and when keys change, within a transaction: answer within seconds, or raise.
-    Any exception but ``KeyRefused`` counts as "does not answer now": nobody is let in, and nothing is changed.
+    It is used when a gallery is opened and when keys change, within a transaction: answer within seconds, or raise.
+    Any exception except ``KeyRefused`` counts as "does not answer now": nobody is let in, and nothing is changed.
     ``faceauth.gallery.master_key_testing`` has these rules as tests.
     """
 
     @property
     def key_id(self) -> str:
-        """Names the key, without giving anything of it away: 1 to 128 printable characters, always the same."""
+        """Names the key without revealing anything about it: 1 to 128 printable characters, always the same."""
         ...
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
@@ -112,7 +112,7 @@ class LocalKey:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise KeyRefused(f"The master key {place} cannot be made ({error.strerror}).") from None
+            raise KeyRefused(f"The master key {place} cannot be created ({error.strerror}).") from None
         return cls(secret)
 
     def wrap(self, data_key: bytes, context: bytes) -> bytes:
@@ -150,7 +150,7 @@ def wrap_with(key: MasterKey, data_key: bytes, context: bytes) -> bytes:
     """
     wrapped = _asked(lambda: key.wrap(data_key, context))
     if not isinstance(wrapped, bytes) or data_key in wrapped or unwrap_with(key, wrapped, context) != data_key:
-        raise KeyRefused(f"The master key {id_of(key)} does not open what it closed, so nothing is closed with it.")
+        raise KeyRefused(f"The master key {id_of(key)} cannot decrypt what it encrypted, so it is not used.")
     return wrapped
 
 
@@ -158,12 +158,12 @@ def unwrap_with(key: MasterKey, wrapped: bytes, context: bytes) -> bytes:
     """The data key.
 
     Raises:
-        KeyRefused: it is another key, or what comes is no data key.
+        KeyRefused: it is another key, or what comes is not a data key.
         GalleryUnavailable: the key does not answer.
     """
     data_key = _asked(lambda: key.unwrap(wrapped, context))
     if not isinstance(data_key, bytes) or len(data_key) != KEY_BYTES:
-        raise KeyRefused(f"What the master key {id_of(key)} unwraps is no data key of {KEY_BYTES} bytes.")
+        raise KeyRefused(f"What the master key {id_of(key)} unwraps is not a data key of {KEY_BYTES} bytes.")
     return data_key
 
 

@@ -24,7 +24,7 @@ from faceauth.gallery.row_values import count, seconds
 
 @dataclass
 class Change:
-    """What is done in one transaction, and what the audit log will say of it.
+    """What is done in one transaction, and what the audit log will say about it.
 
     Attributes:
         before: number of the last change that the database knew.
@@ -41,12 +41,12 @@ class Change:
     lines: list[Line] = field(default_factory=list)
 
     def record(self, event: str, **facts: Any) -> None:
-        """Put a line into the audit log, once the change is on the disk."""
+        """Put a line into the audit log, once the change is on disk."""
         told = datetime.fromtimestamp(self.wall_s, UTC).isoformat(timespec="milliseconds")
         self.lines.append({"time": told, "sequence": self.sequence, "event": event, **facts})
 
     def templates_changed(self) -> None:
-        """Let whoever searches in memory know.
+        """Tell the searches in memory.
 
         The number of a change never comes again, not even after a restored backup; a count would.
         """
@@ -54,14 +54,14 @@ class Change:
 
 
 class Gallery:
-    """Enrolled people, in a database that holds no template in the clear.
+    """Enrolled people, in a database that holds no unencrypted template.
 
     Args:
         where: path of a SQLite file, or a URL: ``sqlite:///...``, ``postgresql://user@host/name``.
         master_key: wraps the data keys; :class:`LocalKey`, or one of a KMS.
-        audit_log: file of JSON lines; by default beside the SQLite file. Best kept where whoever restores the database
-            does not restore it too.
-        create: make a gallery where there is none.
+        audit_log: file of JSON lines; by default beside the SQLite file. Best kept where it is not restored together
+            with the database.
+        create: make a gallery if there is none.
         wall: the clock, for tests.
 
     Raises:
@@ -69,7 +69,7 @@ class Gallery:
             master key does not answer.
         GalleryTampered: it was edited or damaged.
         KeyRefused: the master key is not the gallery's.
-        UsageError: a path cannot be one, or this is root and others may change the gallery.
+        UsageError: a path is not valid, or this process is root and others may change the gallery.
     """
 
     def __init__(
@@ -97,9 +97,9 @@ class Gallery:
 
     @contextmanager
     def change(self, *, restoring: bool = False) -> Iterator[Change]:
-        """One change, alone: on the disk at the end of the block with its lines in the audit log, or not made at all.
+        """A single change: on disk, with its lines in the audit log, at the end of the block; or not made at all.
 
-        An audit log that cannot be written raises after the change was made: the caller gets no answer.
+        If the audit log cannot be written, this raises after the change was made: the caller gets no answer.
 
         Raises:
             GalleryRestored: the database is older than the audit log; ``restoring`` is for what repairs that.
@@ -111,7 +111,7 @@ class Gallery:
             told = self.audit.last_sequence()
             if told > before and not restoring:
                 raise GalleryRestored(
-                    f"The database stands at change {before}, but the audit log tells of change {told}: a "
+                    f"The database is at change {before}, but the audit log is at change {told}: a "
                     "backup was restored, and attempts and deleted people would come back. Nobody is let in. "
                     "`faceauth subjects accept-restored` brings it up to date."
                 )
@@ -140,8 +140,8 @@ class Gallery:
         path = self.database.path
         if path is not None and not path.exists() and self.audit.last_sequence():
             raise GalleryUnavailable(
-                f"There is no gallery at {path}, but its audit log {self.audit.path} tells of one. Restore it from a "
-                "backup; to begin anew, move the audit log away."
+                f"There is no gallery at {path}, but its audit log {self.audit.path} mentions one. Restore it from a "
+                "backup; to start afresh, move the audit log away."
             )
 
     def _keys(self, connection: Connection, master_key: MasterKey, *, new: bool) -> DataKeys:

@@ -10,11 +10,11 @@ from faceauth.gallery.master_keys import MasterKey, id_of
 from faceauth.gallery.opened import Change, Gallery
 
 BATCH = 500
-"""Records a transaction: logins go on between two of them."""
+"""Records in one transaction: logins continue between two of them."""
 
 
 def rekey(gallery: Gallery) -> int:
-    """Seal every record with a new data key and delete the old ones; returns how many records were sealed anew.
+    """Seal every record with a new data key and delete the old ones; returns how many records were sealed again.
 
     Killed half-way it leaves records of several keys, all of which open; the next call seals them all with one.
     """

@@ -1,4 +1,4 @@
-"""Brings a restored backup up to date with the audit log: no attempt is free again, and nobody deleted comes back."""
+"""Brings a restored backup up to date with the audit log: used attempts stay used, and deleted people stay deleted."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ class Restored(Frozen):
 
     Attributes:
         deleted: people whom the backup had brought back.
-        enrol_again: people who were enrolled after the backup, or anew: it has no valid templates of them.
+        enrol_again: people who were enrolled, or enrolled again, after the backup: it has no valid templates of them.
         log_is_whole: whether the audit log reaches back to the backup; if not, everybody needs another factor first.
     """
 
@@ -27,9 +27,9 @@ class Restored(Frozen):
 
 
 def accept_restored(gallery: Gallery) -> Restored:
-    """Do again what the audit log tells of the time after the backup.
+    """Repeat what the audit log says happened after the backup.
 
-    Failed attempts count again and their waits begin anew; who was deleted is deleted again; templates that were
+    Failed attempts count again and their waits start again; deleted people are deleted again; templates that were
     replaced are deleted.
     """
     lines = gallery.audit.lines()

@@ -1,4 +1,4 @@
-"""Templates as the database holds them: turned, sealed with the name of their person, and never in the clear."""
+"""Templates as the database holds them: rotated, sealed with the name of their person, and never unencrypted."""
 
 import math
 import uuid
@@ -71,11 +71,11 @@ def keep_templates(gallery: Gallery, change: Change, subject: str, templates: Se
 
 
 def templates_of(gallery: Gallery, connection: Connection, subject: str, model_id: str) -> tuple[Template, ...]:
-    """The person's templates of one model, in the clear; empty where there are none.
+    """The person's templates of one model, unencrypted; empty if there are none.
 
     Raises:
         GalleryTampered: one does not open under the person's name.
-        KeyRefused: the master key is another one.
+        KeyRefused: the master key is the wrong one.
     """
     rows = connection.execute(
         select(tables.templates)

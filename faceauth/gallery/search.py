@@ -1,7 +1,7 @@
-"""Search: who of a gallery looks most like a template. In memory, never on the disk.
+"""Search: who in a gallery looks most like a template. In memory, never on disk.
 
-Up to ``MOST_MULTIPLIED`` templates all are multiplied. Beyond that compressed ones propose candidates, if that was
-asked for. Either way the answer is the cosine with the template itself.
+Up to ``MOST_MULTIPLIED`` templates are compared exactly. Beyond that, compressed templates propose candidates, if the
+caller asked for that. Either way the answer is the cosine with the template itself.
 """
 
 import math
@@ -113,7 +113,7 @@ class Index:
         if template.model_id != self._model_id:
             raise mismatch(found=template.model_id, expected=self._model_id)
         if held.rotation is None or not held.blocks:
-            raise NotEnrolled("Nobody can be found before the templates were read.")
+            raise NotEnrolled("Nobody can be found until the templates have been read.")
         probe = turned(template, held.rotation)
         best = max((block.nearest(probe) for block in held.blocks), key=lambda one: one.cosine)
         return Candidate(best.subject, float(np.clip(best.cosine, -1.0, 1.0)))
@@ -124,7 +124,7 @@ class Index:
             return changed or self._gallery.database.wall_s(connection) >= self._held.valid_until_s
 
     def _read(self) -> _Held:
-        """What is held already, without what is gone, and what is new; page by page, so that logins go on meanwhile."""
+        """What is held already, without what is gone, plus what is new; page by page: logins continue."""
         gallery, model_id = self._gallery, self._model_id
         with gallery.database.transaction() as connection:
             listed = list_searchable(gallery, connection, model_id)

@@ -1,4 +1,4 @@
-"""The people of a gallery: enrolled with their consent, shown, exported, and deleted for good."""
+"""The people in a gallery: enrolled with their consent, shown, exported, and deleted for good."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ class Subject(Frozen):
     """An enrolled person.
 
     Attributes:
-        consent: what the person agreed to, as whoever enrolled them wrote it down.
+        consent: what the person agreed to, as it was written down at enrolment.
         keep_until: when the templates are no longer used, and may be purged; None for no end.
         templates: embedding model -> how many.
         failures: attempts that failed since the last that succeeded.
@@ -54,10 +54,10 @@ def add_subject(
         gallery: where.
         name: of the person; no two have the same.
         enrolment: what :func:`faceauth.gallery.enroll` returned.
-        consent: what the person agreed to: a form, a version, a day.
+        consent: what the person agreed to: a form, a version, a date.
         keep_days: how long the templates may be used; None for no end.
-        replace: somebody of that name is there: renew the templates of the embedder in use, and the consent. Those of
-            other embedders stay, and so do failed attempts.
+        replace: renew an existing person's consent and their templates of the embedder in use. Templates of other
+            embedders stay, and so do failed attempts.
 
     Raises:
         AlreadyEnrolled: somebody of that name is there, and ``replace`` is not set.
@@ -67,7 +67,7 @@ def add_subject(
     if not consent.strip():
         raise UsageError("Nobody is enrolled without their consent: say what the person agreed to.")
     if not can_be_stored(consent):
-        raise UsageError("The consent holds characters that cannot be stored: a NUL, or half of a surrogate pair.")
+        raise UsageError("The consent contains characters that cannot be stored: a NUL, or half of a surrogate pair.")
     with gallery.change() as change:
         there = _row(change.connection, name) is not None
         if there and not replace:
@@ -101,7 +101,7 @@ def find_subject(gallery: Gallery, name: str) -> Subject:
     """One person.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     with gallery.database.transaction() as connection:
         return _found(connection, name)
@@ -117,7 +117,7 @@ def usable_templates(gallery: Gallery, connection: Connection, name: str, model_
     subject = _found(connection, name)
     now = datetime.fromtimestamp(gallery.database.wall_s(connection), UTC)
     if subject.keep_until is not None and subject.keep_until <= now:
-        raise NotEnrolled(f"The time to keep the templates of {name} is over: enrol the person again, or purge.")
+        raise NotEnrolled(f"The retention time for the templates of {name} is over: enrol the person again, or purge.")
     found = templates_of(gallery, connection, name, model_id)
     if not found:
         others = ", ".join(subject.templates) or "no model"
@@ -134,10 +134,10 @@ def outdated_subjects(gallery: Gallery, model_id: str) -> list[str]:
 
 
 def export_subject(gallery: Gallery, name: str) -> dict[str, Any]:
-    """Everything that is kept about a person, for that person: templates in the clear, and the audit log's lines.
+    """Everything that is kept about a person, for that person: unencrypted templates, and the audit log's lines.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     with gallery.change() as change:
         subject = _found(change.connection, name)
@@ -154,7 +154,7 @@ def delete_subject(gallery: Gallery, name: str) -> None:
     """Delete a person for good: the database overwrites the templates. Backups and the audit log are not touched.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     with gallery.change() as change:
         _found(change.connection, name)
@@ -173,7 +173,7 @@ def purge_expired(gallery: Gallery) -> list[str]:
 
 
 def remove(change: Change, names: Sequence[str], *, why: str) -> None:
-    """Delete people within a change, and what is known of their sessions."""
+    """Delete people within a change, and what is known about their sessions."""
     for name in names:
         change.connection.execute(delete(tables.subjects).where(tables.subjects.c.name == name))
         change.connection.execute(delete(tables.sessions).where(tables.sessions.c.subject == name))
@@ -186,7 +186,7 @@ def check_enrolled(connection: Connection, name: str) -> None:
     """Make sure that somebody is enrolled as ``name``, whatever text that is.
 
     Raises:
-        NotEnrolled: there is nobody of that name.
+        NotEnrolled: nobody of that name is enrolled.
     """
     if _row(connection, name) is None:
         raise NotEnrolled(f"Nobody is enrolled as {name!r}. `faceauth subjects list` shows who is.")

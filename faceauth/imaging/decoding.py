@@ -67,7 +67,7 @@ def load_image(
     if hasattr(source, "read"):
         return _decode(read_file(source, limits), UNNAMED, limits)
     raise ImageUnreadable(
-        f"A {type(source).__name__} is no image: expected a path, bytes, a binary file, a PIL image or a uint8 array."
+        f"A {type(source).__name__} is not an image: expected a path, bytes, a binary file, a PIL image or uint8 array."
     )
 
 
@@ -122,7 +122,7 @@ def _damage(what: str) -> Iterator[None]:
     except ImageError:
         raise
     except Exception as error:
-        reason = "its header makes no sense" if isinstance(error, UnidentifiedImageError) else shown(str(error))
+        reason = "its header is not valid" if isinstance(error, UnidentifiedImageError) else shown(str(error))
         raise ImageUnreadable(
             f"{what} ({reason}): expected an intact file. Copy or upload it again, or save it once in an image editor."
         ) from error

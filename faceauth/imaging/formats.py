@@ -1,4 +1,4 @@
-"""The bytes of an image file in; a PIL image out that is of an allowed format, still, and within the limits.
+"""Opens the bytes of an image file as a PIL image: of an allowed format, not animated, and within the limits.
 
 No pixel is decoded here. Pillow knows dozens of formats, some through other programs: it is offered those below only.
 """
@@ -65,7 +65,7 @@ def format_name(data: bytes, name: str) -> str:
         if signature.match(data):
             raise ImageUnreadable(f"{name} is {refusal.format(expected=EXPECTED)}")
     raise ImageUnreadable(
-        f"{name} is no image that is read here (it begins with {data[:8]!r}): {EXPECTED}, recognised by content and "
+        f"{name} is not an image faceauth reads (it begins with {data[:8]!r}): {EXPECTED}, recognised by content and "
         "not by name. Check the file, or convert it first."
     )
 

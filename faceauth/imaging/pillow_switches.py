@@ -11,8 +11,9 @@ from PIL import ImageFile
 class _StrictPillow(AbstractContextManager[None]):
     """While any thread is inside, Pillow refuses truncated files and says nothing about damaged notes.
 
-    A program may have set ``ImageFile.LOAD_TRUNCATED_IMAGES``, and half a grey image is no face to judge. Neither that
-    nor Python's warnings can be set for one thread, so the first to come changes them and the last to go changes back.
+    A program may have set ``ImageFile.LOAD_TRUNCATED_IMAGES``, but an image that is half grey must not be judged.
+    Neither that nor Python's warnings can be set for a single thread, so the first to enter changes them and the last
+    to leave changes them back.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
-"""A path, bytes or a binary file in; the bytes of the file and a name for messages out, within limits and in time.
+"""Reads the bytes of a path or a binary file, within limits and in time, and names the source for messages.
 
-A path must be a regular file, a file object may be anything: it gets ``READ_SECONDS`` in a thread of its own. What no
+A path must be a regular file, a file object may be anything: it gets ``READ_SECONDS`` in a separate thread. What no
 program can interrupt is the operating system waiting for a regular file on a drive that hangs.
 """
 
@@ -76,7 +76,7 @@ def read_path(source: str | os.PathLike[str], limits: ImageLimits) -> tuple[byte
         with open(path, "rb", opener=_open_without_waiting) as file:
             facts = os.fstat(file.fileno())  # of what is open, whatever lies under that name by now
             if not stat.S_ISREG(facts.st_mode):
-                raise ImageUnreadable(f"{name} is no regular file: expected an image file. Give one image's path.")
+                raise ImageUnreadable(f"{name} is not a regular file: expected an image file. Give one image's path.")
             check_bytes(facts.st_size, name, limits)
             return _read_all(file, name, limits, deadline=None), name
     except (OSError, ValueError) as error:  # ValueError: a NUL or a lone surrogate in the path
@@ -86,7 +86,7 @@ def read_path(source: str | os.PathLike[str], limits: ImageLimits) -> tuple[byte
 def _why_not_opened(path: str, error: OSError | ValueError) -> str:
     if _is_no_path(path):
         return (
-            f"A text of {len(path):,} characters is no path of an image: expected a path, or the bytes of an image "
+            f"A text of {len(path):,} characters is not an image's path: expected a path, or the bytes of an image "
             "file. Decode base64 with base64.b64decode, and a template with Template.model_validate_json."
         )
     name = shown(path)
@@ -154,7 +154,7 @@ def _read_all(file: BinaryIO, name: str, limits: ImageLimits, *, deadline: float
             part = file.read(min(limits.max_bytes + 1 - length, _READ_BYTES))
         except Exception as error:  # a closed file, a broken archive or whatever the caller's own reader raises
             raise ImageUnreadable(
-                f"{name} cannot be read ({shown(str(error))}): expected an open binary file. Open it anew."
+                f"{name} cannot be read ({shown(str(error))}): expected an open binary file. Open it again."
             ) from error
         if not isinstance(part, bytes | bytearray):
             raise ImageUnreadable(

@@ -1,4 +1,4 @@
-"""Work in a thread of its own, so that whoever started it may stop waiting."""
+"""Runs work in a separate thread, so that the caller may stop waiting."""
 
 import threading
 from collections.abc import Callable

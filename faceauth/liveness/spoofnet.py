@@ -22,13 +22,13 @@ class SpoofNet:
     """The built-in liveness backend.
 
     Args:
-        variant: ``"fp32"`` or ``"int8"``; by default the one that the card names.
+        variant: ``"fp32"`` or ``"int8"``; by default the variant that the card names.
         threads: threads inside an operator.
         providers: onnxruntime execution providers, all of which have to be there.
         weights_folder: folder with weights of your own; None for the built-in weights.
 
     Attributes:
-        card: everything known of the weights.
+        card: everything known about the weights.
         crops: what the network wants to see of each face: two squares, of which the narrower is mirrored.
         operating_points: the measured thresholds of this variant.
 

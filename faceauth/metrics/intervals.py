@@ -48,7 +48,7 @@ def wilson(errors: int, n: int) -> Interval:
     share, spread = errors / n, z * z / n
     centre = (share + spread / 2) / (1 + spread)
     half = z * sqrt(share * (1 - share) / n + spread / (4 * n)) / (1 + spread)
-    # At the borders the formula gives exactly 0 and 1, but for rounding.
+    # At the borders the formula gives exactly 0 and 1, except for rounding.
     low = 0.0 if errors == 0 else centre - half
     high = 1.0 if errors == n else centre + half
     return Interval(low, high, "wilson 95 %")

@@ -20,7 +20,7 @@ def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The tables and keys of a TOML file, unchecked.
 
     Raises:
-        UsageError: it cannot be read, is no regular file or no TOML, or this is root and others may change it.
+        UsageError: it cannot be read, is not a regular file or no TOML, or this is root and others may change it.
     """
     try:
         content = read_trusted(path, called="configuration", limit=LARGEST_FILE)
@@ -28,7 +28,7 @@ def read_config_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"The configuration {path} cannot be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:  # TOML and UTF-8 errors
-        raise UsageError(f"The configuration {path} is no TOML file: {error}.") from error
+        raise UsageError(f"The configuration {path} is not a TOML file: {error}.") from error
 
 
 def commented_config_file() -> str:
@@ -36,7 +36,7 @@ def commented_config_file() -> str:
 
     Nothing is set because what a file sets, no environment variable may loosen.
     """
-    head = "# What is set here goes before the defaults, and no environment variable may loosen it."
+    head = "# What is set here overrides the defaults, and no environment variable may loosen it."
     return "\n".join((head, *_lines(), ""))
 
 

@@ -33,7 +33,7 @@ READ_ELSEWHERE = frozenset(
         "FACEAUTH_MODEL_WHEEL",
     }
 )
-"""Variables with the prefix that are no settings: of gallery and service, the registry's switch, the build's."""
+"""Variables with the prefix that are not settings: of gallery and service, the registry's switch, the build's."""
 
 _SERVICE = re.compile(
     r"FACEAUTH(_[A-Z0-9_]+)?_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
@@ -80,7 +80,7 @@ def refuse_loosening(
     """
     for place, settled in (*_swapped(file, environment), *_loosened(file, environment)):
         raise UsageError(
-            f"The variable {_variable_of(place, environ)} may not loosen what {os.fspath(path)} settles with "
+            f"The variable {_variable_of(place, environ)} may not loosen what {os.fspath(path)} sets with "
             f"{settled}: unset the variable, or change the file."
         )
 
@@ -170,7 +170,7 @@ class _Variables(EnvSettingsSource):
         self.env_vars = {name.lower(): text for name, text in environ.items()}
 
     def prepare_field_value(self, field_name: str, field: FieldInfo, value: Any, value_is_complex: bool) -> Any:
-        """A truth value or a number where the setting is one; ``true`` is no number."""
+        """A truth value or a number where the setting is one; ``true`` is not a number."""
         prepared = super().prepare_field_value(field_name, field, value, value_is_complex)
         if field.annotation is bool and isinstance(prepared, str):
             return _truth(prepared)
@@ -217,7 +217,7 @@ def _is_model(annotation: Any) -> TypeGuard[type[BaseModel]]:
 
 
 def _refuse_near_miss(variable: str, key: str) -> None:
-    """A variable of somebody else's is left alone; one of ours that is misspelt or lacks its table is not ignored."""
+    """Leave other programs' variables alone; refuse a variable of faceauth that is misspelt or lacks its table."""
     if _SERVICE.fullmatch(variable):
         return
     tables = [name for name, field in Settings.model_fields.items() if name == "options" or _is_model(field.annotation)]
@@ -231,7 +231,7 @@ def _refuse_near_miss(variable: str, key: str) -> None:
         near = difflib.get_close_matches(part, ours, n=1, cutoff=0.75) or starts
         if near:
             raise UsageError(f"The variable {variable} sets nothing; did you mean {ours[near[0]]}?")
-    if "__" in key:  # a table of ours or of nobody
+    if "__" in key:  # a table of faceauth's, or of no program
         tables_there = ", ".join(f"{PREFIX}{table.upper()}__" for table in tables)
         raise UsageError(f"The variable {variable} sets nothing: the tables are {tables_there}.")
 

@@ -16,7 +16,7 @@ SHOWN_CHARACTERS = 40
 
 
 def shown(value: object) -> str:
-    """A value in an error: short, and nothing of what a list or table holds."""
+    """A value in an error: short, and without the content of a list or table."""
     if isinstance(value, Mapping):
         return f"a table of {len(value)}"
     if isinstance(value, list | tuple):
@@ -82,7 +82,7 @@ class Settings(Frozen):
     )
     embedder: str = Field(default="sface", min_length=1, description="Name of the face embedder, for the match.")
     options: dict[str, dict[str, Any]] = Field(
-        default={}, description="Keyword arguments of each chosen backend's constructor, by the backend's name."
+        default={}, description="Keyword arguments for the constructor of each chosen backend, by its name."
     )
     combine: Literal["mean", "all", "deny_only"] | None = Field(
         default=None,
@@ -116,7 +116,7 @@ class Settings(Frozen):
     )
     faces: Literal["exactly_one", "largest"] = Field(
         default="exactly_one",
-        description="Refuse an image of several faces, small ones in the background apart, or judge the largest.",
+        description="Refuse an image with several faces (except small ones in the background), or judge the largest.",
     )
     gate: GatePolicy = Field(default=GatePolicy(), description="What a face must be like to be judged at all.")
     limits: ImageLimits = Field(default=ImageLimits(), description="Largest and smallest image that is decoded.")
@@ -126,8 +126,8 @@ class Settings(Frozen):
     allowed_plugins: Names | None = Field(
         default=None,
         examples=[["faceauth-minifasnet"]],
-        description="Distributions whose backends may be loaded beside the built-in ones; an empty list allows none.",
+        description="Distributions whose backends may be loaded besides the built-in ones; an empty list allows none.",
     )
     weights: Path | None = Field(
-        default=None, examples=["weights"], description="Folder of weight files that go before the built-in ones."
+        default=None, examples=["weights"], description="Folder of weight files that replace the built-in ones."
     )

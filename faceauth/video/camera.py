@@ -80,7 +80,7 @@ class Camera(Stream):
                 frame, self._slot = self._slot, None
             if frame is None:
                 why = self._ended if came else f"no frame came in {SILENCE_S:g} s"
-                raise CameraLost(f"The camera {self.name} gives no more frames: {why}. Connect it, and start again.")
+                raise CameraLost(f"The camera {self.name} stopped giving frames: {why}. Connect it, and start again.")
             yield frame
 
     def _read(self) -> None:
@@ -187,7 +187,7 @@ def open_camera(device: int | str) -> Camera:
     if not capture.isOpened():
         capture.release()
         raise UsageError(
-            f"Camera {shown(str(device))} cannot be opened: is it connected, free, and may you use it? "
+            f"Camera {shown(str(device))} cannot be opened. Is it connected and free, and may you use it? "
             "`faceauth cameras` lists those that can be opened."
         )
     return Camera(cast(Capture, capture), str(device))
@@ -221,7 +221,7 @@ def _listed() -> dict[int, str]:
 
 @contextmanager
 def _quiet_opencv() -> Iterator[None]:
-    """OpenCV writes lines to stderr about a camera that is not there."""
+    """OpenCV writes lines to stderr about a missing camera."""
     level = cv2.utils.logging.getLogLevel()
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:

@@ -79,7 +79,7 @@ class SameFace(Frozen):
 
 
 class PresentationResult(Frozen):
-    """The answer to one presentation before a camera. It cannot be built against its own evidence.
+    """The answer to one presentation at a camera. A result that contradicts its evidence cannot be constructed.
 
     Attributes:
         accepted: True only when every required stage said yes, over all kept frames.
@@ -142,7 +142,7 @@ def enough(kept: Sequence[KeptFrame]) -> bool:
 
 
 def refused_early(kept: Sequence[KeptFrame], thresholds: Thresholds) -> bool:
-    """Whether there is no use in more frames: ``MIN_KEPT`` more would be needed to turn the median.
+    """Whether more frames cannot change the decision: ``MIN_KEPT`` more would be needed to turn the median.
 
     That is when a majority of ``MIN_KEPT`` frames is refused already, and the median as well.
     """
@@ -155,7 +155,7 @@ def refused_early(kept: Sequence[KeptFrame], thresholds: Thresholds) -> bool:
 
 
 def median_liveness(kept: Sequence[KeptFrame]) -> LivenessResult | None:
-    """What the liveness stage says of all kept frames; None without frames, or where one has no score."""
+    """What the liveness stage says about all kept frames; None without frames, or where one has no score."""
     scored = [frame.liveness for frame in kept if frame.liveness is not None]
     if not scored or len(scored) < len(kept):
         return None
@@ -224,7 +224,7 @@ def _summed_up(
 
 
 def _close(found: float | None, expected: float | None) -> bool:
-    """Equal but for the last digits, in which the logarithms of two machines may differ."""
+    """Equal except for the last digits, in which the logarithms of two machines may differ."""
     if found is None or expected is None:
         return found is expected
     return math.isclose(found, expected, rel_tol=1e-9, abs_tol=1e-9)

@@ -1,4 +1,4 @@
-"""A presentation, frame by frame: what to do next after each, and one result at the end.
+"""A presentation, frame by frame: what to do next after each frame, and a single result at the end.
 
 It ends at the first reason to stop and never reopens. Whatever fails on the way denies.
 """
@@ -76,7 +76,7 @@ class PresentationSession:
         pipeline: its backends, policy and thresholds hold for every kept frame.
         reference: whom every kept frame must match; see :meth:`faceauth.Pipeline.verify`.
         source: what to call the source in the result.
-        held: gather until :meth:`finish` is called, for a caller who wants more than the frames, such as a challenge.
+        held: gather frames until :meth:`finish` is called, for a caller that needs more, such as a challenge.
         time_limit_s: seconds of video without a decision after which the session ends.
 
     Raises:
@@ -139,7 +139,7 @@ class PresentationSession:
         return enough(self._frames())
 
     def feed(self, image: ImageSource, time_s: float, *, color: Color = "bgr", dropped: int = 0) -> State:
-        """Take the next frame; after the end it is ignored, and the last state comes again.
+        """Take the next frame. After the end, frames are ignored and the last state is returned.
 
         Args:
             image: as for :meth:`faceauth.Pipeline.verify`; one that cannot be read ends the session.
@@ -159,7 +159,7 @@ class PresentationSession:
         return self._check_time(time_s) or self._check_stream(before, self._image) or self._look(self._image)
 
     def finish(self) -> State:
-        """No more frames come: decide by those that were kept, if they are enough."""
+        """Tell the session that no more frames come: it decides from the kept frames, if there are enough."""
         return self._decide() if enough(self._frames()) else self._give_up(Reason.STREAM_ENDED)
 
     def close(self, reason: Reason, message: str = "", *, failed: StageName | None = None) -> State:
@@ -194,7 +194,7 @@ class PresentationSession:
         return None
 
     def _check_stream(self, before: Image | None, image: Image) -> State | None:
-        """Frames that come again, and cuts. Before the first kept frame there is nothing to break."""
+        """Repeated frames, and cuts. Before the first kept frame there is nothing to break."""
         digest, thumbnail = track.digest(image), track.thumbnail(image)
         frozen, looped = digest == self._digest, digest in self._digests
         likeness = track.likeness(self._thumbnail, thumbnail)
@@ -207,9 +207,9 @@ class PresentationSession:
         if looped:
             return self.close(Reason.LOOPED_STREAM)
         if before is not None and before.shape != image.shape:
-            return self._broken("the frames changed their size")
+            return self._broken("the frames changed size")
         if likeness < track.MIN_LIKENESS:
-            return self._broken("the scene changed at once")
+            return self._broken("the scene changed abruptly")
         return None
 
     def _look(self, image: Image) -> State:
@@ -225,11 +225,11 @@ class PresentationSession:
         return state
 
     def _follow(self, one: Presentation, image: Image) -> State:
-        """The track goes on, or breaks."""
+        """Continue the track, or break it."""
         if one.failed is not None:
             return self.close(Reason.STAGE_FAILED, one.message, failed=one.failed)
         if one.reason is Reason.SEVERAL_FACES and self._kept:
-            return self._broken("a second face came into the image")
+            return self._broken("a second face entered the image")
         if one.face is None:
             return self._show(one.message, one.reason, None)
         before, self._last_face, self._face_seen_s = self._last_face, one.face, self._last_s
@@ -302,8 +302,8 @@ class PresentationSession:
         span_s = self._kept[-1].time_s - self._kept[0].time_s if self._kept else 0.0
         return self.close(
             reason,
-            f"Start again, and move your head a little: {len(self._kept)} of at least {MIN_KEPT} frames that differ "
-            f"came in {span_s:.1f} of at least {MIN_SPAN_S:g} s.",
+            f"Start again, and move your head a little: {len(self._kept)} different frames came in {span_s:.1f} s; at "
+            f"least {MIN_KEPT} in {MIN_SPAN_S:g} s or more are needed.",
         )
 
     def _broken(self, what: str) -> State:

@@ -1,4 +1,4 @@
-"""A video file, a folder of images or an iterable in, frames with their capture times out; none is dropped.
+"""Frames and capture times of a video file, a folder of images or an iterable; none are dropped.
 
 So the same file gives the same frames, however slow the machine is.
 """
@@ -58,7 +58,7 @@ def own_frames(frames: Iterable[TimedImage]) -> Stream:
     """Frames of the caller's own. What the iterable raises comes through.
 
     Raises:
-        UsageError: while iterating, for what is no pair of a time and an image.
+        UsageError: while iterating, for what is not a pair of a time and an image.
     """
     return Stream(_pairs(frames))
 
@@ -74,7 +74,7 @@ def video_file(path: str | os.PathLike[str]) -> Stream:
         raise UsageError(f"{shown(name)} is one image, and a video is needed: use `faceauth verify`, or a folder.")
     capture = cv2.VideoCapture(name)
     if not capture.isOpened():
-        raise UsageError(f"{shown(name)} is no video that OpenCV can read: convert it, for example to MP4.")
+        raise UsageError(f"{shown(name)} is not a video that OpenCV can read: convert it, for example to MP4.")
     return Stream(_decoded(capture), source_name(name))
 
 

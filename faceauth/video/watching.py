@@ -47,7 +47,7 @@ class Session(Protocol[StateT]):
 
 
 def watch(pipeline: Pipeline, source: StreamSource, reference: MaybeReference = NOT_GIVEN) -> Iterator[State]:
-    """What to do next after every frame; the last state holds the one result, and there always is one.
+    """Yields a state after every frame, saying what to do next. The last state always holds the result.
 
     ::
 
@@ -91,7 +91,7 @@ def open_stream(source: StreamSource) -> Stream:
     if isinstance(source, int):
         return open_camera(source)
     if isinstance(source, str | os.PathLike):
-        # First: whoever may write into the working folder could put their recording there, and call it 0.
+        # First, or anybody who can write into the working folder could place a recording there and call it 0.
         if isinstance(source, str) and is_camera(source):
             return open_camera(source)
         path = os.fsdecode(source)
@@ -105,7 +105,7 @@ def open_stream(source: StreamSource) -> Stream:
         )
     if isinstance(source, np.ndarray | bytes) or not isinstance(source, Iterable):
         raise UsageError(
-            f"A {type(source).__name__} is no stream: expected a camera, a path, or an iterable of capture times and "
+            f"A {type(source).__name__} is not a stream: expected a camera, a path, or an iterable of times and "
             "images. Use Pipeline.verify for one image."
         )
     return own_frames(source)

@@ -35,7 +35,7 @@ class PinnedFile(Pin):
 
 
 class ModelCard(Frozen):
-    """What every card says; a model with more to say has a card of its own kind.
+    """What every card says; a model with more to say has its own kind of card.
 
     Attributes:
         licence: SPDX expression of the weights themselves.
@@ -81,7 +81,7 @@ class Calibration(Frozen):
             logits: N x 2, 0 = live, 1 = spoof.
 
         Returns:
-            float32, N, in [0, 1]; NaN where a logit is not finite: an overflow is no certainty.
+            float32, N, in [0, 1]; NaN where a logit is not finite: an overflow is not certainty.
         """
         sane = np.where(np.isfinite(logits).all(axis=1, keepdims=True), logits, np.nan).astype(np.float64)
         return sigmoid(self.a * (sane[:, 0] - sane[:, 1]) + self.b).astype(np.float32)

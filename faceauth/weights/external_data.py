@@ -32,7 +32,7 @@ def refers_to_other_files(content: bytes) -> bool:
     """Whether any tensor of the model, in a subgraph, a function or an attribute too, lies in another file.
 
     Raises:
-        ValueError: the bytes are no protobuf message.
+        ValueError: the bytes are not a protobuf message.
     """
     pending = [("model", memoryview(content))]
     while pending:

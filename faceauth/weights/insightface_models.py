@@ -1,6 +1,6 @@
 """Opens models of the insightface package: a file of the user's, or a pack in insightface's own store.
 
-Nothing is downloaded: insightface fetches a pack that is not there, so nothing is handed to it that is not on disk. The
+Nothing is downloaded: insightface would download a missing pack, so it is only given files that are on disk. The
 package is imported when the first model is opened, not before.
 
 insightface opens a path and takes no bytes. So the bytes that were checked go into a private folder, and it is given
@@ -66,7 +66,9 @@ class ModelSource:
         if self.model is not None:
             path = Path(self.model).expanduser()
             if path.suffix != ".onnx" or not path.exists():
-                raise WeightsMissing(f"{path} is no ONNX file: give the path of one as the option model.", path=path)
+                raise WeightsMissing(
+                    f"{path} is not an ONNX file: give an ONNX file's path as the option model.", path=path
+                )
             return [path]
         return self._pack_files(str(self.pack))
 

@@ -41,7 +41,7 @@ class InterruptibleSession:
         _running.add(options)
         try:
             if _ending.is_set():
-                raise RuntimeError("The program is ending: no network runs any more.")
+                raise RuntimeError("The program is ending, so no network runs any more.")
             outputs: list[Any] = self._run(output_names, input_feed, options)
             return outputs
         finally:

@@ -60,7 +60,7 @@ def open_session(
             instead of at every call. Wrong for a network quantised in its activations: it would run in float.
 
     Raises:
-        WeightsMissing, WeightsMismatch: the file is not there, not the pinned one, not such a network, or keeps
+        WeightsMissing, WeightsMismatch: the file does not exist, is not the pinned one or not such a network, or keeps
             tensors in other files.
         ProviderUnavailable: a provider is not installed or does not start.
         UsageError: ``threads`` is out of its range or no provider is named.
@@ -128,7 +128,7 @@ def _load(weights: Weights, options: Any, providers: list[str]) -> Any:
     except refusals as error:
         raise WeightsMismatch(
             f"onnxruntime {onnxruntime.__version__} does not load {weights.path}: {error}. The digest is the pinned "
-            "one, so the file is no ONNX network, or one that needs a newer onnxruntime.",
+            "one, so the file is not an ONNX network, or one that needs a newer onnxruntime.",
             path=weights.path,
             found=str(error),
             expected="an ONNX network",

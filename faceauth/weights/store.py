@@ -81,7 +81,7 @@ class PinnedModel(Generic[CardT]):
         card: what the card says.
 
     Raises:
-        WeightsMissing: the folder has no manifest, no manifest names the model, or its card is not there.
+        WeightsMissing: the folder has no manifest, no manifest names the model, or its card does not exist.
         WeightsMismatch: a manifest or card is not the pinned one or not valid; or your own folder holds
             something that its manifest does not name, so that it would never be used.
     """
@@ -127,7 +127,7 @@ def pinned_weights(folder: Path | str | None = None) -> Iterator[Weights]:
 
 
 def write_card(folder: Path, name: str, card: ModelCard) -> None:
-    """Write the card of a model, and its pin into the manifest of ``folder``, which is made where there is none."""
+    """Write the card of a model, and its pin into the manifest of ``folder``, which is created if there is none."""
     content = (card.model_dump_json(indent=2) + "\n").encode()
     (folder / name / CARD).write_bytes(content)
     known = _read_manifest(folder).cards if (folder / MANIFEST).exists() else {}
@@ -151,7 +151,7 @@ def _own_places(folder: Path) -> dict[str, tuple[Path, Pin]]:
     unnamed = [folder / name for name in built_in if name not in manifest.cards and (folder / name).exists()]
     for path in (*unnamed, *sorted(folder.glob("*.onnx"))):
         raise WeightsMismatch(
-            f"{path} is there, but nothing pins it, so it would not be used. Put a file into the folder of its model, "
+            f"{path} exists, but nothing pins it, so it would not be used. Put a file into the folder of its model, "
             f"pin it in the {CARD} there, and pin that card in {folder / MANIFEST}; or remove it.",
             path=path,
             found="no pinned digest",

@@ -2,7 +2,7 @@
 
 Some wheels of onnxruntime write a device id into the home folder and look for a host to report to as soon as they are
 imported; the threads that do so also crash a forked child at its exit. The variable is read at that moment and not
-later, and no call undoes what has started, so for an onnxruntime that is there already a warning is all that is left.
+later, and no call undoes what has started, so if onnxruntime is already imported, all that is left is a warning.
 """
 
 import os

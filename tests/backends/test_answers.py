@@ -51,7 +51,7 @@ def test_a_box_that_touches_the_image_by_a_pixel_is_a_face_and_one_beside_it_is_
 
     touching = moved(reach_x - dx, reach_y - dy)
     assert check_faces([touching], image) == [touching]
-    with pytest.raises(ContractBroken, match=f"which holds nothing of {width} x {height} pixels"):
+    with pytest.raises(ContractBroken, match=f"which lies outside the {width} x {height} image"):
         check_faces([moved(reach_x, reach_y)], image)
 
 
@@ -105,7 +105,7 @@ OUTSIDE = FACE.model_copy(update={"box_xyxy": Box(400.0, 0.0, 500.0, 100.0)})
         ),
         (
             lambda: check_faces([OUTSIDE], IMAGE),
-            f"returned the box {OUTSIDE.box_xyxy}, which holds nothing of 300 x 200 pixels",
+            f"returned the box {OUTSIDE.box_xyxy}, which lies outside the 300 x 200 image",
         ),
         (
             lambda: check_faces([shifted(FACE, 1000, 0)], IMAGE),

@@ -211,14 +211,14 @@ def test_a_time_out_says_what_to_do_and_is_logged(caplog: pytest.LogCaptureFixtu
     with pytest.raises(StageTimeout) as refused:
         Guard("liveness", "fake", timeout_s=0.05).call(lambda: release.wait(10))
     release.set()
-    said = "The liveness stage (fake) did not answer within 0.05 s. Look for what blocks it, or raise stage_timeout_s."
+    said = "The liveness stage (fake) did not answer within 0.05 s. Find out what blocks it, or raise stage_timeout_s."
     assert (str(refused.value), refused.value.stage) == (said, "liveness")
     assert [record.getMessage() for record in caplog.records] == [said]
 
 
 def test_loading_that_hangs_raises_and_what_it_raises_comes_through() -> None:
     release = threading.Event()
-    with pytest.raises(TimeoutError, match=r"^it still hangs after 0\.05 s$"):
+    with pytest.raises(TimeoutError, match=r"^it still had no answer after 0\.05 s$"):
         in_time(lambda: release.wait(10), timeout_s=0.05)
     release.set()
     with pytest.raises(ZeroDivisionError, match="by zero"):

@@ -62,7 +62,7 @@ def test_a_threshold_that_did_not_move_keeps_its_measured_rates(tmp_path: Path) 
 def test_a_profile_of_other_weights_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "door.json"
     path.write_text(profile(3.0).model_dump_json())
-    with pytest.raises(UsageError, match="was made with other weights"):
+    with pytest.raises(UsageError, match="was made for other weights"):
         read_profile(path, {"other": {"other.onnx": "b" * 64}})
 
 

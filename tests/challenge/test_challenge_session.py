@@ -177,7 +177,7 @@ def test_a_session_opens_once_and_for_its_own_nonce_only() -> None:
     with pytest.raises(UsageError, match="another session"):
         first.open(second.nonce)
     first.open(first.nonce)
-    with pytest.raises(UsageError, match="serves once"):
+    with pytest.raises(UsageError, match="only once"):
         first.open(first.nonce)
 
 

@@ -138,12 +138,12 @@ def test_moving_before_it_is_asked_ends_it(seed: int) -> None:
         return head_mesh(yaw_deg=min(max(time_s - still_s, 0) * 40, 30))
 
     state = run(Turn(lot=random.Random(seed)), early)
-    assert state.reason is Reason.CHALLENGE_UNCLEAR and "before anything was asked" in state.message
+    assert state.reason is Reason.CHALLENGE_UNCLEAR and "moved too early" in state.message
 
 
 def test_nobody_reacts_at_once() -> None:
     state = run(Turn(), turned(delay_s=0.0, ramp_s=0.15), rate=60)
-    assert state.reason is Reason.CHALLENGE_UNCLEAR and "before anything was asked" in state.message
+    assert state.reason is Reason.CHALLENGE_UNCLEAR and "moved too early" in state.message
 
 
 def test_a_restless_face_has_no_baseline() -> None:

@@ -91,7 +91,7 @@ def test_rules_with_a_threshold_for_each_backend_are_not_calibrated_together(
         "calibrate", "--live", folders[0], "--attacks", folders[1], "--out", tmp_path / "points.json",
         "--liveness", "fake", "--liveness", "spoofnet", "--combine", "all",
     )  # fmt: skip
-    assert ran.exit_code == 2 and "calibrate them one by one" in ran.stderr
+    assert ran.exit_code == 2 and "calibrate them separately" in ran.stderr
 
 
 def test_a_mean_of_two_backends_gets_points_of_its_own(run: Run, folders: tuple[Path, Path], tmp_path: Path) -> None:

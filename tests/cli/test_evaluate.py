@@ -111,10 +111,10 @@ def test_page_holds_the_curves_of_worse_pictures_on_demand(run: Run, manifest: P
     pytest.importorskip("matplotlib")
     page = tmp_path / "page.html"
     assert run("evaluate", manifest, "--html", page).exit_code == 0
-    assert "Worse images" not in page.read_text()
+    assert "Degraded images" not in page.read_text()
     ran = run("evaluate", manifest, "--html", page, "--robustness")
     assert ran.exit_code == 0, ran.stderr
-    assert "Worse images" in page.read_text()
+    assert "Degraded images" in page.read_text()
 
 
 def test_worse_images_are_measured_with_the_network_alone(run: Run, manifest: Path) -> None:

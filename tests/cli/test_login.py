@@ -156,7 +156,7 @@ def test_a_camera_gets_stricter_with_attended_enrolments(faceauth: Faceauth, pho
     photos = [photo(f"{number}.png") for number in range(6)]
     assert faceauth("login", "ada", photos[0], "--camera", "door").exit_code != 0
     made = faceauth("enroll", "ada", *photos, "--consent", "form 1", "--camera", "door")
-    assert made.exit_code == 0 and "6 images were noted" in made.stderr
+    assert made.exit_code == 0 and "6 images were recorded" in made.stderr
     assert "door  6 images, own threshold" in faceauth("profiles", "list").stdout
     assert faceauth("login", "ada", photos[0], "--camera", "door").exit_code == 0
     assert faceauth("profiles", "reset", "door").exit_code == 0

@@ -160,7 +160,7 @@ class Opened:
     ("delivery", "works", "said"),
     [
         (Delivery((640, 480), 29.97, 0.041, 0), True, "640 x 480 px, 30.0 frames a second, longest gap 0.041 s"),
-        (Delivery((640, 480), 29.97, 0.041, 9), False, "9 came twice, which `faceauth watch` refuses"),
+        (Delivery((640, 480), 29.97, 0.041, 9), False, "9 were repeated, which `faceauth watch` refuses"),
     ],
 )
 def test_doctor_says_what_a_camera_delivers(

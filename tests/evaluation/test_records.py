@@ -68,9 +68,9 @@ def test_splits_are_kept_as_asked(tmp_path: Path) -> None:
         ([HEAD + ",reference", "a.png,live,none,cam,val,./a.png"], "line 2: an image matches itself"),
         (
             [HEAD + ",reference", "a.png,live,none,cam,val,b.png"],
-            "1 of 2 images .* are not there; the first is .*b.png",
+            "1 of 2 images .* do not exist; the first is .*b.png",
         ),
-        ([HEAD, "b.png,live,none,cam,val"], "1 of 1 images .* are not there; the first is .*b.png"),
+        ([HEAD, "b.png,live,none,cam,val"], "1 of 1 images .* do not exist; the first is .*b.png"),
         ([HEAD + ",box_x,box_y,box_w,box_h", "a.png,live,none,cam,val,1,2,x,4"], "must be numbers, found 1, 2, x, 4"),
         ([HEAD + ",box_x,box_y,box_w,box_h", "a.png,live,none,cam,val,1,2,,4"], "must be numbers"),
         ([HEAD + ",box_x,box_y,box_w,box_h", "a.png,live,none,cam,val,1,2,nan,4"], "must be finite"),

@@ -54,5 +54,5 @@ def test_a_profile_is_reset(gallery: Gallery) -> None:
     assert cameras_known(gallery) == ["door"]
     reset_camera(gallery, "door")
     assert cameras_known(gallery) == []
-    with pytest.raises(UsageError, match="Nothing was noted"):
+    with pytest.raises(UsageError, match="Nothing was recorded"):
         profile_of(gallery, "door")

@@ -205,7 +205,7 @@ class TestMasterKeyFile:
 
     def test_it_is_never_overwritten(self, tmp_path: Path) -> None:
         LocalKey.create_file(tmp_path / "key")
-        with pytest.raises(KeyRefused, match="cannot be made"):
+        with pytest.raises(KeyRefused, match="cannot be created"):
             LocalKey.create_file(tmp_path / "key")
 
     @posix

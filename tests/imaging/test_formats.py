@@ -280,7 +280,7 @@ def test_a_file_is_judged_once_it_is_open_and_not_by_its_path(tmp_path: Path, mo
 
 @pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs /dev/zero")
 def test_a_device_is_refused_without_reading_it() -> None:
-    assert "no regular file" in refusal("/dev/zero")
+    assert "not a regular file" in refusal("/dev/zero")
 
 
 @pytest.mark.parametrize("image_format", ["GIF", "TIFF", "PPM"])

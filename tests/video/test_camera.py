@@ -80,7 +80,7 @@ def test_a_camera_that_disappears_is_uncertain_and_never_an_acceptance(
     scene = Scene(growing(2.0))
     *_, last = follow(PresentationSession(scene.pipeline), Camera(Played(5, then=then), "toy"))
     assert last.result is not None and last.result.reason is Reason.CAMERA_LOST
-    assert "The camera toy gives no more frames" in last.message and said in last.message
+    assert "The camera toy stopped giving frames" in last.message and said in last.message
 
 
 def test_silence_ends_a_camera_after_five_seconds_and_doctor_measures_for_two() -> None:

@@ -78,7 +78,7 @@ def test_a_frame_without_a_time_is_an_error(frame: object) -> None:
 
 @pytest.mark.parametrize("source", [noise_image(), b"bytes", None, 1.5])
 def test_what_is_no_stream_is_an_error(source: object) -> None:
-    with pytest.raises(UsageError, match="is no stream"):
+    with pytest.raises(UsageError, match="is not a stream"):
         open_stream(source)  # type: ignore[arg-type]
 
 
@@ -86,8 +86,8 @@ def test_what_is_no_stream_is_an_error(source: object) -> None:
     ("name", "content", "said"),
     [
         ("photo.jpg", b"\xff\xd8", "is one image"),
-        ("clip.mp4", b"nothing", "is no video"),
-        ("empty.avi", b"", "is no video"),
+        ("clip.mp4", b"nothing", "is not a video"),
+        ("empty.avi", b"", "is not a video"),
         (None, b"", "holds no image"),
         ("absent", None, "no camera, video file or folder"),
         ("frames_%03d.png", None, "no camera, video file or folder"),

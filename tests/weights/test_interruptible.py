@@ -52,4 +52,4 @@ except RuntimeError as error:
     print(error)
 """
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ran.stdout == "The program is ending: no network runs any more.\n", ran.stderr
+    assert ran.stdout == "The program is ending, so no network runs any more.\n", ran.stderr

@@ -206,7 +206,7 @@ def test_a_card_has_to_be_one_of_its_model(tmp_path: Path) -> None:
 def test_what_nobody_would_use_is_refused_and_not_passed_over(folder: Path, place: str) -> None:
     (folder / place).parent.mkdir(exist_ok=True)
     (folder / place).write_bytes(CONTENT)
-    with pytest.raises(WeightsMismatch, match="is there, but nothing pins it"):
+    with pytest.raises(WeightsMismatch, match="exists, but nothing pins it"):
         PinnedModel("yunet", ModelCard, folder)
 
 

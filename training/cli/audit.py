@@ -29,7 +29,7 @@ def audit(
 ) -> None:
     """Show each domain as a contact sheet and name those whose labels a model contradicts (exit 1).
 
-    A video is shown by the frame in its middle. --weights and --liveness need a manifest with face boxes.
+    Of a video, the middle frame is shown. --weights and --liveness need a manifest with face boxes.
     """
     import numpy as np
 

@@ -11,7 +11,7 @@ from training.cli.options import FILE, FOLDER, Bar
 @click.argument("weights", nargs=-1, required=True, type=FILE)
 @click.option("--shards", required=True, type=FOLDER, help="Folder that prepare filled.")
 def compare(weights: tuple[Path, ...], shards: Path) -> None:
-    """Compare WEIGHTS on images that no training saw, before test is looked at.
+    """Compare WEIGHTS on images that no training used, before test is scored.
 
     Errors of attacks and of live people at equal logits, macro over domains: val, also domain by domain and cropped at
     the face, held-out portraits, simulated attacks on both, and some of all made worse. All are shown the crops of the

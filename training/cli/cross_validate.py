@@ -11,11 +11,11 @@ from training.train.recipe import Precision, load_recipe
 @click.command("cross-validate")
 @click.argument("recipe", type=FILE)
 @click.option("--shards", required=True, type=FOLDER, help="Folder that prepare and simulate filled.")
-@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for a run a fold; finished ones are kept.")
+@click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the folds' runs; finished runs are kept.")
 @click.option("--folds", "count", default=4, show_default=True, type=click.IntRange(2), help="Groups of domains.")
-@click.option("--together", multiple=True, metavar="A,B", help="Domains that show the same people. May be repeated.")
-@click.option("--init", type=FOLDER, help="Folder of an earlier cross-validation over the same folds, to go on from.")
-@click.option("--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes that ask them.")
+@click.option("--together", multiple=True, metavar="A,B", help="Domains to keep together. May be repeated.")
+@click.option("--init", type=FOLDER, help="Folder of an earlier cross-validation over the same folds to continue.")
+@click.option("--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes with teachers.")
 @with_precision
 @with_scale
 def cross_validate(
@@ -29,7 +29,7 @@ def cross_validate(
     precision: Precision | None,
     scale: float,
 ) -> None:
-    """Train RECIPE once a fold without some domains of train, and show the errors on them and on val.
+    """Train RECIPE once for each fold, without some domains of train, and show the errors on those and on val.
 
     An error is the mean of the macro HTER at the boundary and of 1 - macro AUC.
     """

@@ -17,11 +17,11 @@ from training.cli.options import FILE, NEW_FILE, Bar
     type=click.Choice(("train", "val", "test")),
     default=("val",),
     show_default=True,
-    help="Only this split; may be repeated. Look at test once, when everything is chosen.",
+    help="Only this split; may be repeated. Score test only once, when everything is chosen.",
 )
 @click.option("--json", "json_file", type=NEW_FILE, help="Write the whole report as JSON.")
 @click.option("--html", "html_file", type=NEW_FILE, help="Write a page with the worst errors' images; never commit it.")
-@click.option("--robustness", "with_robustness", is_flag=True, help="Also on worse images; scores about 30 times.")
+@click.option("--robustness", "with_robustness", is_flag=True, help="Degraded images too; scores each about 30 times.")
 def evaluate(
     weights: Path,
     manifest: Path,

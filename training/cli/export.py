@@ -9,7 +9,7 @@ from training.cli.options import FILE, NEW_FOLDER
 
 @click.command()
 @click.argument("weights", type=FILE)
-@click.option("--manifest", required=True, type=FILE, help="Labelled images; some of train calibrate int8.")
+@click.option("--manifest", required=True, type=FILE, help="Labelled images; some of train are used to calibrate int8.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for spoofnet.tflite and spoofnet.int8.tflite.")
 def export(weights: Path, manifest: Path, out: Path) -> None:
     """Export WEIGHTS (.safetensors or .onnx) to LiteRT, in fp32 and int8; needs the extra litert.
@@ -26,7 +26,7 @@ def export(weights: Path, manifest: Path, out: Path) -> None:
     try:
         from training.release.litert_export import export_litert_fp32, export_litert_int8
     except ModuleNotFoundError as error:
-        raise UsageError(f"LiteRT files need a converter ({error}): `pip install -e '.[litert]'`.") from error
+        raise UsageError(f"Making LiteRT files needs a converter ({error}): `pip install -e '.[litert]'`.") from error
 
     out.mkdir(parents=True, exist_ok=True)
     fp32, int8 = out / "spoofnet.tflite", out / "spoofnet.int8.tflite"

@@ -9,12 +9,12 @@ from training.cli.options import NEW_FOLDER, Bar, records_of, with_sources
 
 @click.command()
 @with_sources
-@click.option("--frames", default=8, show_default=True, type=click.IntRange(min=1), help="Frames of each video.")
+@click.option("--frames", default=8, show_default=True, type=click.IntRange(min=1), help="Frames per video.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for manifest.csv and the frames of videos.")
 def manifest(layouts: tuple[str, ...], manifests: tuple[Path, ...], frames: int, out: Path) -> None:
-    """Write one manifest.csv with face boxes of standard collections, videos and all: what evaluate and release read.
+    """Write a manifest.csv with face boxes of standard collections, videos included, for evaluate and release.
 
-    Splits are those of the collections; some have no val. A domain belongs in one split: edit the file as needed.
+    Splits are those of the collections; some have no val. A domain belongs in a single split: edit the file if needed.
     """
     from faceauth.detection.yunet import YuNet
     from training.data.manifests import SPLITS, write_manifest

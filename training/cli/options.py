@@ -58,7 +58,7 @@ with_scale = click.option(
     default=1.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="So many times the views: 0.01 tries the whole way in minutes.",
+    help="Multiply the number of views by this: 0.01 tries every step in minutes.",
 )
 
 
@@ -70,7 +70,7 @@ def with_sources(command: Callable[..., None]) -> Callable[..., None]:
             "layouts",
             multiple=True,
             metavar="NAME=DIR",
-            help="A standard collection as published, by the name of its layout: casia-fasd, celeba-spoof, folders "
+            help="A standard collection as published, named by its layout: casia-fasd, celeba-spoof, folders "
             "(real/ and spoof/), lcc-fasd, msu-mfsd, nuaa, oulu-npu or replay-attack. May be repeated.",
         ),
         click.option("--manifest", "manifests", multiple=True, type=FILE, help="A manifest.csv. May be repeated."),

@@ -10,14 +10,14 @@ from training.cli.options import FOLDER, NEW_FOLDER, Bar, records_of, with_sourc
 @click.command()
 @with_sources
 @click.option("--portraits", multiple=True, type=FOLDER, help="A folder of live photos of faces. May be repeated.")
-@click.option("--frames", default=8, show_default=True, type=click.IntRange(min=1), help="Frames of each video.")
+@click.option("--frames", default=8, show_default=True, type=click.IntRange(min=1), help="Frames per video.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the shards; shards in it are kept.")
 def prepare(
     layouts: tuple[str, ...], manifests: tuple[Path, ...], portraits: tuple[Path, ...], frames: int, out: Path
 ) -> None:
-    """Make shards of the train and val splits; started again, go on where it stopped.
+    """Make shards of the train and val splits; started again, it resumes.
 
-    Images of `test` do not get into shards: nothing that trains can then read them.
+    Images of `test` are left out of the shards, so training can never read them.
     """
     from faceauth.detection.yunet import YuNet
     from training.data.preparation import Plan

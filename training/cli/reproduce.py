@@ -29,9 +29,9 @@ def reproduce(
     precision: Precision | None,
     scale: float,
 ) -> None:
-    """Make the released weights, from images to ONNX and cards; started again, go on where it stopped.
+    """Make the released weights, from images to ONNX and cards; started again, it resumes.
 
-    Says beforehand what it needs and how long it will take; RUN/log.txt gets a line a step.
+    First prints what it needs and how long it will take; RUN/log.txt gets a line for each step.
     """
     import cv2
 

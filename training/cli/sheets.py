@@ -12,7 +12,7 @@ from training.cli.options import FILE, NEW_FOLDER
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for the sheets; never commit them.")
 @click.option("--seed", default=0, show_default=True, help="Of the images and of the simulation.")
 def sheets(manifest: Path, out: Path, seed: int) -> None:
-    """Show attacks simulated from the live images of train beside its real ones, a sheet a family."""
+    """Show attacks simulated from the live images of train next to its real ones, on a sheet for each family."""
     from training.data.manifests import records_of_splits
     from training.simulate.contact_sheets import write_sheets
 

@@ -11,7 +11,7 @@ from training.cli.options import FOLDER, Bar
 @click.option("--shards", required=True, type=FOLDER, help="Folder that prepare filled.")
 @click.option("--recaptures", default=16_000, show_default=True, type=click.IntRange(min=1), help="Simulated attacks.")
 def simulate(shards: Path, recaptures: int) -> None:
-    """Simulate attacks on live training images, beside them; started again, go on where it stopped."""
+    """Simulate attacks on live training images, stored beside them; started again, it resumes."""
     from training.train.recaptures import simulate_recaptures
 
     with Bar() as bar:

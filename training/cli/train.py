@@ -13,7 +13,7 @@ from training.train.recipe import Precision, load_recipe
 @click.option("--shards", required=True, type=FOLDER, help="Folder that prepare and simulate filled.")
 @click.option("--out", required=True, type=NEW_FOLDER, help="Folder for weights, checkpoints and logs.")
 @click.option("--init", type=FILE, help="Weights to start from: .safetensors of a training or a released fp32 .onnx.")
-@click.option("--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes that ask them.")
+@click.option("--teachers", type=FOLDER, help="Folder of other projects' ONNX models, for recipes with teachers.")
 @with_precision
 @with_scale
 def train(
@@ -25,7 +25,7 @@ def train(
     precision: Precision | None,
     scale: float,
 ) -> None:
-    """Train as RECIPE says; started again with the same --out, go on where it stopped.
+    """Train as RECIPE says; started again with the same --out, it resumes.
 
     On several devices: torchrun --nproc-per-node N -m training train RECIPE ...
     """

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and the videos of a folder."""
+"""Files that are written whole or not at all, and the videos of a folder."""
 
 import os
 from collections.abc import Iterator

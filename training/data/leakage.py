@@ -1,7 +1,7 @@
-"""Leakage: near-duplicate images and whole domains that stand in two splits.
+"""Leakage: near-duplicate images and whole domains that are in two splits.
 
-An image of training that is in ``test`` as well, and be it smaller, brighter or mirrored, makes every figure a lie. So
-do weights that began as those of a training which saw what is now left out.
+A training image that is also in ``test``, even smaller, brighter or mirrored, makes every figure a lie. So
+do weights that started from a training which saw what is now left out.
 """
 
 from collections.abc import Collection, Sequence
@@ -32,7 +32,7 @@ CHUNK = 1024
 
 @dataclass(frozen=True, order=True)
 class Twins:
-    """Two images of different splits that show the same; ``distance`` in bits of 256."""
+    """Two images in different splits that show the same thing; ``distance`` in bits of 256."""
 
     distance: int
     first: Path

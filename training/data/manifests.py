@@ -1,4 +1,4 @@
-"""Manifests: the CSV files that name labelled images, read for training and written with a face box a row."""
+"""Manifests: the CSV files that name labelled images, read for training and written with a face box in each row."""
 
 import csv
 import os

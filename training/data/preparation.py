@@ -202,7 +202,7 @@ class _PortraitJob:
 
 
 _job: Callable[[Any], StoredImage | None]
-"""The job of a worker process; opened once, since opening models is dear."""
+"""The job of a worker process; opened once, since opening models is expensive."""
 
 
 def _install(open_job: Callable[[], Callable[[Any], StoredImage | None]]) -> None:

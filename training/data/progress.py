@@ -1,4 +1,4 @@
-"""Progress: what long work tells whoever shows a bar."""
+"""Progress: what long-running work reports to a progress bar."""
 
 from collections.abc import Callable
 

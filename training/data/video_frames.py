@@ -1,6 +1,6 @@
-"""Frames of videos, as records of images in place of those of the videos.
+"""Frames of videos: image records in place of video records.
 
-A video of some seconds is one presentation seen many times: a few frames, evenly spaced, say nearly all it has to say.
+A video of a few seconds is one presentation seen many times: a few evenly spaced frames say nearly everything.
 """
 
 from collections.abc import Iterator, Sequence
@@ -46,7 +46,7 @@ def sample_videos(records: Sequence[Record], into: Path, *, per_video: int = 8, 
             if videos.setdefault(folder, record.path) != record.path:
                 raise UsageError(
                     f"{videos[folder]} and {record.path} are both called {record.recording} in {record.domain}: give "
-                    "each video a recording of its own in the manifest."
+                    "each video its own recording in the manifest."
                 )
             expanded += [replace(record, path=frame) for frame in _frames(record.path, folder, per_video)]
         else:
@@ -84,5 +84,5 @@ def _length(video: Path) -> int:
         length += 1
     reader.release()
     if length == 0:
-        raise UsageError(f"{video} is no video that OpenCV can read: replace it, or take it out of the collection.")
+        raise UsageError(f"{video} is not a video that OpenCV can read: replace it, or take it out of the collection.")
     return length

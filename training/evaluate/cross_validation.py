@@ -1,4 +1,4 @@
-"""Cross-validation over domains: a recipe trained once a fold, and its figures on the domains that the fold left out.
+"""Cross-validation over domains: a recipe trained once for each fold, and its figures on the domains left out.
 
 ``val`` has few domains, and a network that is right on them may be wrong on the next camera.
 """
@@ -93,9 +93,7 @@ def cross_validate(
             of ``init`` is missing or left out other domains.
     """
     if recipe.hold_out:
-        raise UsageError(
-            f"{recipe.name} leaves domains out itself: take hold_out away, the folds say what to leave out."
-        )
+        raise UsageError(f"{recipe.name} leaves domains out itself: remove hold_out; the folds say what to leave out.")
     for number, group in enumerate(groups, start=1):
         folder = out / f"fold{number}"
         folder.mkdir(parents=True, exist_ok=True)

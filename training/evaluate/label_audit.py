@@ -1,4 +1,4 @@
-"""An audit of labels: a contact sheet a domain, and the domains whose labels a model contradicts.
+"""An audit of labels: a contact sheet for each domain, and the domains whose labels a model contradicts.
 
 The model must not have seen the domain: one that has would repeat its labels, wrong ones included. Contact sheets hold
 the data's own images: for looking at, never for a repository.

@@ -1,6 +1,6 @@
 """A trained network as a liveness backend of the library, and the library's report of it.
 
-Chooses nothing: P(live) is that of the logits as they are, and a presentation is accepted from equal logits on.
+Nothing is calibrated: P(live) comes from the raw logits, and a presentation is accepted from equal logits on.
 """
 
 import json
@@ -56,7 +56,7 @@ class TrainedNetwork:
 
 
 def load_on_device(weights: Path) -> nn.Module:
-    """SpoofNet in evaluation mode, on the GPU where there is one.
+    """SpoofNet in evaluation mode, on the GPU if there is one.
 
     Raises:
         UsageError: as :func:`training.train.checkpoint.load_network`.
@@ -78,8 +78,8 @@ def crops_beside(weights: Path) -> tuple[CropSpec, ...]:
         if card.is_file():
             return SpoofNetCard.model_validate_json(card.read_text()).crops
     except ValueError as error:
-        raise UsageError(f"What lies beside {weights} is of another version: {error}.") from error
-    raise UsageError(f"No recipe.json and no card.json lies beside {weights}: copy that of their training there.")
+        raise UsageError(f"The files beside {weights} are of another version: {error}.") from error
+    raise UsageError(f"There is no recipe.json or card.json beside {weights}: copy that of their training there.")
 
 
 def evaluate_network(

@@ -1,4 +1,4 @@
-"""Weights compared on images that no training saw, before ``test`` is looked at.
+"""Weights compared on images that no training used, before ``test`` is scored.
 
 ``val`` has few cameras. So its frames are shown in other ways too, and beside them stand held-out portraits and
 simulated attacks on people whom no training saw.
@@ -58,7 +58,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class Errors:
-    """Errors of a network in one trial at equal logits, by domain, 0 to 1; empty for a class that is not there."""
+    """Errors of a network in one trial at equal logits, by domain, 0 to 1; empty for an absent class."""
 
     apcer: Rates
     bpcer: Rates
@@ -79,7 +79,7 @@ def trials(content: Shards, specs: tuple[CropSpec, ...]) -> Iterator[Trial]:
     wide = [face for face in changed if _context(face) >= WIDE]
     if not wide or not portraits:
         raise UsageError(
-            "The shards lack frames of val that show surroundings, or portraits of people held out: prepare with both."
+            "The shards lack frames of val that show surroundings, or portraits of held-out people: prepare both."
         )
     simulated = list(_simulated([face for face in (*wide, *portraits) if face.label == LIVE]))
     some = [face for group in (changed, portraits, simulated) for face in group[::FEWER]]

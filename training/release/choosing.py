@@ -1,4 +1,4 @@
-"""What a release is chosen on, and by: calibration, operating points, and whether int8 is the default."""
+"""How a release is chosen, and on what data: calibration, operating points, and whether int8 is the default."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class Choice:
 
 
 def choose(logits: Sequence[npt.NDArray[np.float32]], records: Sequence[Record], measured_on: str) -> Choice:
-    """Calibration and operating points by what a network says of ``records``.
+    """Calibration and operating points from a network's logits of ``records``.
 
     Args:
         logits: (N, 2) for each crop of a face.
@@ -59,7 +59,7 @@ def choice_records(records: Sequence[Record], hold_out: Collection[str]) -> list
 
 
 def refuse_missing_splits(records: Sequence[Record]) -> None:
-    """Something to train on, to choose on and to report: live people and attacks before one and the same camera.
+    """Each split must hold live people and attacks from the same camera, to train, choose and report on.
 
     Raises:
         UsageError: a split has no record, or no domain with both classes.

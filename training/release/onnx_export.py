@@ -67,7 +67,7 @@ def export_int8(fp32: Path, path: Path, crops: npt.NDArray[np.uint8]) -> None:
     Activations have eight bits after their ReLU, weights seven: two products then fit into the 16 bits in which
     processors without VNNI instructions add them, and the fast kernels are exact everywhere
     (``faceauth.weights.onnx_session.exact_options``).
-    The first convolution stays in float: its pixels had 256 values of their own, and seven bits cost it the most. So do
+    The first convolution stays in float: its pixels already have 256 values, and seven bits cost it the most. So do
     the three linear layers, whose last bias takes off what rounding moves the logits of all images by (bias
     correction, Nagel et al. 2019); that makes the file half a megabyte larger.
 

@@ -74,14 +74,14 @@ def package(
         terms: for the card.
         hold_out: domains of ``train`` that the training left out: everything is chosen on them and on ``val``.
         out: folder named ``spoofnet`` for the ONNX files and ``card.json``; the ``manifest.json`` of the folder above
-            pins the card, and is written where there is none.
+            pins the card, and is written if there is none.
         progress: told what is done.
 
     Raises:
         UsageError: ``out`` has another name, or as :func:`training.release.choosing.choice_records`.
     """
     if out.resolve().name != NAME:
-        raise UsageError(f"{out} is no place for weights: the library reads them from a folder named {NAME}.")
+        raise UsageError(f"{out} cannot hold weights: the library reads them from a folder named {NAME}.")
     with TemporaryDirectory() as folder:
         building = Path(folder, NAME)
         card, reports = _build(weights, records, portraits, crops, terms, hold_out, building, progress)

@@ -1,4 +1,4 @@
-"""The whole way of the released weights, from a manifest to ONNX files and cards; started again, it goes on."""
+"""Makes the released weights, from a manifest to ONNX files and cards; resumes if it is started again."""
 
 import json
 import shutil
@@ -62,7 +62,7 @@ def reproduce(
         inputs: what to read.
         recipe: what to train.
         run: folder of shards, checkpoints, weights, cards and reports.
-        scale: so many times the views and recaptures, and of the images one in ten at least; 1 is the recipe.
+        scale: factor on views and recaptures, and share of the images (at least one in ten); 1 is the recipe.
         say: told a line a step.
         progress: told what is done.
 

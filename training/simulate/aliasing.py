@@ -33,7 +33,7 @@ class Wave:
 
 @dataclass(frozen=True)
 class Grid:
-    """A sensor before a medium.
+    """A sensor in front of a medium.
 
     Attributes:
         view: where each sensor px looks.

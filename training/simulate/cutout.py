@@ -15,7 +15,7 @@ from training.simulate.surface import inside, over
 
 
 def with_eyes(live: Scene, background: Image | None, lens: Lens, rng: np.random.Generator, *, fills: bool) -> Exposure:
-    """A sheet before the attacker's face, whose eyes look through its holes; see ``scene.Render``."""
+    """A sheet in front of the attacker's face, whose eyes look through its holes; see ``scene.Render``."""
     part = shown_part(live, rng, whole=fills)
     bend = Bend(live.face_px * rng.uniform(0.9, 4), True, rng.uniform(0, 0.4)) if chance(rng, 0.5) else None
     view = look(live, part, draw_pose(rng, bend=bend), lens, rng, fills=fills)

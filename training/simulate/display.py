@@ -1,4 +1,4 @@
-"""A lit display: an image in, the light that its sub-pixels send to each sensor px out."""
+"""A lit display: the light that an image's sub-pixels send to each sensor px."""
 
 from dataclasses import dataclass
 

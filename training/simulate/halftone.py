@@ -1,4 +1,4 @@
-"""Tone to dots, as a sensor sees them: continuous ink coverage in, coverage with the traces of its dots out.
+"""Halftoning as a sensor sees it: adds the traces of printed dots to continuous ink coverage.
 
 No dot is drawn: at the usual distances a sensor px covers many. A clustered-dot screen is its first harmonics, sampled
 as ``aliasing`` says; scattered dots are the noise that is left of them in a sensor px.

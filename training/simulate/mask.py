@@ -1,4 +1,4 @@
-"""Species ``mask``: a printed face cut along its outline and worn before the attacker's own, who looks through it."""
+"""Species ``mask``: a printed face cut along its outline and worn in front of the attacker's, who looks through it."""
 
 from dataclasses import replace
 

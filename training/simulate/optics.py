@@ -1,4 +1,4 @@
-"""The lens of a cheap camera: linear light before it in, linear light on the sensor out."""
+"""The lens of a cheap camera: from linear light in front of it to linear light on the sensor."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""A printed sheet under a lamp before a camera: what print, cut-out and paper mask have in common."""
+"""A printed sheet under a lamp at a camera: what print, cut-out and paper mask have in common."""
 
 from dataclasses import dataclass
 
@@ -146,7 +146,7 @@ def _fold(outline: Box, view: View, rng: np.random.Generator) -> Field:
 def in_the_room(
     paper: Light, cover: Field, sheet: Sheet, view: View, background: Image | None, rng: np.random.Generator
 ) -> Exposure:
-    """Put the lit sheet before the background, throw its shadow and let hands hold it."""
+    """Put the lit sheet in front of the background, throw its shadow and let hands hold it."""
     face = view.box_xyxy[3] - view.box_xyxy[1]
     wall = behind(background, view.shape_hw, rng) * np.float32(log_uniform(rng, 0.3, 1.8))
     if chance(rng, 0.5):

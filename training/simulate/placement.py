@@ -1,4 +1,4 @@
-"""Where the sheet or screen stands before the camera: which point of it each sensor px looks at.
+"""Where the sheet or screen is in front of the camera: which point of it each sensor px looks at.
 
 Coordinates on the medium are px of the live image that it shows.
 """

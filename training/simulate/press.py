@@ -1,4 +1,4 @@
-"""A printer and its paper: image in, ink coverages out, and coverages to reflected light."""
+"""A printer and its paper: from an image to ink coverages, and from coverages to reflected light."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Species ``print``: a printed photo, flat or bent, filling the frame or held before a room."""
+"""Species ``print``: a printed photo, flat or bent, filling the frame or held in front of a room."""
 
 import numpy as np
 

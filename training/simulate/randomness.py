@@ -1,4 +1,4 @@
-"""Random fields for textures, light and noise: a generator in, float32 arrays out."""
+"""Random fields for textures, light and noise, as float32 arrays."""
 
 from functools import lru_cache
 
@@ -12,7 +12,7 @@ _POOL = 1 << 21
 
 @lru_cache(maxsize=1)
 def _pool() -> Field:
-    """Fixed normal deviates: cutting a slice at a drawn offset costs a tenth of drawing them anew."""
+    """Fixed normal deviates: cutting a slice at a drawn offset costs a tenth of drawing new ones."""
     return np.random.default_rng(20240607).standard_normal(_POOL, dtype=np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The sensor of a cheap camera and what comes after it: light in, a JPEG-worn image out.
+"""The sensor of a cheap camera and what comes after it: from light to a JPEG-compressed image.
 
 Live images and attacks pass through the same one. It must not know which of the two it sees: blur, exposure, noise and
 compression would give the label away.

@@ -1,4 +1,4 @@
-"""A live photo in, a presentation attack on it out: source image, medium, scene, automatic exposure, camera."""
+"""Turns a live photo into a presentation attack: source image, medium, scene, automatic exposure, camera."""
 
 import cv2
 import numpy as np

@@ -10,7 +10,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 def moving_average(network: nn.Module, decay: float) -> AveragedModel:
     """An average of ``network`` in evaluation mode, on its device (Polyak and Juditsky 1992); updated after each step.
 
-    Its memory is short at first: otherwise it would long be an average of the random start.
+    Its memory is short at first: otherwise the random start would dominate it for a long time.
     """
 
     @torch.no_grad()

@@ -68,7 +68,7 @@ def domains_left_out(weights: Path) -> frozenset[str]:
         with safe_open(weights, "numpy") as file:
             return frozenset(json.loads((file.metadata() or {}).get(HOLD_OUT, "[]")))
     except (SafetensorError, ValueError) as error:
-        raise UsageError(f"{weights} is damaged: copy it again, or train anew ({error}).") from error
+        raise UsageError(f"{weights} is damaged: copy it again, or retrain ({error}).") from error
 
 
 def refuse_seen(weights: Path, hold_out: Collection[str]) -> None:

@@ -30,7 +30,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Look:
-    """A view before the camera, which is what teachers are asked about; ``rng`` goes on to draw the camera."""
+    """A view before the simulated camera, as the teachers see it; ``rng`` is used next to draw the camera."""
 
     pixels: Image
     reference: Image
@@ -53,7 +53,7 @@ class Views(Dataset[Batch]):
 
     def __init__(self, content: Shards, recipe: Recipe, size: int, teachers: Path | None = None) -> None:
         if recipe.asks_teachers and teachers is None:
-            raise UsageError(f"{recipe.name} learns from teachers: give the folder of their files (--teachers).")
+            raise UsageError(f"{recipe.name} learns from teachers: name the folder of their files (--teachers).")
         if teachers is not None:
             refuse_missing_files(teachers)
         self._content, self._recipe, self._size, self._folder = content, recipe, size, teachers
@@ -87,7 +87,7 @@ class Views(Dataset[Batch]):
         kind, own = float(rng.random()), np.random.default_rng(rng.integers(2**62))
         is_wide = context_shown(image, box_xyxy, framing) >= MIX_FROM_CONTEXT
         is_mixed = kind < settings.mixup + settings.cutmix and is_wide
-        if is_mixed:  # with a generator of its own, or the two of a pair would part ways where only one is wide
+        if is_mixed:  # with a separate generator, or the two views of a pair would diverge where only one is wide
             view = mixup(view, reference, own) if kind < settings.mixup else cutmix(view, reference, own)
         return Look(view, reference, is_mixed, rng)
 

@@ -1,6 +1,6 @@
-"""Mixes labels with what teachers say of a view into the target that the student learns.
+"""Distillation: mixes labels with the teachers' scores of a view into the target that the student learns.
 
-Within a domain the label can be told from the room, a teacher's answer to the view cannot (Hinton et al. 2015; the
+Within a domain the room gives the label away, but not a teacher's answer to the view (Hinton et al. 2015; the
 teachers see what the student sees, so that a few thousand images say as much of them as there are views: Beyer et al.
 2022).
 """

@@ -74,7 +74,7 @@ def train(
     teachers: Path | None = None,
     report: Report = tqdm.write,
 ) -> Path:
-    """Train phase after phase; started again with the same ``out``, go on where it was stopped.
+    """Train phase after phase; started again with the same ``out``, resume where it stopped.
 
     Args:
         recipe: what to do.
@@ -96,7 +96,7 @@ def train(
     refuse_unknown_domains(content, recipe.hold_out)
     refuse_nothing_to_validate(content, recipe)
     if recipe.frozen_blocks and init is None:
-        raise UsageError(f"{recipe.name} freezes blocks, and random ones are no use: give weights to start from.")
+        raise UsageError(f"{recipe.name}: frozen_blocks needs pretrained weights: pass --init.")
     if init is not None:
         refuse_seen(init, recipe.hold_out)
     if teachers is not None:
@@ -200,7 +200,7 @@ def _steps(
 
 
 def _to_training(model: nn.Module, frozen_blocks: int) -> None:
-    """Training mode, but for frozen blocks, whose batch statistics stay as well."""
+    """Training mode, except for frozen blocks, whose batch statistics stay fixed too."""
     model.train()
     for block in model.features[:frozen_blocks]:  # type: ignore[index]  # Fabric passes attributes on
         block.eval()
@@ -228,7 +228,7 @@ def _batches(run: _Run, number: int, phase: Phase) -> Batches:
 
 
 def _loader(fabric: Fabric, views: Views, sampler: StepSampler) -> Any:
-    """Batches made in processes of their own while the network learns from those before."""
+    """Batches made in worker processes while the network learns from the previous ones."""
     loader = DataLoader(
         views,
         sampler=sampler,
@@ -264,14 +264,14 @@ def _claim(
 ) -> None:
     """Keep the recipe beside its run, and digests of its images, its teachers and the weights it began with.
 
-    What goes on there must be the same but for precision: weights that saw a domain must not become those of a recipe
-    that leaves it out. Another machine may go on with it.
+    A run resumed there must be the same except for precision: weights that saw a domain must not pass for those of a
+    recipe that leaves it out. Another machine may resume it.
     """
     inputs = {
         "images": digest_of_shards(content),
         "init": None if init is None else digest_of(init),
         "teachers": None if teachers is None else teacher_digests(teachers),
-        "processes": processes,  # each has a batch of its own
+        "processes": processes,  # each has its own batch
     }
     kept_recipe = recipe.model_dump_json(indent=2, exclude={"precision"}) + "\n"
     has_begun = any(out.glob("phase*"))

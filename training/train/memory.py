@@ -1,7 +1,7 @@
 """Memory of a training process on a CPU: tells the C library to keep what is freed.
 
 Each step frees and asks again for the same gigabyte of activations. Handed back to the system in between, every page
-is zeroed and mapped anew: SpoofNet at 112 px took 0.67 s a batch of 64 that way and 0.48 s with the pages kept (two
+is zeroed and mapped again: SpoofNet at 112 px took 0.67 s a batch of 64 that way and 0.48 s with the pages kept (two
 cores, bf16).
 """
 

@@ -1,4 +1,4 @@
-"""Recaptures: simulated attacks on the live images of finished shards, beside them in shards of their own."""
+"""Recaptures: simulated attacks on the live images of finished shards, stored beside them in separate shards."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial

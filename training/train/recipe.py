@@ -134,7 +134,7 @@ class Recipe(Settings):
         return wide, replace(wide, scale=self.close_scale, mirrored=True)
 
     def shortened(self, scale: float) -> "Recipe":
-        """The same recipe with so many times the views and recaptures; two batches a phase at least."""
+        """The same recipe with views and recaptures multiplied; at least two batches a phase."""
         if scale == 1:
             return self
         phases = [
@@ -159,7 +159,7 @@ def load_recipe(path: Path) -> Recipe:
     """Settings of a TOML file.
 
     Raises:
-        UsageError: it is no TOML, or a key is missing, misspelt or impossible.
+        UsageError: it is not valid TOML, or a key is missing, misspelt or impossible.
     """
     return from_toml(Recipe, path, "recipe")
 

@@ -1,6 +1,6 @@
 """Which images make a batch: classes, species and domains balanced, simulated attacks beside their own live sources.
 
-Domains differ in size by 50 times and some hold one class only; drawn as they come, a network learns the large ones
+Domains differ in size by a factor of 50 and some hold a single class; drawn unweighted, a network learns the large ones
 and "this room is live".
 """
 
@@ -187,13 +187,13 @@ def strata(content: Shards, usable: npt.NDArray[np.bool_], label: int) -> list[S
 
 
 def trained_on(content: Shards, hold_out: Collection[str]) -> npt.NDArray[np.bool_]:
-    """Which images a training may learn from: those of ``train`` that show nothing of the domains left out."""
+    """Which images a training may learn from: those of ``train`` that show nothing from the domains left out."""
     unseen = ~np.isin(content.domain, list(hold_out)) & ~np.isin(content.background, list(hold_out))
     return np.asarray((content.split == "train") & unseen)
 
 
 def refuse_unknown_domains(content: Shards, domains: Collection[str]) -> None:
-    """A misspelt domain would be trained on, and believed to be left out.
+    """Otherwise a misspelt domain would be trained on although believed to be left out.
 
     Raises:
         UsageError: a domain has no labelled frame in ``train``.
@@ -204,7 +204,7 @@ def refuse_unknown_domains(content: Shards, domains: Collection[str]) -> None:
 
 
 def _by_recording(content: Shards, chosen: Indices) -> list[Indices]:
-    """``chosen`` by recording; an image without one is a recording of its own."""
+    """``chosen`` by recording; an image without a recording counts as one."""
     names = content.recording[chosen]
     named = [chosen[names == name] for name in np.unique(names[names != ""])]
     return named + [np.array([index]) for index in chosen[names == ""]]

@@ -1,4 +1,4 @@
-"""Teachers: what other projects' models say of a view, for distillation. Their weights are never shipped."""
+"""Teachers: other projects' models, whose scores of views are distilled. Their weights are never shipped."""
 
 import hashlib
 from collections.abc import Sequence
@@ -43,7 +43,7 @@ class Teacher:
         options.intra_op_num_threads = 1
         try:
             return ort.InferenceSession(folder / self.file, options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime's have no base of their own
+        except Exception as error:  # onnxruntime's exceptions share no base class
             raise UsageError(
                 f"{folder / self.file} is not the expected teacher ({str(error).splitlines()[0]}): give the file that "
                 "training/README.md names."
@@ -67,7 +67,7 @@ TEACHERS = {
 
 
 def refuse_missing_files(folder: Path) -> None:
-    """Before anything is trained, rather than in the first batch.
+    """Checks before training starts, rather than in the first batch.
 
     Raises:
         UsageError: ``folder`` lacks a teacher's file.

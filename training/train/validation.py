@@ -46,7 +46,7 @@ def validation_figures(network: nn.Module, content: Shards, recipe: Recipe, size
 
 
 def refuse_nothing_to_validate(content: Shards, recipe: Recipe) -> None:
-    """A training without it would fail half-way.
+    """Otherwise training would fail half-way.
 
     Raises:
         UsageError: neither ``val`` nor ``hold_out`` holds a domain with live frames and attacks.

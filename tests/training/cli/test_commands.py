@@ -50,7 +50,7 @@ def test_every_command_has_help(name: str) -> None:
 def test_leaks_are_told_and_exit_with_1(office: Path) -> None:
     code, text = run("check-leakage", "--layout", f"folders={office}")
     assert code == 1
-    assert "domain office stands in train and val" in text
+    assert "domain office is in train and val" in text
     assert "a.png" in text and "c.png" in text and "1 near-duplicates across splits among 4 images" in text
 
 

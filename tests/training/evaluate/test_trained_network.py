@@ -218,5 +218,5 @@ def test_what_cannot_be_measured_is_one_sentence(with_recipe: Path, tmp_path: Pa
     assert code == 1 and "no record of the splits test" in error and "Traceback" not in said
     (with_recipe.parent / "recipe.json").unlink()
     code, said, error = run(with_recipe, "--manifest", manifest)
-    assert code == 1 and "No recipe.json and no card.json" in error and "Traceback" not in said
+    assert code == 1 and "There is no recipe.json or card.json" in error and "Traceback" not in said
     assert run(manifest, "--manifest", manifest)[0] == 1

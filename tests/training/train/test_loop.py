@@ -175,8 +175,8 @@ def test_a_run_that_does_not_say_what_it_was_is_not_gone_on_with(
     ("wanted", "said"),
     [
         ({"pairs": 0.5}, "no simulated attack"),
-        ({"teacher_share": 0.5}, "give the folder of their files"),
-        ({"frozen_blocks": 1}, "give weights to start from"),
+        ({"teacher_share": 0.5}, "name the folder of their files"),
+        ({"frozen_blocks": 1}, "frozen_blocks needs pretrained weights: pass --init"),
         ({"hold_out": ("larg",)}, "no domain larg in train"),
     ],
 )
