@@ -57,9 +57,8 @@ SETTINGS_INTRODUCTION = """A setting can come from three places. Each takes prec
    `Pipeline()`;
 3. keywords of `Pipeline(...)`, options of the command line.
 
-Two underscores lead one table deeper: `FACEAUTH_GATE__MIN_FACE_PX=96` sets `gate.min_face_px`. In the environment, lists
-and tables are JSON. No environment variable may loosen what
-the file sets.
+Two underscores lead one table deeper: `FACEAUTH_GATE__MIN_FACE_PX=96` sets `gate.min_face_px`. In the environment,
+lists and tables are JSON. No environment variable may loosen what the file sets.
 
 `FACEAUTH_DISABLE_PLUGIN_AUTOLOAD=1` is not a setting: whatever the settings say, it allows only the
 built-in backends."""
