@@ -34,6 +34,7 @@ def printed(rows: list[Row]) -> str:
     return captured.get()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suite", [suite for suite in SUITES if suite != "process"])
 def test_every_benchmark_runs(suite: str) -> None:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--benchmark-disable"]

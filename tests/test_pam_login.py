@@ -41,6 +41,8 @@ PASSWORD = "correct-horse"
 SHADOW = "$6$abcdefgh$Y8X4fK8dzckng/fIjIaMbhSI.0pb8jFFSN/J/PpH0DRCfCv16PIDicIrPVJ7EyzvvLxpGoKT/B4/my3gDKmFj0"
 SERVICE = "faceauth-test"
 
+pytestmark = pytest.mark.slow
+
 LAUNCHER = """
 import runpy, sys
 sys.path.insert(0, {root!r})  # the package of this very tree, and not an installed one

@@ -130,7 +130,7 @@ def in_time(function: Callable[[], T], *, timeout_s: float) -> T:
     try:
         value, error = worker.run(function, timeout_s=timeout_s)
     except Empty:
-        raise TimeoutError(f"it still had no answer after {timeout_s:g} s") from None
+        raise TimeoutError(f"it gave no answer within {timeout_s:g} s") from None
     finally:
         worker.dismiss()
     if error is not None:

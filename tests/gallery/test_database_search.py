@@ -257,7 +257,7 @@ def test_killed_while_the_table_is_filled_another_process_fills_it(gallery: Gall
 
 
 def test_a_gallery_in_sqlite_is_refused(tmp_path: Path, master_key: LocalKey) -> None:
-    with pytest.raises(UsageError, match="lies in SQLite"):
+    with pytest.raises(UsageError, match="this one is in SQLite"):
         DatabaseIndex(Gallery(tmp_path / "gallery.sqlite", master_key, create=True), "fake")
 
 

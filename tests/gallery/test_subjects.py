@@ -101,7 +101,7 @@ def test_templates_are_not_used_after_their_time(gallery: Gallery, enrol: Enrol,
     clock.now_s += DAY_S - 1
     assert login(gallery, PIPELINE, "ada", noise_image(1), client="c").accepted
     clock.now_s += 2
-    with pytest.raises(NotEnrolled, match="time to keep"):
+    with pytest.raises(NotEnrolled, match="retention time"):
         login(gallery, PIPELINE, "ada", noise_image(1), client="c")
 
 

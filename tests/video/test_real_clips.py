@@ -20,6 +20,8 @@ from faceauth.video import PresentationResult, watch
 
 from .clips import TimedImage, clip, swapped, with_face_of
 
+pytestmark = pytest.mark.slow
+
 PEOPLE = 4
 UNLIKE = 0.25
 """Similarity below which two presentations are of two people: SFace's balanced point is 0.43."""

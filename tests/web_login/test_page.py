@@ -13,6 +13,8 @@ from playwright.sync_api import Page, expect
 from tests.web_login.conftest import FAKE_CAMERA, PATIENCE_MS, Launch, Served, Visit
 from tests.web_login.scripted_service import LOOK, REFUSED, Script
 
+pytestmark = pytest.mark.slow
+
 expect.set_options(timeout=PATIENCE_MS)
 
 WELCOME = re.compile(r"/welcome$")
