@@ -29,12 +29,12 @@ from training.train.averaging import moving_average
 from training.train.checkpoint import digest_of, load_network, refuse_seen, save_weights
 from training.train.dataset import Views
 from training.train.distillation import Floats, student_loss
+from training.train.domain_levels import teacher_levels
 from training.train.folding import unfold
 from training.train.memory import keep_freed_memory
 from training.train.network import SpoofNet, normalised
 from training.train.recipe import Phase, Recipe
 from training.train.sampling import BalancedBatches, Batches, EpochBatches, StepSampler, refuse_unknown_domains
-from training.train.teacher_levels import teacher_levels
 from training.train.teachers import refuse_missing_files, teacher_digests
 from training.train.validation import refuse_nothing_to_validate, validation_figures
 

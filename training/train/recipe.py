@@ -91,7 +91,7 @@ class Recipe(Settings):
         pairs: share of a batch that is simulated attacks together with their own live sources (``balanced`` only).
         portraits: share of the live views outside pairs that are portraits (``balanced`` only).
         teacher_share: of the teachers' answer to the view in the target of a labelled frame, beside its label.
-        level_teachers: subtract from the teachers' answers what they say of a whole domain (``teacher_levels``).
+        level_teachers: subtract from the teachers' answers what they say of a whole domain (``domain_levels``).
         label_smoothing: of the label.
         dropout: between the linear layers.
         weight_decay: of AdamW.

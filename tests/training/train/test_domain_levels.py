@@ -8,12 +8,12 @@ import pytest
 torch = pytest.importorskip("torch", exc_type=ImportError)
 
 from training.data.shards import Shards  # noqa: E402
-from training.train import teacher_levels as module  # noqa: E402
+from training.train import domain_levels as module  # noqa: E402
 from training.train.dataset import Views  # noqa: E402
 from training.train.distillation import TEMPERATURE  # noqa: E402
+from training.train.domain_levels import levels_of_domains, teacher_levels  # noqa: E402
 from training.train.recipe import AugmentationSettings, Recipe  # noqa: E402
 from training.train.sampling import Draw  # noqa: E402
-from training.train.teacher_levels import levels_of_domains, teacher_levels  # noqa: E402
 from training.train.teachers import Teachers  # noqa: E402
 
 MEANS = {("bright", 0): 5.0, ("bright", 1): -1.0, ("dark", 0): 1.0, ("dark", 1): -5.0, ("live-only", 0): 6.0}

@@ -62,7 +62,9 @@ def levels_of_domains(means: dict[tuple[str, int], float]) -> dict[str, float]:
 
 
 def _spread(images: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    return images[np.unique(np.linspace(0, len(images) - 1, LEVEL_IMAGES).round().astype(int))] if len(images) else images
+    """At most ``LEVEL_IMAGES`` of them, evenly spaced."""
+    count = min(len(images), LEVEL_IMAGES)
+    return images[np.linspace(0, len(images) - 1, count).round().astype(int)] if count else images
 
 
 def _answers(content: Shards, chosen: npt.NDArray[np.int64], spec: CropSpec, teachers: Teachers) -> Floats:
