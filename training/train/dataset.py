@@ -46,18 +46,22 @@ class Views(Dataset[Batch]):
         recipe: how they are shown, and what is asked of teachers.
         size: side of a view in pixels.
         teachers: folder of the teachers' files, for recipes that ask them.
+        levels: of the teachers on the domain of each image, which is subtracted from their answers; None for 0.
 
     Raises:
         UsageError: such a recipe without the folder, or a file is missing in it.
     """
 
-    def __init__(self, content: Shards, recipe: Recipe, size: int, teachers: Path | None = None) -> None:
+    def __init__(
+        self, content: Shards, recipe: Recipe, size: int, teachers: Path | None = None, levels: Floats | None = None
+    ) -> None:
         if recipe.asks_teachers and teachers is None:
             raise UsageError(f"{recipe.name} learns from teachers: name the folder of their files (--teachers).")
         if teachers is not None:
             refuse_missing_files(teachers)
         self._content, self._recipe, self._size, self._folder = content, recipe, size, teachers
         self._labels, self._shares = smoothed_labels(content, recipe), teacher_shares(content, recipe)
+        self._levels = np.zeros(len(content.label), np.float32) if levels is None else levels
         self._teachers: Teachers | None = None
 
     def __getitem__(self, draws: list[Draw]) -> Batch:
@@ -65,8 +69,15 @@ class Views(Dataset[Batch]):
         chosen = [draw.index for draw in draws]
         looks = [self._look(draw) for draw in draws]
         shares = np.where([look.is_mixed for look in looks], 1, self._shares[chosen]).astype(np.float32)
-        target = soft_targets(self._labels[chosen], shares, self._ask(looks, shares))
+        target = soft_targets(self._labels[chosen], shares, self._ask(looks, shares) - self._levels_of(draws, looks))
         return Batch(self._photographed(looks), torch.from_numpy(target))
+
+    def _levels_of(self, draws: list[Draw], looks: list[Look]) -> Floats:
+        """(B, 1); that of a mixed view is the mean of its two domains'."""
+        own = self._levels[[draw.index for draw in draws]]
+        partners = self._levels[[draw.partner for draw in draws]]
+        is_mixed = np.array([look.is_mixed for look in looks])
+        return np.where(is_mixed, (own + partners) / 2, own)[:, None].astype(np.float32)
 
     def crops(self, draws: list[Draw]) -> Tensor:
         """The crops of ``draws`` alone; no teacher is asked."""

@@ -23,12 +23,13 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from faceauth.errors import UsageError
-from training.data.files import write_whole
+from training.data.files import whole, write_whole
 from training.data.shards import Shards, digest_of_shards
 from training.train.averaging import moving_average
 from training.train.checkpoint import digest_of, load_network, refuse_seen, save_weights
 from training.train.dataset import Views
-from training.train.distillation import student_loss
+from training.train.distillation import Floats, student_loss
+from training.train.domain_levels import teacher_levels
 from training.train.folding import unfold
 from training.train.memory import keep_freed_memory
 from training.train.network import SpoofNet, normalised
@@ -37,6 +38,7 @@ from training.train.sampling import BalancedBatches, Batches, EpochBatches, Step
 from training.train.teachers import refuse_missing_files, teacher_digests
 from training.train.validation import refuse_nothing_to_validate, validation_figures
 
+LEVELS = "levels.npy"
 CHECKPOINT_STEPS = 100  # one or two minutes on two cores
 VALIDATIONS = 5  # a phase; one of a few hundred steps has fewer
 VALIDATION_STEPS = 1_000  # at least, between two: at 224 px one costs as much as some 70 steps
@@ -57,6 +59,7 @@ class _Run:
     recipe: Recipe
     content: Shards
     teachers: Path | None
+    levels: Floats | None
     out: Path
     report: Report
 
@@ -109,8 +112,11 @@ def train(
     keep_freed_memory()
     if fabric.is_global_zero:
         _claim(out, recipe, content, init, teachers, fabric.world_size)
+        if recipe.level_teachers and teachers is not None:
+            _keep_levels(out, content, recipe, teachers)
     fabric.barrier()
-    run = _Run(fabric, recipe, content, teachers, out, report)
+    levels = np.load(out / LEVELS) if recipe.level_teachers else None
+    run = _Run(fabric, recipe, content, teachers, levels, out, report)
     for number, phase in enumerate(recipe.phases, start=1):
         begin = init if number == 1 else run.weights_of(number - 1)
         if not run.weights_of(number).exists():
@@ -135,7 +141,7 @@ def learning_rate(phase: Phase, step: int, steps_per_epoch: int) -> float:
 
 def _train_phase(run: _Run, number: int, phase: Phase, begin: Path | None) -> None:
     fabric, recipe = run.fabric, run.recipe
-    views = Views(run.content, recipe, phase.size, run.teachers)
+    views = Views(run.content, recipe, phase.size, run.teachers, run.levels)
     batches = _batches(run, number, phase)
     torch.manual_seed(_seed(run, number, -1))
     network = _network(recipe, begin, views, batches, phase)
@@ -288,6 +294,13 @@ def _claim(
             raise UsageError(f"{out} holds the run {what}: give another folder, or empty this one.")
         out.mkdir(parents=True, exist_ok=True)
         write_whole(kept, text)
+
+
+def _keep_levels(out: Path, content: Shards, recipe: Recipe, teachers: Path) -> None:
+    """They take two minutes, which a training that is started again need not wait."""
+    if not (out / LEVELS).exists():
+        with whole(out / LEVELS) as path, path.open("wb") as file:
+            np.save(file, teacher_levels(content, recipe, teachers))
 
 
 def _forget_rows_after(number: int, step: int, table: Path) -> None:

@@ -91,6 +91,7 @@ class Recipe(Settings):
         pairs: share of a batch that is simulated attacks together with their own live sources (``balanced`` only).
         portraits: share of the live views outside pairs that are portraits (``balanced`` only).
         teacher_share: of the teachers' answer to the view in the target of a labelled frame, beside its label.
+        level_teachers: subtract from the teachers' answers what they say of a whole domain (``domain_levels``).
         label_smoothing: of the label.
         dropout: between the linear layers.
         weight_decay: of AdamW.
@@ -109,6 +110,7 @@ class Recipe(Settings):
     pairs: float = Field(0.0, ge=0, le=1)
     portraits: float = Field(0.0, ge=0, le=1)
     teacher_share: float = Field(0.0, ge=0, le=1)
+    level_teachers: bool = False
     label_smoothing: float = Field(0.0, ge=0, lt=1)
     dropout: float = Field(0.0, ge=0, lt=1)
     weight_decay: float = Field(0.05, ge=0)
@@ -152,6 +154,12 @@ class Recipe(Settings):
     def _only_drawn_batches_have_shares(self) -> Self:
         if (self.pairs or self.portraits) and self.sampling != "balanced":
             raise ValueError('pairs and portraits need sampling = "balanced": an epoch shows each image once.')
+        return self
+
+    @model_validator(mode="after")
+    def _levels_are_of_teachers(self) -> Self:
+        if self.level_teachers and not self.asks_teachers:
+            raise ValueError("level_teachers needs teachers: set teacher_share, mixup or cutmix, or leave it out.")
         return self
 
 

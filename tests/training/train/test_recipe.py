@@ -26,6 +26,8 @@ def test_there_are_three_recipes_and_all_load() -> None:
         ('name = "a"\nfocus = 2\n[[phases]]\nsize = 32\nviews = 8\nbatch_size = 4\nlr = 1e-3', "focus"),
         ('name = "a"\nsampling = "epoch"\npairs = 0.5\n[[phases]]\nsize = 32\nviews = 8\nbatch_size = 4\nlr = 1e-3',
          "pairs and portraits need"),
+        ('name = "a"\nlevel_teachers = true\n[[phases]]\nsize = 32\nviews = 8\nbatch_size = 4\nlr = 1e-3',
+         "level_teachers needs teachers"),
         ("name =", "holds no recipe"),
     ],
 )  # fmt: skip
