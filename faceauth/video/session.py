@@ -302,8 +302,8 @@ class PresentationSession:
         span_s = self._kept[-1].time_s - self._kept[0].time_s if self._kept else 0.0
         return self.close(
             reason,
-            f"Start again, and move your head a little: {len(self._kept)} frames that differ came in "
-            f"{span_s:.1f} s, and at least {MIN_KEPT} over {MIN_SPAN_S:g} s are needed.",
+            f"Start again, and move your head a little: {len(self._kept)} of at least {MIN_KEPT} different frames came "
+            f"in {span_s:.1f} of at least {MIN_SPAN_S:g} s.",
         )
 
     def _broken(self, what: str) -> State:

@@ -89,7 +89,7 @@ def test_every_request_is_one_line_of_json_without_names_keys_or_ids(running: Ru
         ("/v1/subjects", 401, None),
     ]
     assert {"time", "level", "logger", "method", "elapsed_ms"} <= set(lines[0])
-    told = "\n".join(log)
+    told = json.dumps([{**line, "time": None, "elapsed_ms": None} for line in lines])
     assert not any(secret in told for secret in ('"ada"', session_id, running.keys["all"], "wrong", "0.9"))
 
 
