@@ -38,7 +38,7 @@ class Cause(StrEnum):
 
     Attributes:
         MALFORMED: 400: the request or its body cannot be read. Correct it.
-        NOT_FOUND: 404: there is no such path.
+        NOT_FOUND: 404: nothing is at this path.
         METHOD_NOT_ALLOWED: 405: the path takes other methods, which the header `Allow` names.
         KEY_REFUSED: 401: no key, or none that is known. `faceauth keys add` makes one.
         SCOPE_MISSING: 403: the key may not do this. Make one with the scope.
@@ -53,7 +53,7 @@ class Cause(StrEnum):
         NOT_ENROLLED: 404: nobody of that name is enrolled, or none with templates that can be used.
         ALREADY_ENROLLED: 409: there is a person of that name. Choose another, or enrol them again with `replace`.
         ENROLMENT_REFUSED: 422: no photo can be used, or they show several people; `detail` says why. Take others.
-        SESSION_UNKNOWN: 404: there is no such session, or another key opened it. Open a new one.
+        SESSION_UNKNOWN: 404: the session is unknown, or another key opened it. Open a new one.
         SESSION_USED: 409: the session has ended, has expired or failed. Open a new one.
         SESSION_RUNNING: 409: there is no result yet. Send more frames.
         CHUNK_CHANGED: 409: this chunk was sent before, with other frames. Send the same, or the next.

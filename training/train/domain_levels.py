@@ -15,6 +15,7 @@ from faceauth.stages import CropSpec
 from training.data.shards import Shards
 from training.train.distillation import Floats
 from training.train.recipe import Recipe
+from training.train.sampling import trained_on
 from training.train.teachers import Teachers
 
 LEVEL_IMAGES = 50  # of each class of a domain, at most: chosen, not measured
@@ -34,7 +35,7 @@ def teacher_levels(content: Shards, recipe: Recipe, teachers: Path) -> Floats:
         recipe: gives that view, and the domains to leave out.
         teachers: folder of their files.
     """
-    learnt = (content.split == "train") & (content.origin == "real") & ~np.isin(content.domain, recipe.hold_out)
+    learnt = trained_on(content, recipe.hold_out) & (content.origin == "real")
     cells = {
         (domain, label): _spread(np.flatnonzero(learnt & (content.domain == domain) & (content.label == label)))
         for domain in np.unique(content.domain[learnt])

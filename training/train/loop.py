@@ -115,7 +115,7 @@ def train(
         if recipe.level_teachers and teachers is not None:
             _keep_levels(out, content, recipe, teachers)
     fabric.barrier()
-    levels = np.load(out / LEVELS) if recipe.level_teachers else None
+    levels = np.load(out / LEVELS) if recipe.level_teachers and teachers is not None else None
     run = _Run(fabric, recipe, content, teachers, levels, out, report)
     for number, phase in enumerate(recipe.phases, start=1):
         begin = init if number == 1 else run.weights_of(number - 1)
@@ -297,8 +297,8 @@ def _claim(
 
 
 def _keep_levels(out: Path, content: Shards, recipe: Recipe, teachers: Path) -> None:
-    """They take two minutes, which a training that is started again need not wait."""
-    if not (out / LEVELS).exists():
+    """They take two minutes, so a run that is resumed keeps them; before its first checkpoint it may be another run."""
+    if not ((out / LEVELS).exists() and any(out.glob("phase*"))):
         with whole(out / LEVELS) as path, path.open("wb") as file:
             np.save(file, teacher_levels(content, recipe, teachers))
 

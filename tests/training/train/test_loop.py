@@ -194,6 +194,26 @@ def test_teachers_files_are_missed_before_the_first_step(tmp_path: Path, tiny_sh
         train(smoke.model_copy(update={"teacher_share": 0.5}), tiny_shards, tmp_path, teachers=tmp_path)
 
 
+def test_levels_without_a_folder_of_teachers_are_refused(tmp_path: Path, tiny_shards: Shards, smoke: Recipe) -> None:
+    recipe = smoke.model_copy(update={"teacher_share": 0.5, "level_teachers": True})
+    with pytest.raises(UsageError, match="--teachers"):
+        train(recipe, tiny_shards, tmp_path)
+
+
+def test_levels_of_a_run_that_never_had_a_checkpoint_are_measured_again(
+    tmp_path: Path, tiny_shards: Shards, smoke: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = np.arange(len(tiny_shards.label), dtype=np.float32)
+    monkeypatch.setattr("training.train.loop.teacher_levels", lambda *_: measured)
+    np.save(tmp_path / "levels.npy", measured + 1)
+    training.train.loop._keep_levels(tmp_path, tiny_shards, smoke, tmp_path)
+    np.testing.assert_array_equal(np.load(tmp_path / "levels.npy"), measured)
+    (tmp_path / "phase1.ckpt").touch()
+    monkeypatch.setattr("training.train.loop.teacher_levels", lambda *_: measured + 2)
+    training.train.loop._keep_levels(tmp_path, tiny_shards, smoke, tmp_path)
+    np.testing.assert_array_equal(np.load(tmp_path / "levels.npy"), measured)
+
+
 def test_weights_say_which_domains_no_step_of_their_making_saw(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe
 ) -> None:
