@@ -88,10 +88,12 @@
     const bytes = Uint8Array.from(atob(PHOTO), (character) => character.charCodeAt(0));
     photo = await createImageBitmap(new Blob([bytes]));
     makeNoise();
-    draw();
-    const drawing = often(draw, DRAW_MS);
-    const stream = canvas.captureStream(30);
+    const stream = canvas.captureStream(0); // a frame for each drawing: at a rate the browser may repeat one
     const [track] = stream.getVideoTracks();
+    const drawing = often(() => {
+      track.requestFrame();
+      draw();
+    }, DRAW_MS);
     const stop = track.stop.bind(track);
     track.stop = () => {
       clearInterval(drawing);

@@ -27,12 +27,13 @@
   }
 
   HTMLVideoElement.prototype.requestVideoFrameCallback = function (callback) {
-    const whenIdle = () => {
-      if (busy > 0) return later(whenIdle, 10);
+    // A frame is looked at when it comes or not at all: later the page would see the next one, and then see it again.
+    const onFrame = () => {
+      if (busy > 0) return painted.call(this, onFrame);
       goOn();
       return callback(now_ms, { captureTime: now_ms });
     };
-    return painted.call(this, whenIdle);
+    return painted.call(this, onFrame);
   };
   HTMLCanvasElement.prototype.toBlob = function (callback, ...how) {
     busy += 1;
