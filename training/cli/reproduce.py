@@ -18,6 +18,9 @@ RECIPE = Path(__file__).parents[1] / "configs" / "spoofnet.toml"
 @click.option("--teachers", required=True, type=FOLDER, help="Folder of other projects' ONNX models.")
 @click.option("--terms", required=True, type=FILE, help=TERMS_HELP)
 @click.option("--run", required=True, type=NEW_FOLDER, help="Folder for shards, checkpoints, weights and reports.")
+@click.option(
+    "--init", type=FILE, help="Weights to run the last phase alone from: .safetensors of a training or a released fp32 .onnx."
+)
 @with_precision
 @with_scale
 def reproduce(
@@ -26,6 +29,7 @@ def reproduce(
     teachers: Path,
     terms: Path,
     run: Path,
+    init: Path | None,
     precision: Precision | None,
     scale: float,
 ) -> None:
@@ -41,5 +45,5 @@ def reproduce(
     cv2.setNumThreads(1)  # the loader's process is the parallelism
     recipe = load_recipe(RECIPE).computed_in(precision)
     with Bar() as bar:
-        inputs = Inputs(manifest, portraits, teachers, terms)
+        inputs = Inputs(manifest, portraits, teachers, terms, init)
         run_all(inputs, recipe, run, scale=scale, say=click.echo, progress=bar)

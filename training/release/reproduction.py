@@ -43,12 +43,14 @@ class Inputs:
         portraits: folders of live photos.
         teachers: folder of the teachers' files.
         terms: TOML file for the cards.
+        init: weights that stand in for all phases of the recipe but the last; without any, it starts from scratch.
     """
 
     manifest: Path
     portraits: Sequence[Path]
     teachers: Path
     terms: Path
+    init: Path | None = None
 
 
 def reproduce(
@@ -71,6 +73,8 @@ def reproduce(
     """
     terms, records = _checked(inputs)
     records, recipe = thinned(records, scale), recipe.shortened(scale)
+    if inputs.init is not None:
+        recipe = recipe.last_phase()
     run.mkdir(parents=True, exist_ok=True)
 
     def log(line: str) -> None:
@@ -87,7 +91,7 @@ def reproduce(
         log(f"simulated {recipe.recaptures} recaptures")
     content = load_folder(shards)
     digests = {"shards": digest_of_shards(content)}
-    weights = train(recipe, content, run / "training", teachers=inputs.teachers, report=log)
+    weights = train(recipe, content, run / "training", init=inputs.init, teachers=inputs.teachers, report=log)
     digests |= {path.name: digest_of(path) for path in sorted(weights.parent.glob("phase*.safetensors"))}
     if not (run / "reports" / "done").exists():
         _release(inputs, records, recipe, weights, terms, run, progress)

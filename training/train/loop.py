@@ -145,7 +145,8 @@ def _train_phase(run: _Run, number: int, phase: Phase, begin: Path | None) -> No
     batches = _batches(run, number, phase)
     torch.manual_seed(_seed(run, number, -1))
     network = _network(recipe, begin, views, batches, phase)
-    network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
+    if recipe.precision == "bf16-mixed":  # in float32 on AVX2 a step is 1.2 times as long with channels last
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     averaged = moving_average(network.to(fabric.device), recipe.ema_decay)
     network.features[: recipe.frozen_blocks].requires_grad_(False)
     adamw = AdamW(network.parameters(), lr=phase.lr, weight_decay=recipe.weight_decay, fused=True)

@@ -146,6 +146,10 @@ class Recipe(Settings):
         recaptures = max(min(self.recaptures, FEWEST_RECAPTURES), round(self.recaptures * scale))
         return self.model_copy(update={"phases": tuple(phases), "recaptures": recaptures})
 
+    def last_phase(self) -> "Recipe":
+        """The same recipe without the phases before its last."""
+        return self.model_copy(update={"phases": self.phases[-1:]})
+
     def computed_in(self, precision: Precision | None) -> "Recipe":
         """The same recipe in another precision, if one is wanted."""
         return self if precision is None else self.model_copy(update={"precision": precision})

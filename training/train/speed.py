@@ -63,7 +63,9 @@ def _views_a_second(recipe: Recipe, phase: Phase, content: Shards, teachers: Pat
 
 def _seconds_a_step(recipe: Recipe, batch: Batch) -> float:
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = SpoofNet().to(device, memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    network = SpoofNet().to(device).train()
+    if recipe.precision == "bf16-mixed":  # as the training does
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # its stubs lack it
     optimiser = AdamW(network.parameters(), fused=True)
     began = 0.0
     for step in range(STEPS + 1):
