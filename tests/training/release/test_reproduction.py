@@ -1,6 +1,7 @@
 """The one command does the whole way, says beforehand what it takes, and ends in the same bytes when it was killed."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ from faceauth.testing import FakeDetector  # noqa: E402
 from training.data.manifests import LIVE, SPOOF, Record  # noqa: E402
 from training.release.reproduction import Inputs, reproduce, thinned  # noqa: E402
 from training.train.recipe import Phase, Recipe  # noqa: E402
+from training.train.speed import Speed  # noqa: E402
 from training.train.teachers import TEACHERS  # noqa: E402
 
 TERMS = Path(__file__).parents[3] / "training" / "release" / "terms.toml"
@@ -96,6 +98,22 @@ def test_it_goes_the_whole_way_and_ends_in_the_same_bytes_when_killed(
                 run(inputs, recipe, tmp_path / "killed")
         run(inputs, recipe, tmp_path / "killed")
     assert json.loads((tmp_path / "killed" / "digests.json").read_text()) == digests
+
+
+def test_given_weights_stand_in_for_all_phases_but_the_last(
+    inputs: Inputs, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[tuple[tuple[Phase, ...], Path]] = []
+
+    def stop(recipe: Recipe, *_: object, init: Path, **__: object) -> None:
+        trained.append((recipe.phases, init))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(reproduction, "measure_speed", lambda *_: Speed(1.0, (1.0,)))
+    monkeypatch.setattr(reproduction, "train", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(replace(inputs, init=tmp_path / "given.onnx"), recipe, tmp_path / "run")
+    assert trained == [(recipe.phases[1:], tmp_path / "given.onnx")]
 
 
 def test_what_a_later_step_lacks_is_said_before_the_first(inputs: Inputs, recipe: Recipe, tmp_path: Path) -> None:
