@@ -92,6 +92,18 @@ def test_every_check_is_needed(change: dict[str, float], reason: Reason) -> None
     assert found is not None and found[0] is reason
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({name: np.nan} for name in ("correlation", "decoy", "gain", "red_green", "blue_green", "side")),
+        {"gain": 0.61, "shading": np.nan},
+    ],
+    ids=lambda change: [*change][-1],
+)
+def test_what_is_no_number_is_refused(change: dict[str, float]) -> None:
+    assert refusal(replace(GOOD, **change)) is not None  # type: ignore[arg-type]
+
+
 def test_just_enough_of_everything_is_enough() -> None:
     least = replace(GOOD, correlation=0.8, decoy=0.65, halves_lag_s=(0.1, 0.22), gain=0.03, side=0.4)
     assert refusal(least) is None
