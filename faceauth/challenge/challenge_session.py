@@ -26,6 +26,7 @@ from faceauth.steps import Color
 from faceauth.thresholds import Frozen
 from faceauth.video.decision import PresentationResult
 from faceauth.video.session import PresentationSession, State
+from faceauth.video.track import LOST_AFTER_S
 
 LIFETIME_S = 120.0
 """Seconds from the making of a session to its end: chosen, not measured."""
@@ -174,6 +175,7 @@ class ChallengeSession:
         self._clock, self._made_s = clock, clock()
         self._opened = False
         self._first: tuple[float, float] | None = None
+        self._judgeable_s = -math.inf
         self._state, self._prompt = ChallengeState(), self._ask()
         self.nonce = secrets.token_urlsafe(NONCE_BYTES)
         self._status = self._show(self._presentation.state)
@@ -236,7 +238,7 @@ class ChallengeSession:
                 "allowed. Start again.",
             )
         seen = self._presentation.feed(image, time_s, color=color, dropped=dropped)
-        if seen.result is None and not self._state.ended and seen.face is not None:
+        if seen.result is None and not self._state.ended and self._may_answer(seen, time_s):
             self._judge(time_s)
         return self._conclude()
 
@@ -259,6 +261,17 @@ class ChallengeSession:
             self._first = (time_s, now)
         drift_s = abs((time_s - self._first[0]) - (now - self._first[1]))
         return 0.0 if math.isnan(drift_s) else drift_s  # the presentation refuses such a time
+
+    def _may_answer(self, seen: State, time_s: float) -> bool:
+        """Whether the face is one that the presentation judges, or could judge a moment ago.
+
+        Otherwise somebody else could answer before the first frame is kept, or in the dark, where none is.
+        """
+        if seen.face is None:
+            return False
+        if seen.obstacle is None:
+            self._judgeable_s = time_s
+        return time_s - self._judgeable_s <= LOST_AFTER_S
 
     def _judge(self, time_s: float) -> None:
         """The mesh of this very frame, and the challenge's view of it."""

@@ -16,7 +16,7 @@ from faceauth.results import Face, Reason, Verdict
 from faceauth.stages import ChallengeFrame, ChallengeState, Image, MeshPoints
 from faceauth.video.camera import Camera
 from faceauth.video.streams import own_frames
-from tests.video.scenes import Scene, Shot, changed, growing
+from tests.video.scenes import BACKGROUND, Scene, Shot, changed, growing
 
 PENDING, PASSED = ChallengeState(), ChallengeState(passed=True, progress=1.0)
 
@@ -119,6 +119,48 @@ def test_what_breaks_the_track_ends_the_challenge() -> None:
 def test_another_face_in_the_middle_ends_it_even_when_everything_was_answered() -> None:
     result = run(Scene(changed(growing(2.5), 0.5, person=80.0)), FakeChallenge([PASSED]))
     assert (result.accepted, result.reason) == (False, Reason.TRACK_BROKEN)
+
+
+class AnsweredBetween(FakeChallenge):
+    """Passed by whoever is seen in enough frames between two times."""
+
+    def __init__(self, after_s: float, until_s: float, *, frames: int = 1) -> None:
+        super().__init__([*[PENDING] * (frames - 1), PASSED])
+        self._times = after_s, until_s
+
+    def feed(self, frame: ChallengeFrame) -> None:
+        if self._times[0] <= frame.time_s < self._times[1]:
+            super().feed(frame)
+
+
+DARK = (BACKGROUND * 0.1).astype(np.uint8)
+
+
+def test_nobody_answers_before_the_first_kept_frame() -> None:
+    helper = [(number / 30, Shot(side_px=60.0, person=80.0)) for number in range(30)]
+    result = run(Scene([*helper, *growing(2.5, start_s=1.0)]), AnsweredBetween(0.0, 1.0))
+    assert (result.accepted, result.reason) == (False, Reason.STREAM_ENDED)
+
+
+def test_nobody_answers_while_the_face_cannot_be_judged() -> None:
+    scene = Scene(changed(growing(3.0), 0.5, 1.5, person=80.0, image=DARK))
+    result = run(scene, AnsweredBetween(1.0, 1.5))
+    assert (result.accepted, result.reason) == (False, Reason.STREAM_ENDED)
+
+
+@pytest.mark.parametrize(
+    ("person", "reason"), [(59.0, Reason.LIVE), (61.0, Reason.TRACK_BROKEN)], ids=["the same", "another"]
+)
+def test_nobody_else_answers_in_a_pose_that_was_kept_before(person: float, reason: Reason) -> None:
+    still = [(1.2 + number / 30, Shot(side_px=80.0 * 1.1**6)) for number in range(60)]
+    scene = Scene([*growing(1.2), *changed(still, 1.8, 2.6, person=person)])
+    result = run(scene, AnsweredBetween(1.8, 2.6, frames=20))
+    assert (result.accepted, result.reason) == (reason is Reason.LIVE, reason)
+
+
+def test_a_moment_in_which_the_face_cannot_be_judged_does_no_harm() -> None:
+    scene = Scene(changed(growing(2.5), 0.5, 0.8, image=DARK))
+    assert run(scene, AnsweredBetween(0.6, 0.8)).accepted
 
 
 def test_frames_without_a_mesh_do_not_reach_the_challenge() -> None:
