@@ -20,7 +20,7 @@ from faceauth.config import PipelineConfig
 from faceauth.errors import ScoreError, UsageError
 from faceauth.imaging.decoding import ImageSource
 from faceauth.pipeline import NOT_GIVEN, MaybeReference, Pipeline
-from faceauth.results import VERDICT_OF, Face, Provenance, Reason, Verdict
+from faceauth.results import DECIDED, VERDICT_OF, Face, Provenance, Reason, Verdict
 from faceauth.stages import Challenge, ChallengeFrame, ChallengeState, Image, Prompt
 from faceauth.steps import Color
 from faceauth.thresholds import Frozen
@@ -152,6 +152,7 @@ class ChallengeSession:
         BackendNotFound: no installed challenge has this name.
         BackendNotAllowed: the configuration does not allow the distribution that provides the challenge.
         BackendConflict: two distributions provide a challenge of this name.
+        UsageError: the challenge has ended already.
         BackendBroken: the challenge does not keep its contract, or the extra ``challenge`` is not installed.
         FaceAuthError: as for :class:`~faceauth.video.PresentationSession`.
     """
@@ -176,7 +177,9 @@ class ChallengeSession:
         self._opened = False
         self._first: tuple[float, float] | None = None
         self._judgeable_s = -math.inf
-        self._state, self._prompt = ChallengeState(), self._ask()
+        self._state, self._prompt = self._guard.call(self._told), self._ask()
+        if self._state.ended:
+            raise UsageError("This challenge has ended, and can be used only once: construct a new one.")
         self.nonce = secrets.token_urlsafe(NONCE_BYTES)
         self._status = self._show(self._presentation.state)
 
@@ -283,13 +286,18 @@ class ChallengeSession:
                 return
             frame = ChallengeFrame(time_s, image, face, mesh_px)
             self._guard.call(lambda: self._challenge.feed(frame))
-            state, self._prompt = self._guard.call(lambda: self._challenge.state), self._ask()
+            self._state, self._prompt = self._guard.call(self._told), self._ask()
         except ScoreError as error:
             self._presentation.close(Reason.STAGE_FAILED, str(error), failed="challenge")
-            return
-        if state.reason is not None and VERDICT_OF[state.reason] is Verdict.ACCEPT:
-            state = ChallengeState(reason=Reason.CHALLENGE_UNCLEAR)
-        self._state = state
+
+    def _told(self) -> ChallengeState:
+        """The challenge's state; reasons that follow from scores, or from a stage that failed, are not its to give."""
+        state = self._challenge.state
+        reason = state.reason
+        if reason is None or (reason not in DECIDED and reason is not Reason.STAGE_FAILED):
+            return state
+        rejected = VERDICT_OF[reason] is Verdict.REJECT
+        return ChallengeState(reason=Reason.CHALLENGE_FAILED if rejected else Reason.CHALLENGE_UNCLEAR)
 
     def _ask(self) -> Prompt:
         return self._guard.call(self._challenge.prompt)
@@ -316,7 +324,7 @@ class ChallengeSession:
         self._status = ChallengeStatus(
             prompt=self._prompt,
             message=message,
-            progress=min(max(self._state.progress, 0.0), 1.0),
+            progress=min(max(0.0, self._state.progress), 1.0),  # in this order 0 for NaN
             presentation=state,
             result=result,
         )

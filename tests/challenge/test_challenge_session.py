@@ -91,9 +91,25 @@ def test_the_challenges_reason_is_that_of_the_result(reason: Reason) -> None:
     assert (result.accepted, result.reason, result.message) == (False, reason, "Because.")
 
 
-def test_a_challenge_cannot_end_for_a_reason_that_accepts() -> None:
-    result = run(Scene(growing(2.5)), FakeChallenge([ChallengeState(reason=Reason.LIVE)]))
-    assert result.reason is Reason.CHALLENGE_UNCLEAR
+@pytest.mark.parametrize(
+    ("reason", "instead"),
+    [
+        (Reason.LIVE, Reason.CHALLENGE_UNCLEAR),
+        (Reason.LIVENESS_UNCERTAIN, Reason.CHALLENGE_UNCLEAR),
+        (Reason.ATTACK_SUSPECTED, Reason.CHALLENGE_FAILED),
+        (Reason.NOT_MATCHED, Reason.CHALLENGE_FAILED),
+        (Reason.STAGE_FAILED, Reason.CHALLENGE_FAILED),
+    ],
+)
+def test_a_challenge_cannot_end_for_a_reason_that_is_not_its_to_give(reason: Reason, instead: Reason) -> None:
+    result = run(Scene(growing(2.5)), FakeChallenge([ChallengeState(reason=reason)]))
+    assert (result.accepted, result.reason) == (False, instead)
+
+
+def test_a_progress_that_is_no_number_counts_as_none() -> None:
+    session = session_of(scene := Scene(growing(1.0)), FakeChallenge([ChallengeState(progress=float("nan"))]))
+    session.open(session.nonce)
+    assert session.feed(scene.image(0), 0.0).progress == 0.0
 
 
 def test_after_the_answer_it_waits_until_enough_frames_differ() -> None:
@@ -230,6 +246,13 @@ def test_an_ended_session_keeps_its_result() -> None:
     first = session.feed(scene.image(0), 0.0)
     assert first.result is not None
     assert session.feed(scene.image(1), 1 / 30) is first
+
+
+def test_a_challenge_that_was_answered_before_is_refused() -> None:
+    challenge = FakeChallenge([PASSED])
+    assert run(Scene(growing(2.5)), challenge).accepted
+    with pytest.raises(UsageError, match="used only once"):
+        session_of(Scene(growing(2.5)), challenge)
 
 
 def test_a_session_lives_for_two_minutes() -> None:
