@@ -161,7 +161,9 @@ class PresentationSession:
 
     def finish(self) -> State:
         """Tell the session that no more frames come: it decides from the kept frames, if there are enough."""
-        return self._decide() if enough(self._frames()) else self._give_up(Reason.STREAM_ENDED)
+        if self._state.result is not None:
+            return self._state
+        return self._decide() if self.enough else self._give_up(Reason.STREAM_ENDED)
 
     def close(self, reason: Reason, message: str = "", *, failed: StageName | None = None) -> State:
         """End it for a reason that does not follow from scores; a session that has ended keeps its result.

@@ -437,6 +437,15 @@ def test_a_session_that_has_ended_keeps_its_result() -> None:
     assert session.close(Reason.TRACK_BROKEN) == first
 
 
+def test_finishing_a_session_that_has_ended_matches_nobody() -> None:
+    scene = Scene(changed(growing(2.5), 1.6, other=0.95))
+    reference = scene.image(0)
+    session = PresentationSession(scene.pipeline, reference, held=True)
+    assert scene.run(session).result.reason is Reason.TRACK_BROKEN  # type: ignore[union-attr]
+    embedded = len(scene.embedder.seen)
+    assert session.finish() is session.state and len(scene.embedder.seen) == embedded
+
+
 def test_an_unfinished_session_has_no_result() -> None:
     with pytest.raises(UsageError, match="no result yet"):
         _ = PresentationSession(Scene([]).pipeline).result
