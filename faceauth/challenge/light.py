@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from faceauth.challenge.code_book import REST, SYMBOL_S, SYMBOLS, Floats, draw_decoys, draw_symbols, linear
+from faceauth.challenge.code_book import LINEAR, REST, SYMBOL_S, SYMBOLS, Floats, draw_decoys, draw_symbols
 from faceauth.challenge.light_response import (
     LAGS_S,
     MIN_CORRELATION,
@@ -51,8 +51,6 @@ MIN_BEHIND = 0.05
 
 RESTING = Screen(REST, REST)
 LOOK = "Look at the screen and hold still while its colour changes."
-
-_LINEAR = linear(np.arange(256)).astype(np.float32)
 
 
 class Light:
@@ -172,7 +170,7 @@ def background_of(image: Image, face: Face) -> Floats:
     beside = np.concatenate([image[:, : edges[0]], image[:, edges[1] :]], axis=1)
     if beside.size < MIN_BEHIND * image.size:
         return np.full(3, np.nan)
-    return np.asarray(_LINEAR[beside[::2, ::2]].mean(axis=(0, 1))[::-1], np.float64)
+    return np.asarray(LINEAR[beside[::2, ::2]].mean(axis=(0, 1))[::-1], np.float64)
 
 
 def _still(pose: MeshPose, baseline: MeshPose) -> bool:

@@ -25,7 +25,6 @@ from faceauth.testing import face_in
 COLLINS = Path(__file__).parents[2] / "examples" / "collins.jpg"
 GOOD = Response(
     correlation=0.95,
-    lag_s=0.15,
     halves_lag_s=(0.15, 0.16),
     decoy=0.5,
     gain=0.1,
