@@ -13,7 +13,7 @@ from faceauth.errors import ImageError, UsageError
 from faceauth.imaging.decoding import ImageSource
 from faceauth.pipeline import NOT_GIVEN, MaybeReference, Pipeline
 from faceauth.presentation import MESSAGES, Presentation
-from faceauth.results import VERDICT_OF, Face, Provenance, Reason, StageName, Template, Verdict, decide
+from faceauth.results import DECIDED, VERDICT_OF, Face, Provenance, Reason, StageName, Template, Verdict, decide
 from faceauth.stages import Image
 from faceauth.steps import Color
 from faceauth.templates import similarity
@@ -169,15 +169,15 @@ class PresentationSession:
         """End it for a reason that does not follow from scores; a session that has ended keeps its result.
 
         Args:
-            reason: any that does not accept.
+            reason: any but those of a decision, see :data:`faceauth.results.DECIDED`.
             message: for people; by default the one that belongs to the reason.
             failed: the stage, for ``stage_failed`` alone.
 
         Raises:
-            UsageError: the reason accepts, which only the session itself may say.
+            UsageError: the reason is that of a decision, which only the session itself may make.
         """
-        if VERDICT_OF[reason] is Verdict.ACCEPT:
-            raise UsageError(f"A session is not closed with {reason}: it accepts by itself, after enough frames.")
+        if reason in DECIDED:
+            raise UsageError(f"A session is not closed with {reason}: it decides by itself, after enough frames.")
         return self._end(reason, message, failed)
 
     # A frame on its way.

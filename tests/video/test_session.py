@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceauth.errors import UsageError
-from faceauth.results import Reason, Template, Verdict
+from faceauth.results import DECIDED, Reason, Template, Verdict
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
 from faceauth.video import PresentationResult, PresentationSession, State
 
@@ -464,10 +464,10 @@ def test_a_held_session_still_refuses_early() -> None:
     assert ended(scene, PresentationSession(scene.pipeline, held=True)).reason is Reason.ATTACK_SUSPECTED
 
 
-def test_no_caller_can_make_a_session_accept() -> None:
+def test_no_caller_can_make_a_session_decide() -> None:
     session = PresentationSession(Scene([]).pipeline)
-    for reason in (Reason.LIVE, Reason.LIVE_AND_MATCHED, Reason.MATCHED):
-        with pytest.raises(UsageError, match="accepts by itself"):
+    for reason in DECIDED:
+        with pytest.raises(UsageError, match="decides by itself"):
             session.close(reason)
 
 
