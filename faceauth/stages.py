@@ -239,5 +239,5 @@ class Challenge(Protocol):
         ...
 
     def feed(self, frame: ChallengeFrame) -> None:
-        """Judge the next frame. Frames without a face do not come."""
+        """Judge the next frame. Frames in which no face can be judged do not come, but for a moment."""
         ...

@@ -20,12 +20,13 @@ from faceauth.config import PipelineConfig
 from faceauth.errors import ScoreError, UsageError
 from faceauth.imaging.decoding import ImageSource
 from faceauth.pipeline import NOT_GIVEN, MaybeReference, Pipeline
-from faceauth.results import VERDICT_OF, Face, Provenance, Reason, Verdict
+from faceauth.results import DECIDED, VERDICT_OF, Face, Provenance, Reason, Verdict
 from faceauth.stages import Challenge, ChallengeFrame, ChallengeState, Image, Prompt
 from faceauth.steps import Color
 from faceauth.thresholds import Frozen
 from faceauth.video.decision import PresentationResult
 from faceauth.video.session import PresentationSession, State
+from faceauth.video.track import LOST_AFTER_S
 
 LIFETIME_S = 120.0
 """Seconds from the making of a session to its end: chosen, not measured."""
@@ -151,6 +152,7 @@ class ChallengeSession:
         BackendNotFound: no installed challenge has this name.
         BackendNotAllowed: the configuration does not allow the distribution that provides the challenge.
         BackendConflict: two distributions provide a challenge of this name.
+        UsageError: the challenge has ended already.
         BackendBroken: the challenge does not keep its contract, or the extra ``challenge`` is not installed.
         FaceAuthError: as for :class:`~faceauth.video.PresentationSession`.
     """
@@ -174,7 +176,10 @@ class ChallengeSession:
         self._clock, self._made_s = clock, clock()
         self._opened = False
         self._first: tuple[float, float] | None = None
-        self._state, self._prompt = ChallengeState(), self._ask()
+        self._judgeable_s = -math.inf
+        self._state, self._prompt = self._guard.call(self._told), self._ask()
+        if self._state.ended:
+            raise UsageError("This challenge has ended, and can be used only once: construct a new one.")
         self.nonce = secrets.token_urlsafe(NONCE_BYTES)
         self._status = self._show(self._presentation.state)
 
@@ -236,7 +241,7 @@ class ChallengeSession:
                 "allowed. Start again.",
             )
         seen = self._presentation.feed(image, time_s, color=color, dropped=dropped)
-        if seen.result is None and not self._state.ended and seen.face is not None:
+        if seen.result is None and not self._state.ended and self._may_answer(seen, time_s):
             self._judge(time_s)
         return self._conclude()
 
@@ -260,6 +265,17 @@ class ChallengeSession:
         drift_s = abs((time_s - self._first[0]) - (now - self._first[1]))
         return 0.0 if math.isnan(drift_s) else drift_s  # the presentation refuses such a time
 
+    def _may_answer(self, seen: State, time_s: float) -> bool:
+        """Whether the face is one that the presentation judges, or could judge a moment ago.
+
+        Otherwise somebody else could answer before the first frame is kept, or in the dark, where none is.
+        """
+        if seen.face is None:
+            return False
+        if seen.obstacle is None:
+            self._judgeable_s = time_s
+        return time_s - self._judgeable_s <= LOST_AFTER_S
+
     def _judge(self, time_s: float) -> None:
         """The mesh of this very frame, and the challenge's view of it."""
         image, face = self._presentation.image, self._presentation.state.face
@@ -270,13 +286,18 @@ class ChallengeSession:
                 return
             frame = ChallengeFrame(time_s, image, face, mesh_px)
             self._guard.call(lambda: self._challenge.feed(frame))
-            state, self._prompt = self._guard.call(lambda: self._challenge.state), self._ask()
+            self._state, self._prompt = self._guard.call(self._told), self._ask()
         except ScoreError as error:
             self._presentation.close(Reason.STAGE_FAILED, str(error), failed="challenge")
-            return
-        if state.reason is not None and VERDICT_OF[state.reason] is Verdict.ACCEPT:
-            state = ChallengeState(reason=Reason.CHALLENGE_UNCLEAR)
-        self._state = state
+
+    def _told(self) -> ChallengeState:
+        """The challenge's state; reasons that follow from scores, or from a stage that failed, are not its to give."""
+        state = self._challenge.state
+        reason = state.reason
+        if reason is None or (reason not in DECIDED and reason is not Reason.STAGE_FAILED):
+            return state
+        rejected = VERDICT_OF[reason] is Verdict.REJECT
+        return ChallengeState(reason=Reason.CHALLENGE_FAILED if rejected else Reason.CHALLENGE_UNCLEAR)
 
     def _ask(self) -> Prompt:
         return self._guard.call(self._challenge.prompt)
@@ -303,7 +324,7 @@ class ChallengeSession:
         self._status = ChallengeStatus(
             prompt=self._prompt,
             message=message,
-            progress=min(max(self._state.progress, 0.0), 1.0),
+            progress=min(max(0.0, self._state.progress), 1.0),  # in this order 0 for NaN
             presentation=state,
             result=result,
         )

@@ -25,14 +25,16 @@ second, of the three that WCAG 2.3.1 allows."""
 DISTANCE = 5
 """Symbols in which two words differ at least: chosen, not measured."""
 
-COLORS: tuple[Rgb, ...] = ((255, 250, 245), (70, 70, 75), (255, 205, 140), (140, 190, 255))
+WHITE: Rgb = (255, 250, 245)
+
+DARK: Rgb = (70, 70, 75)
+"""Also of the side that is not lit."""
+
+COLORS: tuple[Rgb, ...] = (WHITE, DARK, (255, 205, 140), (140, 190, 255))
 """White, dark, amber, blue. None has more than four fifths of its light in red, which WCAG 2.3.1 calls saturated."""
 
 REST: Rgb = (160, 160, 160)
 """Before the first symbol."""
-
-DARK: Rgb = (70, 70, 75)
-"""The side that is not lit."""
 
 SIDES = 5
 """Symbols of a word of which one side alone is lit: about half."""
@@ -84,6 +86,10 @@ def linear(rgb: npt.ArrayLike) -> Floats:
     """sRGB, 0-255, as light in [0, 1] (IEC 61966-2-1)."""
     value = np.asarray(rgb, np.float64) / 255
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+LINEAR = linear(np.arange(256)).astype(np.float32)
+"""The light of each level, looked up for every pixel."""
 
 
 def light_at(symbols: Sequence[Lit], times_s: Floats) -> tuple[Floats, Floats]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from faceauth.challenge.code_book import REST, SYMBOL_S, SYMBOLS, Floats, draw_decoys, draw_symbols, linear
+from faceauth.challenge.code_book import LINEAR, REST, SYMBOL_S, SYMBOLS, Floats, draw_decoys, draw_symbols
 from faceauth.challenge.light_response import (
     LAGS_S,
     MIN_CORRELATION,
@@ -51,8 +51,6 @@ MIN_BEHIND = 0.05
 
 RESTING = Screen(REST, REST)
 LOOK = "Look at the screen and hold still while its colour changes."
-
-_LINEAR = linear(np.arange(256)).astype(np.float32)
 
 
 class Light:
@@ -145,9 +143,10 @@ class Light:
 def refusal(response: Response) -> tuple[Reason, str] | None:
     """Why a response is not that of a face in front of this screen; None when it may be.
 
-    One half of the screen raises the face by half of the gain, and that is what shading needs.
+    One half of the screen raises the face by half of the gain, and that is what shading needs. Every comparison is
+    written so that NaN refuses: half a face that left the image in a single frame makes ``side`` NaN.
     """
-    if response.gain < MIN_GAIN:
+    if not response.gain >= MIN_GAIN:
         return Reason.TOO_BRIGHT, "The screen hardly lights the face. Dim the room, or use the challenge `turn`."
     first, second = response.halves_lag_s
     heard = response.correlation >= MIN_CORRELATION and response.correlation - response.decoy >= MIN_LEAD
@@ -156,9 +155,9 @@ def refusal(response: Response) -> tuple[Reason, str] | None:
     red, blue = response.red_green, response.blue_green
     if not (SKIN_RED_GREEN[0] <= red <= SKIN_RED_GREEN[1] and SKIN_BLUE_GREEN[0] <= blue <= SKIN_BLUE_GREEN[1]):
         return Reason.CHALLENGE_FAILED, "The lit surface does not reflect light as skin does. Start again."
-    if response.side < MIN_SIDE:
+    if not response.side >= MIN_SIDE:
         return Reason.CHALLENGE_FAILED, "The face did not answer the sides of the screen. Start again."
-    if response.gain / 2 >= SHADING_GAIN and (response.shading is None or response.shading < MIN_SHADING):
+    if response.gain / 2 >= SHADING_GAIN and not (response.shading is not None and response.shading >= MIN_SHADING):
         return Reason.CHALLENGE_FAILED, "The lit surface is flat. Show your own face to the camera."
     return None
 
@@ -171,7 +170,7 @@ def background_of(image: Image, face: Face) -> Floats:
     beside = np.concatenate([image[:, : edges[0]], image[:, edges[1] :]], axis=1)
     if beside.size < MIN_BEHIND * image.size:
         return np.full(3, np.nan)
-    return np.asarray(_LINEAR[beside[::2, ::2]].mean(axis=(0, 1))[::-1], np.float64)
+    return np.asarray(LINEAR[beside[::2, ::2]].mean(axis=(0, 1))[::-1], np.float64)
 
 
 def _still(pose: MeshPose, baseline: MeshPose) -> bool:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from faceauth.challenge.code_book import SYMBOL_S, SYMBOLS, Floats, Lit, light_at, linear
+from faceauth.challenge.code_book import DARK, SYMBOL_S, SYMBOLS, WHITE, Floats, Lit, light_at, linear
 from faceauth.challenge.shading import BRIGHTEST, DARKEST, MIN_POINTS, shading_of
 from faceauth.stages import MeshPoints
 
@@ -32,8 +32,8 @@ MIN_GAIN = 0.03
 """Share by which white light raises the face over the background; below, it is too bright. Chosen, not measured."""
 
 SHADING_GAIN = 0.3
-"""Share by which one side has to raise the face, from which on a head has to be shaded like a solid: every head of the
-`light` data that the weaker lamp raised so far is, see ``benchmarks/results/light_shading.json``."""
+"""Share by which one side of the screen raises the face, from which on the face has to be shaded like a solid. So was
+every head of the `light` data that its weaker lamp raised so far, see ``benchmarks/results/light_shading.json``."""
 
 MIN_SIDE = 0.4
 """Correlation of the lit sides with the left less the right half; set in the same way."""
@@ -72,7 +72,6 @@ class Response:
 
     Attributes:
         correlation: with the word, at the best delay.
-        lag_s: that delay.
         halves_lag_s: those of the first and of the second half of the word.
         decoy: the best correlation of any decoy, each at its own best delay.
         gain: share by which white light raised the face over the background, mean of the channels.
@@ -82,7 +81,6 @@ class Response:
     """
 
     correlation: float
-    lag_s: float
     halves_lag_s: tuple[float, float]
     decoy: float
     gain: float
@@ -118,12 +116,11 @@ def response_to(
     best = int(np.argmax([fit.correlation for fit in fits]))
     middle = SYMBOLS * SYMBOL_S / 2
     halves = [_best_lag(answer, times, symbols, part) for part in (times < middle, times >= middle)]
-    raised = fits[best].slope * (linear((255, 250, 245)) - linear((70, 70, 75)))  # share a channel
+    raised = fits[best].slope * (linear(WHITE) - linear(DARK))  # share a channel
     sent = np.maximum(raised * face.mean(axis=0), 1e-9)
     lag = float(LAGS_S[best])
     return Response(
         correlation=fits[best].correlation,
-        lag_s=lag,
         halves_lag_s=(halves[0], halves[1]),
         decoy=max(max(_fit(answer, times, decoy, lag).correlation for lag in LAGS_S[::2]) for decoy in decoys),
         gain=float(raised.mean()),

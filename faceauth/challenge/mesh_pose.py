@@ -97,14 +97,15 @@ class PoseTrack:
 
     Attributes:
         gap_s: seconds since the frame before.
-        jump_deg: degrees by which the head was turned otherwise in the frame before, not smoothed.
+        jump_yaw_deg, jump_pitch_deg: by how much yaw and pitch differ from those of the frame before, not smoothed.
     """
 
     def __init__(self) -> None:
         self._recent: deque[MeshPose] = deque(maxlen=SMOOTHED_FRAMES)
         self._resting: list[tuple[float, MeshPose]] = []
         self._last_s = -math.inf
-        self.gap_s, self.jump_deg = math.inf, 0.0
+        self.gap_s = math.inf
+        self.jump_yaw_deg = self.jump_pitch_deg = 0.0
         self._last: MeshPose | None = None
 
     def feed(self, time_s: float, mesh_px: MeshPoints) -> MeshPose:
@@ -113,9 +114,10 @@ class PoseTrack:
         if self.gap_s > MAX_GAP_S:
             self._recent.clear()
             self._resting.clear()
-        found, before = MeshPose.of(mesh_px), self._last
-        self.jump_deg = 0.0 if before is None else abs(found.yaw_deg - before.yaw_deg)
-        self._last = found
+        found = MeshPose.of(mesh_px)
+        before, self._last = self._last or found, found
+        self.jump_yaw_deg = abs(found.yaw_deg - before.yaw_deg)
+        self.jump_pitch_deg = abs(found.pitch_deg - before.pitch_deg)
         self._recent.append(found)
         pose = MeshPose.median(list(self._recent))
         self._resting.append((time_s, pose))

@@ -1,7 +1,7 @@
 """Three random steps, one after another; at least two of them are turns.
 
-Each step has its own baseline and random pause, and is drawn when the previous step is answered. A recording of the
-right steps in the right order at the right times is a chance of a few in a hundred at most, see ``benchmarks/results``.
+Each step has its own baseline and random pause, and is drawn when the previous step is answered. A recording has the
+right steps, in the right order and at the right times, in a few of a hundred sessions at most: ``benchmarks/results``.
 """
 
 import random

@@ -8,12 +8,9 @@ images is fitted by a smooth surface and by the normals of the face mesh, and th
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from faceauth.challenge.code_book import linear
+from faceauth.challenge.code_book import LINEAR, Floats
 from faceauth.stages import Image, MeshPoints
-
-Floats = npt.NDArray[np.float64]
 
 SPREAD = 0.06
 """Standard deviation of the blur before points are read, in distances of the eyes' outer corners: chosen."""
@@ -30,8 +27,6 @@ little more, and was measured on the other half: ``benchmarks/results/light_shad
 
 MIN_POINTS = 200
 
-_LINEAR = linear(np.arange(256)).astype(np.float32)
-
 
 def light_of(image: Image, mesh_px: MeshPoints) -> Floats:
     """Light at each point of the mesh: float64, 468 x 3, BGR, in [0, 1]; NaN outside the image."""
@@ -40,7 +35,7 @@ def light_of(image: Image, mesh_px: MeshPoints) -> Floats:
     height, width = image.shape[:2]
     left, top = np.maximum(np.floor(mesh_px[:, :2].min(axis=0)).astype(int) - margin, 0)
     right, bottom = np.ceil(mesh_px[:, :2].max(axis=0)).astype(int) + margin
-    part = _LINEAR[image[top:bottom, left:right]]
+    part = LINEAR[image[top:bottom, left:right]]
     if part.size == 0:
         return np.full((len(mesh_px), 3), np.nan)
     smooth = cv2.GaussianBlur(part, (0, 0), max(spread, 0.3))

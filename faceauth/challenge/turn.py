@@ -99,7 +99,8 @@ class Turn(PoseChallenge):
     def _follow(self, waited_s: float, time_s: float, pose: MeshPose, baseline: MeshPose) -> None:
         assert self._way is not None  # drawn with the question
         turn_deg = _turn_deg(pose, baseline, self._way)
-        if self._track.jump_deg > max(JUMP_DEG, JUMP_DEG_S * self._track.gap_s):
+        jump_deg = self._track.jump_pitch_deg if self._way == "up" else self._track.jump_yaw_deg
+        if jump_deg > max(JUMP_DEG, JUMP_DEG_S * self._track.gap_s):
             self._end(Reason.CHALLENGE_UNCLEAR, TOO_FAST)
         elif not self._turned:
             self._turn(waited_s, time_s, turn_deg, _stray_deg(pose, baseline, self._way))

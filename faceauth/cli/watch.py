@@ -83,9 +83,13 @@ def _as_json() -> Callable[[State | ChallengeStatus], None]:
 
 
 def _as_lines() -> Callable[[State | ChallengeStatus], None]:
+    first_s: float | None = None
+
     def show(state: State | ChallengeStatus) -> None:
-        if state.result is None:
-            output.line(f"{state.time_s:7.1f} s  {state.kept} of {MIN_KEPT} frames  {state.message}")
+        nonlocal first_s
+        if state.result is None and state.time_s is not None:
+            first_s = state.time_s if first_s is None else first_s  # a camera's clock starts with the machine
+            output.line(f"{state.time_s - first_s:7.1f} s  {state.kept} of {MIN_KEPT} frames  {state.message}")
 
     return _on_change(show)
 

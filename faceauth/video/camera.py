@@ -32,6 +32,12 @@ MEASURED_S = 2.0
 PROBED = 8
 """Camera numbers that are tried where the system lists none. Chosen, not measured."""
 
+NUMBERS = range(100)
+"""Which OpenCV takes as they are: it opens camera 0 for 200, and any camera for -1."""
+
+CLOSING_S = 1.0
+"""Seconds that closing waits for a frame, after which the device is let go of. Chosen, not measured."""
+
 LISTED = Path("/sys/class/video4linux")
 """Where Linux lists cameras and their names."""
 
@@ -62,7 +68,8 @@ class Camera(Stream):
         self._slot: tuple[float, Image] | None = None
         self._dropped = 0
         self._ended: str | None = None
-        threading.Thread(target=self._read, name="faceauth-camera", daemon=True).start()
+        self._reader = threading.Thread(target=self._read, name="faceauth-camera", daemon=True)
+        self._reader.start()
 
     @property
     def dropped(self) -> int:
@@ -70,8 +77,9 @@ class Camera(Stream):
         return self._dropped
 
     def close(self) -> None:
-        """Stop reading; the thread lets go of the device after the frame it waits for."""
+        """Stop reading, and let go of the device, so that it can be opened again; one that hangs is left behind."""
         self._end("it was closed")
+        self._reader.join(CLOSING_S)
 
     def _arriving(self) -> Iterator[tuple[float, Image]]:
         while True:
@@ -166,12 +174,10 @@ def list_cameras() -> list[CameraFacts]:
     """Every camera that can be opened now; one in use by another program often cannot."""
     found = []
     for number, name in _listed().items():
-        with _quiet_opencv():
-            capture = cv2.VideoCapture(number)
-        if capture.isOpened():
+        if (capture := _opened(number)) is not None:
             size_wh = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
             found.append(CameraFacts(number, name, size_wh, capture.get(cv2.CAP_PROP_FPS)))
-        capture.release()
+            capture.release()
     return found
 
 
@@ -181,11 +187,8 @@ def open_camera(device: int | str) -> Camera:
     Raises:
         UsageError: the camera does not exist, or it cannot be opened.
     """
-    number = device if isinstance(device, int) else _number(device)
-    with _quiet_opencv():
-        capture = cv2.VideoCapture(number)
-    if not capture.isOpened():
-        capture.release()
+    capture = _opened(device if isinstance(device, int) else _number(device))
+    if capture is None:
         raise UsageError(
             f"Camera {shown(str(device))} cannot be opened. Is it connected and free, and may you use it? "
             "`faceauth cameras` lists those that can be opened."
@@ -195,17 +198,33 @@ def open_camera(device: int | str) -> Camera:
 
 def is_camera(device: str) -> bool:
     """Whether a text names a camera rather than a file: a number, a device, or a listed name."""
-    return device.isdecimal() or device.startswith("/dev/video") or device in _listed().values()
+    return device.isdecimal() or device.startswith("/dev/video") or bool(_named(device))
+
+
+def _opened(number: int) -> cv2.VideoCapture | None:
+    if number not in NUMBERS:
+        return None
+    with _quiet_opencv():
+        capture = cv2.VideoCapture(number)
+    if capture.isOpened():
+        return capture
+    capture.release()
+    return None
 
 
 def _number(device: str) -> int:
     text = device.removeprefix("/dev/video")
     if text.isdecimal():
         return int(text)
-    numbers = [number for number, name in _listed().items() if name == device]
+    numbers = _named(device)
     if not numbers:
         raise UsageError(f"There is no camera {shown(device)}. `faceauth cameras` lists those that can be opened.")
     return numbers[0]  # Linux lists a camera's second device, for its metadata, under the same name
+
+
+def _named(device: str) -> list[int]:
+    """The cameras of that name; none for "", which stands for an unknown one."""
+    return [number for number, name in _listed().items() if name == device and name]
 
 
 def _listed() -> dict[int, str]:

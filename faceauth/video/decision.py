@@ -142,10 +142,7 @@ def enough(kept: Sequence[KeptFrame]) -> bool:
 
 
 def refused_early(kept: Sequence[KeptFrame], thresholds: Thresholds) -> bool:
-    """Whether more frames cannot change the decision: ``MIN_KEPT`` more would be needed to turn the median.
-
-    That is when a majority of ``MIN_KEPT`` frames is refused already, and the median as well.
-    """
+    """Whether to refuse before there are enough frames: a majority of ``MIN_KEPT`` is refused, and so is the median."""
     if not thresholds.liveness:
         return False
     liveness_only = Thresholds(liveness=thresholds.liveness)

@@ -13,7 +13,7 @@ from faceauth.errors import ImageError, UsageError
 from faceauth.imaging.decoding import ImageSource
 from faceauth.pipeline import NOT_GIVEN, MaybeReference, Pipeline
 from faceauth.presentation import MESSAGES, Presentation
-from faceauth.results import VERDICT_OF, Face, Provenance, Reason, StageName, Template, Verdict, decide
+from faceauth.results import DECIDED, VERDICT_OF, Face, Provenance, Reason, StageName, Template, Verdict, decide
 from faceauth.stages import Image
 from faceauth.steps import Color
 from faceauth.templates import similarity
@@ -42,7 +42,7 @@ TIME_LIMIT_S = 15.0
 
 LOOK = "Look into the camera with your whole face in the image."
 MOVE = "Turn your head a little, or come a little closer."
-DONE = "Done."
+SWAPPED = "another face took its place"
 
 
 class State(Frozen):
@@ -76,7 +76,8 @@ class PresentationSession:
         pipeline: its backends, policy and thresholds hold for every kept frame.
         reference: whom every kept frame must match; see :meth:`faceauth.Pipeline.verify`.
         source: what to call the source in the result.
-        held: gather frames until :meth:`finish` is called, for a caller that needs more, such as a challenge.
+        held: gather frames until :meth:`finish` is called, for a caller that needs more, such as a challenge; meanwhile
+            a face that looks as in a kept frame is compared with it.
         time_limit_s: seconds of video without a decision after which the session ends.
 
     Raises:
@@ -103,7 +104,7 @@ class PresentationSession:
         self._image: Image | None = None
         self._seen = self._dropped = 0
         self._started_s: float | None = None
-        self._last_s = self._gap_s = self._searched_s = self._face_seen_s = -math.inf
+        self._last_s = self._gap_s = self._searched_s = self._face_seen_s = self._recognized_s = -math.inf
         self._thumbnail = track.NOTHING
         self._digest = b""
         self._digests: set[bytes] = set()
@@ -160,21 +161,23 @@ class PresentationSession:
 
     def finish(self) -> State:
         """Tell the session that no more frames come: it decides from the kept frames, if there are enough."""
-        return self._decide() if enough(self._frames()) else self._give_up(Reason.STREAM_ENDED)
+        if self._state.result is not None:
+            return self._state
+        return self._decide() if self.enough else self._give_up(Reason.STREAM_ENDED)
 
     def close(self, reason: Reason, message: str = "", *, failed: StageName | None = None) -> State:
         """End it for a reason that does not follow from scores; a session that has ended keeps its result.
 
         Args:
-            reason: any that does not accept.
+            reason: any but those of a decision, see :data:`faceauth.results.DECIDED`.
             message: for people; by default the one that belongs to the reason.
             failed: the stage, for ``stage_failed`` alone.
 
         Raises:
-            UsageError: the reason accepts, which only the session itself may say.
+            UsageError: the reason is that of a decision, which only the session itself may make.
         """
-        if VERDICT_OF[reason] is Verdict.ACCEPT:
-            raise UsageError(f"A session is not closed with {reason}: it accepts by itself, after enough frames.")
+        if reason in DECIDED:
+            raise UsageError(f"A session is not closed with {reason}: it decides by itself, after enough frames.")
         return self._end(reason, message, failed)
 
     # A frame on its way.
@@ -241,8 +244,10 @@ class PresentationSession:
 
     def _keep(self, one: Presentation, view: track.View) -> State:
         """Score and keep the frame when it differs from all that were kept; decide when they are enough."""
-        too_soon = self._kept and self._last_s - self._kept[-1].time_s < KEEP_EVERY_S
-        if too_soon or not all(view.differs(kept.view) for kept in self._kept):
+        alike = [kept for kept in self._kept if not view.differs(kept.view)]
+        if alike and self._held and self._last_s - self._recognized_s >= track.LOST_AFTER_S:
+            return self._recognize(one, alike)
+        if alike or (self._kept and self._last_s - self._kept[-1].time_s < KEEP_EVERY_S):
             return self._show(MOVE, None, one.face)
         self._steps.score(one, stop_early=False)
         if one.reason is None:
@@ -252,12 +257,27 @@ class PresentationSession:
         self._compare(one)
         self._kept.append(_Kept(self._last_s, one, view))
         if self._same_face is not None and not self._same_face.holds:
-            return self._broken("another face took its place")
+            return self._broken(SWAPPED)
         frames = self._frames()
         if refused_early(frames, self._thresholds):
             return self._end(Reason.ATTACK_SUSPECTED)
         if enough(frames) and not self._held:
             return self._decide()
+        return self._show(MOVE, None, one.face)
+
+    def _recognize(self, one: Presentation, alike: "list[_Kept]") -> State:
+        """Compare a face that adds no evidence with the kept ones that it looks like.
+
+        Otherwise somebody else could answer a challenge, in a pose and a light in which a frame was kept before.
+        """
+        self._recognized_s = self._last_s
+        self._steps.embed(one)
+        if one.failed is not None:
+            return self.close(Reason.STAGE_FAILED, one.message, failed=one.failed)
+        lowest = min(similarity(_template(one), _template(kept.one)) for kept in alike)
+        one.templates = ()  # a session may look at hundreds of frames
+        if not SameFace(lowest_similarity=lowest, threshold=self._same_face_threshold).holds:
+            return self._broken(SWAPPED)
         return self._show(MOVE, None, one.face)
 
     def _compare(self, one: Presentation) -> None:

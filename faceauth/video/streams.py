@@ -108,7 +108,7 @@ def _pairs(frames: Iterable[TimedImage]) -> Iterator[TimedImage]:
     for frame in frames:
         if not isinstance(frame, tuple) or len(frame) != 2 or not isinstance(frame[0], Real):
             raise UsageError(
-                f"A frame is {type(frame).__name__}, not a tuple of its capture time in seconds and its image: yield "
-                "`(time.monotonic(), image)`."
+                f"Found {type(frame).__name__}, expected a frame: the tuple of its capture time in seconds and its "
+                "image. Yield `(time.monotonic(), image)`."
             )
         yield frame

@@ -108,6 +108,6 @@ def likeness(first: Thumbnail, second: Thumbnail) -> float:
 
 
 def digest(image: Image) -> bytes:
-    """The same for two frames only when they are the same frame."""
+    """The same for a frame that is repeated; another one for a frame with another pixel in a hashed row."""
     rows = np.ascontiguousarray(image[::_HASHED_ROWS])
     return hashlib.blake2b(rows.data, digest_size=16).digest()

@@ -16,7 +16,7 @@ from faceauth.results import Face, Reason, Verdict
 from faceauth.stages import ChallengeFrame, ChallengeState, Image, MeshPoints
 from faceauth.video.camera import Camera
 from faceauth.video.streams import own_frames
-from tests.video.scenes import Scene, Shot, changed, growing
+from tests.video.scenes import BACKGROUND, Scene, Shot, changed, growing
 
 PENDING, PASSED = ChallengeState(), ChallengeState(passed=True, progress=1.0)
 
@@ -91,9 +91,25 @@ def test_the_challenges_reason_is_that_of_the_result(reason: Reason) -> None:
     assert (result.accepted, result.reason, result.message) == (False, reason, "Because.")
 
 
-def test_a_challenge_cannot_end_for_a_reason_that_accepts() -> None:
-    result = run(Scene(growing(2.5)), FakeChallenge([ChallengeState(reason=Reason.LIVE)]))
-    assert result.reason is Reason.CHALLENGE_UNCLEAR
+@pytest.mark.parametrize(
+    ("reason", "instead"),
+    [
+        (Reason.LIVE, Reason.CHALLENGE_UNCLEAR),
+        (Reason.LIVENESS_UNCERTAIN, Reason.CHALLENGE_UNCLEAR),
+        (Reason.ATTACK_SUSPECTED, Reason.CHALLENGE_FAILED),
+        (Reason.NOT_MATCHED, Reason.CHALLENGE_FAILED),
+        (Reason.STAGE_FAILED, Reason.CHALLENGE_FAILED),
+    ],
+)
+def test_a_challenge_cannot_end_for_a_reason_that_is_not_its_to_give(reason: Reason, instead: Reason) -> None:
+    result = run(Scene(growing(2.5)), FakeChallenge([ChallengeState(reason=reason)]))
+    assert (result.accepted, result.reason) == (False, instead)
+
+
+def test_a_progress_that_is_no_number_counts_as_none() -> None:
+    session = session_of(scene := Scene(growing(1.0)), FakeChallenge([ChallengeState(progress=float("nan"))]))
+    session.open(session.nonce)
+    assert session.feed(scene.image(0), 0.0).progress == 0.0
 
 
 def test_after_the_answer_it_waits_until_enough_frames_differ() -> None:
@@ -119,6 +135,48 @@ def test_what_breaks_the_track_ends_the_challenge() -> None:
 def test_another_face_in_the_middle_ends_it_even_when_everything_was_answered() -> None:
     result = run(Scene(changed(growing(2.5), 0.5, person=80.0)), FakeChallenge([PASSED]))
     assert (result.accepted, result.reason) == (False, Reason.TRACK_BROKEN)
+
+
+class AnsweredBetween(FakeChallenge):
+    """Passed by whoever is seen in enough frames between two times."""
+
+    def __init__(self, after_s: float, until_s: float, *, frames: int = 1) -> None:
+        super().__init__([*[PENDING] * (frames - 1), PASSED])
+        self._times = after_s, until_s
+
+    def feed(self, frame: ChallengeFrame) -> None:
+        if self._times[0] <= frame.time_s < self._times[1]:
+            super().feed(frame)
+
+
+DARK = (BACKGROUND * 0.1).astype(np.uint8)
+
+
+def test_nobody_answers_before_the_first_kept_frame() -> None:
+    helper = [(number / 30, Shot(side_px=60.0, person=80.0)) for number in range(30)]
+    result = run(Scene([*helper, *growing(2.5, start_s=1.0)]), AnsweredBetween(0.0, 1.0))
+    assert (result.accepted, result.reason) == (False, Reason.STREAM_ENDED)
+
+
+def test_nobody_answers_while_the_face_cannot_be_judged() -> None:
+    scene = Scene(changed(growing(3.0), 0.5, 1.5, person=80.0, image=DARK))
+    result = run(scene, AnsweredBetween(1.0, 1.5))
+    assert (result.accepted, result.reason) == (False, Reason.STREAM_ENDED)
+
+
+@pytest.mark.parametrize(
+    ("person", "reason"), [(59.0, Reason.LIVE), (61.0, Reason.TRACK_BROKEN)], ids=["the same", "another"]
+)
+def test_nobody_else_answers_in_a_pose_that_was_kept_before(person: float, reason: Reason) -> None:
+    still = [(1.2 + number / 30, Shot(side_px=80.0 * 1.1**6)) for number in range(60)]
+    scene = Scene([*growing(1.2), *changed(still, 1.8, 2.6, person=person)])
+    result = run(scene, AnsweredBetween(1.8, 2.6, frames=20))
+    assert (result.accepted, result.reason) == (reason is Reason.LIVE, reason)
+
+
+def test_a_moment_in_which_the_face_cannot_be_judged_does_no_harm() -> None:
+    scene = Scene(changed(growing(2.5), 0.5, 0.8, image=DARK))
+    assert run(scene, AnsweredBetween(0.6, 0.8)).accepted
 
 
 def test_frames_without_a_mesh_do_not_reach_the_challenge() -> None:
@@ -188,6 +246,13 @@ def test_an_ended_session_keeps_its_result() -> None:
     first = session.feed(scene.image(0), 0.0)
     assert first.result is not None
     assert session.feed(scene.image(1), 1 / 30) is first
+
+
+def test_a_challenge_that_was_answered_before_is_refused() -> None:
+    challenge = FakeChallenge([PASSED])
+    assert run(Scene(growing(2.5)), challenge).accepted
+    with pytest.raises(UsageError, match="used only once"):
+        session_of(Scene(growing(2.5)), challenge)
 
 
 def test_a_session_lives_for_two_minutes() -> None:

@@ -25,7 +25,6 @@ from faceauth.testing import face_in
 COLLINS = Path(__file__).parents[2] / "examples" / "collins.jpg"
 GOOD = Response(
     correlation=0.95,
-    lag_s=0.15,
     halves_lag_s=(0.15, 0.16),
     decoy=0.5,
     gain=0.1,
@@ -90,6 +89,18 @@ def test_every_check_is_needed(change: dict[str, float], reason: Reason) -> None
     assert refusal(GOOD) is None
     found = refusal(replace(GOOD, **change))  # type: ignore[arg-type]
     assert found is not None and found[0] is reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({name: np.nan} for name in ("correlation", "decoy", "gain", "red_green", "blue_green", "side")),
+        {"gain": 0.61, "shading": np.nan},
+    ],
+    ids=lambda change: [*change][-1],
+)
+def test_what_is_no_number_is_refused(change: dict[str, float]) -> None:
+    assert refusal(replace(GOOD, **change)) is not None  # type: ignore[arg-type]
 
 
 def test_just_enough_of_everything_is_enough() -> None:

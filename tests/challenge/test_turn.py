@@ -129,6 +129,14 @@ def test_frames_that_were_put_together_are_no_turn() -> None:
     assert state.reason is Reason.CHALLENGE_UNCLEAR and "more slowly" in state.message
 
 
+def test_photos_that_look_up_further_and_further_are_no_raised_head() -> None:
+    def shown(_: float, prompt: Prompt, since_s: float) -> MeshPoints:
+        return head_mesh(pitch_deg=(0, 15, 25)[min(int(since_s / 0.25), 2)] if prompt.action == "turn_up" else 0)
+
+    state = run(Turn(ways=("up",)), shown)
+    assert state.reason is Reason.CHALLENGE_UNCLEAR and "more slowly" in state.message
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_moving_before_it_is_asked_ends_it(seed: int) -> None:
     still_s = BASELINE_S + 0.1

@@ -42,6 +42,12 @@ def test_a_live_person_ends_with_0_and_a_sentence(run: Run, folder: Path) -> Non
     assert "ACCEPT" in ran.stdout and "A live person." in ran.stdout and "kept of" in ran.stdout
 
 
+def test_times_count_from_the_first_frame(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = [(86_400 + number / 10, path) for number, path in enumerate(sorted(folder.iterdir()))]
+    monkeypatch.setattr(watch, "open_stream", lambda source: own_frames(frames))
+    assert run("watch", "0", "--threshold", "0.3").stdout.startswith("    0.0 s  1 of 5 frames")
+
+
 def test_an_attack_ends_with_1(run: Run, folder: Path) -> None:
     ran = run("watch", folder, "--threshold", "0.95")
     assert ran.exit_code == 1 and "REJECT" in ran.stdout

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from faceauth.errors import UsageError
-from faceauth.results import Reason, Template, Verdict
+from faceauth.results import DECIDED, Reason, Template, Verdict
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness
 from faceauth.video import PresentationResult, PresentationSession, State
 
@@ -437,6 +437,15 @@ def test_a_session_that_has_ended_keeps_its_result() -> None:
     assert session.close(Reason.TRACK_BROKEN) == first
 
 
+def test_finishing_a_session_that_has_ended_matches_nobody() -> None:
+    scene = Scene(changed(growing(2.5), 1.6, other=0.95))
+    reference = scene.image(0)
+    session = PresentationSession(scene.pipeline, reference, held=True)
+    assert scene.run(session).result.reason is Reason.TRACK_BROKEN  # type: ignore[union-attr]
+    embedded = len(scene.embedder.seen)
+    assert session.finish() is session.state and len(scene.embedder.seen) == embedded
+
+
 def test_an_unfinished_session_has_no_result() -> None:
     with pytest.raises(UsageError, match="no result yet"):
         _ = PresentationSession(Scene([]).pipeline).result
@@ -455,10 +464,10 @@ def test_a_held_session_still_refuses_early() -> None:
     assert ended(scene, PresentationSession(scene.pipeline, held=True)).reason is Reason.ATTACK_SUSPECTED
 
 
-def test_no_caller_can_make_a_session_accept() -> None:
+def test_no_caller_can_make_a_session_decide() -> None:
     session = PresentationSession(Scene([]).pipeline)
-    for reason in (Reason.LIVE, Reason.LIVE_AND_MATCHED, Reason.MATCHED):
-        with pytest.raises(UsageError, match="accepts by itself"):
+    for reason in DECIDED:
+        with pytest.raises(UsageError, match="decides by itself"):
             session.close(reason)
 
 
