@@ -77,6 +77,14 @@ def test_nobody_is_enrolled_without_consent(enrol: Enrol) -> None:
         enrol("ada", 1, consent=" ")
 
 
+@pytest.mark.parametrize("days", [0.0, -1.0, 1e9, float("inf"), float("nan")], ids=str)
+def test_a_time_that_no_calendar_knows_is_refused(gallery: Gallery, enrol: Enrol, days: float) -> None:
+    """It would close the gallery, or mean for ever."""
+    with pytest.raises(UsageError, match="100,000 days"):
+        enrol("ada", 1, keep_days=days)
+    assert list_subjects(gallery) == []
+
+
 def test_templates_of_two_embedders_are_never_compared(gallery: Gallery, enrol: Enrol) -> None:
     enrol("ada", 1)
     with pytest.raises(NotEnrolled, match=r"enrolled with fake; the embedder in use is other.*Enrol the person again"):
