@@ -206,7 +206,7 @@ def _begin(
     gallery: Gallery, change: Change, session: Session, model_id: str
 ) -> tuple[Template, ...] | SessionClosed | LockedOut | NotEnrolled:
     row = _session(change, session)
-    if row is None or row.state != "open" or change.clock_at - row.opened_at > SESSION_S:
+    if row is None or row.state != "open" or change.clock_at - seconds(row.opened_at, "an opening") > SESSION_S:
         return _recorded(change, session, SessionClosed("The session was used or has expired: open another one."))
     found: tuple[Template, ...] = ()
     if session.subject is not None:
@@ -236,7 +236,7 @@ def _client_refusal(change: Change, client: str) -> LockedOut | None:
     ).one()
     if opened < CLIENT_ATTEMPTS:
         return None
-    wait_s = oldest_at + CLIENT_WINDOW_S - change.clock_at
+    wait_s = seconds(oldest_at, "an opening") + CLIENT_WINDOW_S - change.clock_at
     return LockedOut(f"Too many attempts from {client}: wait {wait_s:.0f} s.", retry_after_s=wait_s, client=client)
 
 
@@ -281,7 +281,7 @@ def _is_free(result: Judged) -> bool:
 def _settle_failures(change: Change, row: Any, result: Judged) -> int:
     """Forget the person's failures after a yes, or give back an attempt that was free; returns how many are left."""
     lockout = _lockout(change, row.subject)
-    failures = 0 if lockout is None else int(lockout.failures)
+    failures = 0 if lockout is None else count(lockout.failures, "failed attempts")
     if result.accepted or _is_free(result):
         failures = 0 if result.accepted else max(failures - 1, 0)
         _set_failures(change, row.subject, failures, row.locked_until_before_at if failures else 0.0)
