@@ -50,7 +50,11 @@ def command(
     pipeline = Pipeline(chosen_config())
     gallery = open_gallery(**places, create=True)
     from faceauth.gallery import add_subject, enroll
+    from faceauth.gallery.subjects import checked_name
 
+    for name in (subject, camera):
+        if name is not None:
+            checked_name(name)
     agreed = consent or _asked_for_consent(subject)
     enrolment = enroll(pipeline, found)
     add_subject(gallery, subject, enrolment, consent=agreed, keep_days=keep_days, replace=replace)
@@ -71,7 +75,7 @@ def command(
 
 
 def profile_path(folder: Path, camera: str) -> Path:
-    """The profile of ``camera``, beside the gallery."""
+    """The profile of ``camera``."""
     return folder / f"camera-{camera.encode().hex()}.json"
 
 

@@ -32,7 +32,7 @@ def open_gallery(
         gallery: path or URL; None for the default.
         master_key: file; None for ``FACEAUTH_MASTER_KEY``, and else the default file.
         audit_log: file; None for the default.
-        create: make a gallery and a key where there is neither, in their default places.
+        create: make a gallery and a key where there is neither.
 
     Raises:
         UsageError: the extra ``login`` is not installed.
@@ -41,12 +41,12 @@ def open_gallery(
     from faceauth.gallery import Gallery
 
     where = gallery or str(_default_gallery())
-    new = create and "://" not in where and not Path(where).exists()
+    new = create and not _is_there(where)
     return Gallery(where, _master_key(master_key, create=new), audit_log=audit_log, create=create)
 
 
 def folder_of(gallery: "Gallery") -> Path:
-    """Where files that belong to the gallery lie.
+    """Where files that belong to the gallery lie: beside its audit log, since a database has no folder.
 
     Raises:
         GalleryUnavailable: it cannot be made.
@@ -70,6 +70,18 @@ def _master_key(path: Path | None, *, create: bool) -> "LocalKey":
         output.note(f"A new master key is in {place}: keep a copy elsewhere. Without it every enrolment is lost.")
         return key
     return LocalKey.from_file(place)
+
+
+def _is_there(where: str) -> bool:
+    """Whether there is a gallery already: then no new key would open it."""
+    from faceauth.gallery.database import Database
+    from faceauth.gallery.migrating import version_of
+
+    database = Database(where)
+    if database.path is not None:
+        return database.path.exists()
+    with database.transaction() as connection:
+        return version_of(connection) is not None
 
 
 def _default_gallery() -> Path:

@@ -24,6 +24,8 @@ def command(*, new_master_key: Path | None, **places: Any) -> None:
 
     if new_master_key is not None:
         there = new_master_key.exists()
-        change_master_key(gallery, (LocalKey.from_file if there else LocalKey.create_file)(new_master_key))
-        output.note(f"The gallery now opens with {new_master_key} alone: name it with --master-key.")
+        new = (LocalKey.from_file if there else LocalKey.create_file)(new_master_key)
+        # said before the change, since a full disk may end this right after it
+        output.note(f"Keep {new_master_key}: after this the gallery opens with it alone. Name it with --master-key.")
+        change_master_key(gallery, new)
     output.line(f"{rekey(gallery)} records sealed again")

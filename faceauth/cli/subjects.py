@@ -65,8 +65,14 @@ def export(subject: str, *, out: Path, **places: Any) -> None:
     from faceauth.gallery import export_subject, find_subject
 
     find_subject(gallery, subject)
-    with output.writing(out), open(os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        json.dump(export_subject(gallery, subject), file, indent=1)
+    with output.writing(out):
+        descriptor = os.open(out, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        try:
+            with open(descriptor, "w") as file:
+                json.dump(export_subject(gallery, subject), file, indent=1)
+        except BaseException:
+            out.unlink()  # half an export is of no use, and holds templates
+            raise
     output.note(f"{out} holds biometric data: hand it over, then delete it.")
 
 
@@ -128,7 +134,7 @@ def accept_backup(**places: Any) -> None:
     if not done.log_is_whole:
         output.note(
             "The audit log does not reach back to the backup: everybody needs another factor and `faceauth subjects "
-            "unlock` first."
+            "unlock` first. People who were deleted may be back: look through `faceauth subjects list`."
         )
 
 

@@ -127,24 +127,35 @@ def open_and_begin(
     return session, found
 
 
-def settle(gallery: Gallery, session: Session, result: Judged) -> None:
+def settle(gallery: Gallery, session: Session, result: Judged, *, found: str | None = None) -> None:
     """Close the session with its answer, which must not have been given out before: a failure stays counted.
+
+    Args:
+        gallery: of the session.
+        session: that was begun.
+        result: the answer.
+        found: who a search recognised.
 
     Raises:
         SessionClosed: it was not begun, or is settled already.
+        LockedOut, NotEnrolled: whom the search recognised may not log in by name either.
     """
     with gallery.change() as change:
         row = _session(change, session)
         if row is None or row.state != "judging":
             raise SessionClosed("The session is not being judged, so its answer does not count.")
         _set_state(change, session, "settled")
-        failures = None
-        if session.subject is not None:
-            failures = _failures_after(change, session.subject, result)
-            until_at = 0.0 if failures == 0 else row.locked_until_before_at
-            if result.accepted or _is_free(result):
-                _set_failures(change, session.subject, failures, until_at)
-        change.record("judged", subject=session.subject, client=session.client, failures=failures, **_evidence(result))
+        refusal = None
+        if found is not None:
+            session = session._replace(subject=found)
+            refusal = _recorded(change, session, _subject_refusal(change, found))
+        if refusal is None:
+            failures = None if row.subject is None else _settle_failures(change, row, result)
+            change.record(
+                "judged", subject=session.subject, client=session.client, failures=failures, **_evidence(result)
+            )
+    if refusal is not None:
+        raise refusal
 
 
 def reset_attempts(gallery: Gallery, subject: str) -> None:
@@ -195,7 +206,7 @@ def _begin(
     gallery: Gallery, change: Change, session: Session, model_id: str
 ) -> tuple[Template, ...] | SessionClosed | LockedOut | NotEnrolled:
     row = _session(change, session)
-    if row is None or row.state != "open" or change.clock_at - row.opened_at > SESSION_S:
+    if row is None or row.state != "open" or change.clock_at - seconds(row.opened_at, "an opening") > SESSION_S:
         return _recorded(change, session, SessionClosed("The session was used or has expired: open another one."))
     found: tuple[Template, ...] = ()
     if session.subject is not None:
@@ -225,7 +236,7 @@ def _client_refusal(change: Change, client: str) -> LockedOut | None:
     ).one()
     if opened < CLIENT_ATTEMPTS:
         return None
-    wait_s = oldest_at + CLIENT_WINDOW_S - change.clock_at
+    wait_s = seconds(oldest_at, "an opening") + CLIENT_WINDOW_S - change.clock_at
     return LockedOut(f"Too many attempts from {client}: wait {wait_s:.0f} s.", retry_after_s=wait_s, client=client)
 
 
@@ -267,12 +278,14 @@ def _is_free(result: Judged) -> bool:
     return result.reason in NOT_CHARGED and result.liveness is None
 
 
-def _failures_after(change: Change, subject: str, result: Judged) -> int:
-    row = _lockout(change, subject)
-    failures = 0 if row is None else row.failures
-    if result.accepted:
-        return 0
-    return int(max(failures - 1, 0) if _is_free(result) else failures)
+def _settle_failures(change: Change, row: Any, result: Judged) -> int:
+    """Forget the person's failures after a yes, or give back an attempt that was free; returns how many are left."""
+    lockout = _lockout(change, row.subject)
+    failures = 0 if lockout is None else count(lockout.failures, "failed attempts")
+    if result.accepted or _is_free(result):
+        failures = 0 if result.accepted else max(failures - 1, 0)
+        _set_failures(change, row.subject, failures, row.locked_until_before_at if failures else 0.0)
+    return failures
 
 
 def _lockout(change: Change, subject: str) -> Any:

@@ -4,6 +4,7 @@ It holds no pixels, no embeddings and no scores. Every line carries the number o
 also remembers what a restored database has forgotten. The same lines go to the logger ``faceauth.audit``.
 """
 
+import errno
 import json
 import logging
 import os
@@ -45,7 +46,7 @@ class AuditLog:
                 torn = "" if self._ends_whole(descriptor) else "\n"  # a full disk cut the line before
                 content = (torn + "".join(f"{text}\n" for text in texts)).encode()
                 if os.write(descriptor, content) != len(content):
-                    raise OSError(28, "the disk is full")
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -62,28 +63,31 @@ class AuditLog:
         Raises:
             GalleryUnavailable: the file is there and cannot be read, or was edited.
         """
+        return max((line["sequence"] for line in self._parsed(self._content(TAIL_BYTES))), default=0)
+
+    def lines(self) -> list[Line]:
+        """Every line, by the number of its change: of two processes the later one may be quicker to write.
+
+        What a full disk cut is left out.
+
+        Raises:
+            GalleryUnavailable: the file is there and cannot be read, or was edited.
+        """
+        return sorted(self._parsed(self._content()), key=lambda line: line["sequence"])
+
+    def _content(self, tail_bytes: int | None = None) -> bytes:
+        """The file, or the end of it; empty where there is none."""
         try:
             with self.path.open("rb") as file:
-                file.seek(max(os.fstat(file.fileno()).st_size - TAIL_BYTES, 0))
-                found = [line["sequence"] for line in self._parsed(file.read())]
+                if tail_bytes is not None:
+                    file.seek(max(os.fstat(file.fileno()).st_size - tail_bytes, 0))
+                return file.read()
         except FileNotFoundError:
-            return 0
+            return b""
         except OSError as error:
             raise GalleryUnavailable(
                 f"The audit log {self.path} cannot be read ({error.strerror}). Nobody is let in until it can."
             ) from error
-        return max(found, default=0)
-
-    def lines(self) -> list[Line]:
-        """Every line, oldest first; what a full disk cut is left out.
-
-        Raises:
-            GalleryUnavailable: the file was edited.
-        """
-        try:
-            return list(self._parsed(self.path.read_bytes()))
-        except FileNotFoundError:
-            return []
 
     def _parsed(self, content: bytes) -> Iterator[Line]:
         """The lines. One cut short by a full disk is not JSON; JSON that faceauth never writes was put there."""

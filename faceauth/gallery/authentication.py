@@ -12,11 +12,11 @@ from faceauth.gallery.opened import Gallery
 from faceauth.gallery.search import Index
 from faceauth.imaging.decoding import ImageSource
 from faceauth.pipeline import Pipeline
-from faceauth.policy import identification_threshold
+from faceauth.policy import identification_threshold, match_threshold
 from faceauth.presentation import MESSAGES
 from faceauth.results import VERDICT_OF, MatchResult, Reason, Template, Verdict, Verification, decide
 from faceauth.steps import Color
-from faceauth.thresholds import Frozen, Thresholds
+from faceauth.thresholds import Frozen, MatchThreshold, Thresholds
 
 JudgedT = TypeVar("JudgedT", bound=Judged)
 
@@ -95,7 +95,10 @@ def identify(
     client: str,
     color: Color = "bgr",
 ) -> Identification:
-    """Who in the gallery ``image`` shows, live. The threshold follows the number of templates.
+    """Who in the gallery ``image`` shows, live.
+
+    The threshold follows the number of templates, and is never below that of :func:`login`. Failures are counted
+    against the client alone, since nobody was named; but whom failures have locked out is not let in here either.
 
     Naming the person (:func:`login`) is safer: a stranger is then compared with one person instead of all.
 
@@ -109,22 +112,30 @@ def identify(
 
     Raises:
         UsageError: the measured pairs of the embedder do not support a gallery of this size.
-        LockedOut: too many attempts of the client.
+        LockedOut: too many attempts of the client, or to be the person that was recognised.
+        NotEnrolled: nobody is enrolled with the embedder in use, or who was recognised has just been deleted.
         GalleryError: the gallery cannot be used; nobody is let in.
     """
     _check(pipeline)
-    identification_threshold(index.refresh(), pipeline.match_points)  # refuses before anything is charged
+    _search_threshold(pipeline, index.refresh())  # refuses before anything is charged
     session, _ = open_and_begin(gallery, None, client, pipeline.model_id)
     result, template = pipeline.verify_and_embed(image, color=color)
     subject = None
     if template is not None and result.thresholds is not None:
-        threshold = identification_threshold(index.refresh(), pipeline.match_points)  # judging took its time
+        threshold = _search_threshold(pipeline, index.refresh())  # judging took its time
         candidate = index.nearest(template)
         thresholds = Thresholds(liveness=result.thresholds.liveness, match=threshold)
         result = _matched(result, thresholds, MatchResult(similarity=candidate.similarity, model_id=template.model_id))
         subject = candidate.subject if result.accepted else None
-    settle(gallery, session, result)
+    settle(gallery, session, result, found=subject)
     return Identification(subject=subject, verification=result)
+
+
+def _search_threshold(pipeline: Pipeline, templates: int) -> MatchThreshold:
+    """The threshold for a search among so many templates, or that of a login where it is stricter."""
+    for_size = identification_threshold(templates, pipeline.match_points)
+    for_one = match_threshold(pipeline.config.match_threshold, pipeline.match_points)
+    return max(for_size, for_one, key=lambda one: one.similarity)
 
 
 def _matched(result: Verification, thresholds: Thresholds, match: MatchResult) -> Verification:

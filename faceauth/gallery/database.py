@@ -56,12 +56,14 @@ class Database:
 
     def create_file(self) -> None:
         """Create the SQLite file, for its owner alone, if there is none."""
-        if self.path is not None and not self.path.exists():
-            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            try:
+        if self.path is None:
+            return
+        try:
+            if not self.path.exists():
+                self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-            except OSError as error:
-                raise GalleryUnavailable(f"The gallery {self.path} cannot be created ({error.strerror}).") from None
+        except OSError as error:
+            raise GalleryUnavailable(f"The gallery {self.path} cannot be created ({error.strerror}).") from None
 
     def check_file(self) -> None:
         """Refuse a SQLite file that does not exist, is not a regular file, or that others may read.
@@ -95,17 +97,8 @@ class Database:
             GalleryUnavailable: the database cannot be reached or written.
         """
         self.check_file()
-        try:
-            with self.engine.begin() as connection:
-                yield connection
-        except FaceAuthError:
-            raise
-        except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            cause = getattr(error, "orig", None) or error
-            raise GalleryUnavailable(
-                f"The gallery's database cannot be used ({' '.join(str(cause).split())}). Nobody is let in until it "
-                "can."
-            ) from error
+        with _errors_said(), self.engine.begin() as connection:
+            yield connection
 
     def wall_s(self, connection: Connection) -> float:
         """Seconds since 1970: PostgreSQL's own clock, since several machines may write there."""
@@ -114,10 +107,20 @@ class Database:
         return float(connection.execute(text("SELECT extract(epoch FROM clock_timestamp())")).scalar_one())
 
     def forget_deleted(self) -> None:
-        """Empty SQLite's write-ahead log, which holds pages from before a deletion."""
-        if self.path is not None:
-            with closing(self._connected()) as connection:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        """Empty SQLite's write-ahead log, which holds pages from before a deletion.
+
+        Raises:
+            GalleryUnavailable: it cannot be emptied; the deletion itself is committed.
+        """
+        if self.path is None:
+            return
+        with _errors_said(), closing(self._connected()) as connection:
+            busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise GalleryUnavailable(
+                f"It is done, but another program is reading {self.path}, so its files still hold what was deleted. "
+                "Once that program has ended, `faceauth subjects purge` overwrites it."
+            )
 
     def _connected(self) -> sqlite3.Connection:
         # mode=rw: a file that has gone must not come back empty
@@ -126,6 +129,24 @@ class Database:
         for name, value in PRAGMAS.items():
             connection.execute(f"PRAGMA {name} = {value}")
         return connection
+
+
+@contextmanager
+def _errors_said() -> Iterator[None]:
+    """Turns whatever the database raises into a sentence.
+
+    Raises:
+        GalleryUnavailable: it cannot be reached or written.
+    """
+    try:
+        yield
+    except FaceAuthError:
+        raise
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        cause = getattr(error, "orig", None) or error
+        raise GalleryUnavailable(
+            f"The gallery's database cannot be used ({' '.join(str(cause).split())}). Nobody is let in until it can."
+        ) from error
 
 
 def checked_path(where: str | os.PathLike[str]) -> Path:
@@ -148,7 +169,7 @@ def _sqlite_path(where: str) -> Path | None:
         return checked_path(where)
     try:
         url = make_url(where)
-    except ArgumentError:
+    except (ArgumentError, ValueError):  # ValueError: the port is no number
         raise UsageError("The gallery's URL is not one: expected sqlite:///FILE or postgresql://...") from None
     if url.get_backend_name() == "sqlite":
         if not url.database or url.database == ":memory:":

@@ -107,10 +107,14 @@ class LocalKey:
         try:
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(base64.b64encode(secret) + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(base64.b64encode(secret) + b"\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+            except OSError:
+                place.unlink()  # half a key would be taken for the gallery's own
+                raise
         except OSError as error:
             raise KeyRefused(f"The master key {place} cannot be created ({error.strerror}).") from None
         return cls(secret)

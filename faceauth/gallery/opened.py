@@ -133,7 +133,8 @@ class Gallery:
 
     def revision(self, connection: Connection) -> int:
         """Number of the last change of the templates."""
-        return int(connection.execute(select(tables.gallery_state.c.revision)).scalar_one())
+        found = connection.execute(select(tables.gallery_state.c.revision)).scalar_one()
+        return count(found, "the number of a change")
 
     def _refuse_a_lost_gallery(self) -> None:
         """Make no new gallery where there was one: everybody in it would be gone, and every lock with them."""

@@ -13,6 +13,7 @@ from faceauth.gallery import tables
 from faceauth.gallery.data_keys import DataKeys, Facts
 from faceauth.gallery.opened import Change, Gallery
 from faceauth.gallery.rotation import create_rotation, rotation_for, turned, turned_back
+from faceauth.gallery.row_values import seconds
 from faceauth.results import Template
 
 VERSION = 1
@@ -89,7 +90,11 @@ def templates_of(gallery: Gallery, connection: Connection, subject: str, model_i
 
 
 def list_searchable(gallery: Gallery, connection: Connection, model_id: str) -> Listed:
-    """Which templates of a model may be searched: those of everybody whose time is not over."""
+    """Which templates of a model may be searched: those of everybody whose time is not over.
+
+    Raises:
+        GalleryTampered: a time is none.
+    """
     revision = gallery.revision(connection)  # before the rest: what is committed meanwhile is read again later
     kept = tables.subjects.c.keep_until_s
     rows = connection.execute(
@@ -97,7 +102,7 @@ def list_searchable(gallery: Gallery, connection: Connection, model_id: str) -> 
         .join(tables.subjects)
         .where(*searchable(gallery, connection, model_id))
     ).all()
-    ends = (keep_until_s for _, keep_until_s in rows if keep_until_s is not None)
+    ends = (seconds(keep_until_s, "a time") for _, keep_until_s in rows if keep_until_s is not None)
     return Listed(revision, {row.template_id for row in rows}, min(ends, default=math.inf))
 
 

@@ -18,6 +18,8 @@ from faceauth.thresholds import Frozen
 
 LONGEST_NAME = 128
 DAY_S = 86400.0
+LONGEST_KEPT_DAYS = 100_000
+"""The end of what is kept for longer may be a year that no calendar here knows."""
 
 
 class Subject(Frozen):
@@ -61,13 +63,17 @@ def add_subject(
 
     Raises:
         AlreadyEnrolled: somebody of that name is there, and ``replace`` is not set.
-        UsageError: the name or the consent is empty or no plain text.
+        UsageError: the name or the consent is empty or no plain text, or ``keep_days`` is no such number of days.
     """
     checked_name(name)
     if not consent.strip():
         raise UsageError("Nobody is enrolled without their consent: say what the person agreed to.")
     if not can_be_stored(consent):
         raise UsageError("The consent contains characters that cannot be stored: a NUL, or half of a surrogate pair.")
+    if keep_days is not None and not 0 < keep_days < LONGEST_KEPT_DAYS:
+        raise UsageError(
+            f"Templates are kept for more than 0 and less than {LONGEST_KEPT_DAYS:,} days, not {keep_days}."
+        )
     with gallery.change() as change:
         there = _row(change.connection, name) is not None
         if there and not replace:

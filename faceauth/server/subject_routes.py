@@ -111,7 +111,7 @@ def photo_router(service: Service) -> APIRouter:
         photo = await _one_photo(request)
         return await service.queue.run(partial(service.verify, name, photo, client=caller.client))
 
-    @router.post("/v1/identify", responses=documented(), openapi_extra=ONE_PHOTO)
+    @router.post("/v1/identify", responses=documented(423), openapi_extra=ONE_PHOTO)
     async def identify(request: Request, caller: MaySearch) -> ResultReply:
         """Whose face it is. To name the person is safer: a stranger is then compared with one and not with all."""
         photo = await _one_photo(request)

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
+from faceauth.errors import GalleryTampered
+
 from .conftest import ATTACK, Photo, Run
 
 pytest.importorskip("sqlalchemy", reason="needs the extra login")
@@ -120,6 +122,34 @@ def test_an_export_is_its_owners_alone(faceauth: Faceauth, photo: Photo, tmp_pat
     assert len(json.loads(out.read_text())["templates"]["fake"][0]) == 16
     if os.name == "posix":
         assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_export_that_fails_leaves_no_file(
+    faceauth: Faceauth, photo: Photo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(*_: object) -> None:
+        raise GalleryTampered("A template does not open.")
+
+    enrolled(faceauth, photo("a.png"))
+    monkeypatch.setattr("faceauth.gallery.export_subject", damaged)
+    assert faceauth("subjects", "export", "ada", "--out", tmp_path / "ada.json").exit_code == 4
+    assert not (tmp_path / "ada.json").exists()
+
+
+def test_a_camera_that_cannot_have_its_name_enrols_nobody(faceauth: Faceauth, photo: Photo) -> None:
+    refused = faceauth("enroll", "ada", photo("a.png"), "--consent", "form 1", "--camera", " door")
+    assert refused.exit_code == 2 and "cannot be a name" in refused.stderr
+    assert faceauth("subjects", "list").stdout == ""
+
+
+def test_a_key_is_made_for_a_new_gallery_that_a_url_names(faceauth: Faceauth, photo: Photo, tmp_path: Path) -> None:
+    path, gallery = photo("a.png"), f"sqlite:///{tmp_path / 'gallery.sqlite'}"
+    made = enrolled(faceauth, path, FACEAUTH_GALLERY=gallery)
+    assert made.exit_code == 0 and "new master key" in " ".join(made.stderr.split())
+    (key,) = (tmp_path / "home").rglob("master.key")
+    key.unlink()
+    assert enrolled(faceauth, path, name="bob", FACEAUTH_GALLERY=gallery).exit_code == 2
+    assert not key.exists(), "a new key would not open the gallery"
 
 
 def test_purge_names_whom_it_deletes(faceauth: Faceauth, photo: Photo) -> None:

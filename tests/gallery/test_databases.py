@@ -127,6 +127,7 @@ def test_sqlite_waits_for_the_disk_and_overwrites_what_is_deleted(gallery: Galle
         ("sqlite:///:memory:", "in memory"),
         ("mysql://host/name", "not in mysql"),
         ("://", "not one"),
+        ("postgresql://host:port/name", "not one"),
     ],
 )
 def test_a_place_that_forgets_or_is_unknown_is_refused(where: str, says: str) -> None:

@@ -34,6 +34,7 @@ from faceauth.gallery import (
     rekey,
 )
 from faceauth.gallery.attempts import MOST_FAILURES, begin
+from faceauth.gallery.database import Database
 from faceauth.results import Reason, Verification
 from tests.pipelines import noise_image
 
@@ -199,8 +200,9 @@ def test_an_audit_log_that_cannot_be_written_lets_nobody_in(gallery: Gallery, en
     enrol("ada", 1)
     gallery.audit.path.unlink()
     gallery.audit.path.mkdir()
-    with pytest.raises(GalleryUnavailable, match="audit log"):
-        attempt(gallery, "ada", 1)
+    for act in (attempt, lambda *_: gallery.audit.lines()):
+        with pytest.raises(GalleryUnavailable, match="audit log"):
+            act(gallery, "ada", 1)
 
 
 def test_an_audit_log_without_room_lets_nobody_in_and_the_attempt_stays_charged(
@@ -215,6 +217,22 @@ def test_an_audit_log_without_room_lets_nobody_in_and_the_attempt_stays_charged(
     with pytest.raises(GalleryUnavailable, match="audit log"):
         attempt(gallery, "ada", 1)
     assert find_subject(gallery, "ada").failures == 1
+
+
+def test_a_disk_without_room_leaves_no_half_of_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, pytest.raises(KeyRefused, match="cannot be created"):
+        patched.setattr("faceauth.gallery.master_keys.os.fsync", full)
+        LocalKey.create_file(tmp_path / "key")
+    LocalKey.create_file(tmp_path / "key")
+
+
+def test_a_gallery_whose_folder_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(GalleryUnavailable, match="cannot be created"):
+        Database(tmp_path / "file" / "folder" / "gallery.sqlite").create_file()
 
 
 def test_a_line_that_a_full_disk_cut_spoils_no_other(gallery: Gallery, enrol: Enrol) -> None:
@@ -320,6 +338,17 @@ class TestRestoredBackup:
         with pytest.raises(LockedOut):
             attempt(again, "ada", 1)
         assert attempt(again, "bob", 2).accepted
+
+    def test_failed_attempts_count_again_whichever_process_wrote_its_line_first(
+        self, gallery: Gallery, backup: Path, clock: Clock
+    ) -> None:
+        attempt(gallery, "ada", 2)
+        attempt(gallery, "ada", 2)
+        lines = gallery.audit.path.read_bytes().splitlines(keepends=True)
+        gallery.audit.path.write_bytes(b"".join(reversed(lines)))
+        again = self.restored(gallery, backup, clock)
+        accept_restored(again)
+        assert find_subject(again, "ada").failures == 2
 
     def test_who_was_deleted_is_deleted_again(self, gallery: Gallery, backup: Path, clock: Clock) -> None:
         delete_subject(gallery, "bob")

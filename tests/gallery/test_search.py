@@ -10,11 +10,20 @@ import numpy as np
 import pytest
 
 from faceauth.errors import LockedOut, NotEnrolled, TemplateMismatch, UsageError
-from faceauth.gallery import Gallery, Index, LocalKey, accept_restored, add_subject, delete_subject, identify
+from faceauth.gallery import (
+    Gallery,
+    Index,
+    LocalKey,
+    accept_restored,
+    add_subject,
+    delete_subject,
+    identify,
+    reset_attempts,
+)
 from faceauth.gallery import blocks as in_blocks
 from faceauth.gallery import search as searching
-from faceauth.gallery.attempts import CLIENT_ATTEMPTS
-from faceauth.results import Reason
+from faceauth.gallery.attempts import CLIENT_ATTEMPTS, MOST_FAILURES, set_failures
+from faceauth.results import Reason, Template
 from faceauth.testing import FakeDetector, FakeEmbedder, FakeLiveness, brightness_pattern
 from faceauth.thresholds import MatchPoints
 from tests.pipelines import fake_pipeline, match_points, noise_image
@@ -70,6 +79,37 @@ def test_no_face_is_nobody(gallery: Gallery, enrol: Enrol, index: Index) -> None
     enrol("ada", 1)
     pipeline = fake_pipeline(embedder=FakeEmbedder(match_points=POINTS), detector=FakeDetector([]))
     assert identify(gallery, pipeline, index, noise_image(1), client="c").verification.reason is Reason.NO_FACE
+
+
+def test_whom_failures_have_locked_out_is_not_let_in_by_a_search_either(
+    gallery: Gallery, enrol: Enrol, index: Index
+) -> None:
+    enrol("ada", 1)
+    with gallery.change() as change:
+        set_failures(change, "ada", MOST_FAILURES)
+    with pytest.raises(LockedOut) as refused:
+        identify(gallery, PIPELINE, index, noise_image(1), client="c")
+    assert refused.value.retry_after_s is None and refused.value.client is None
+    assert {"event": "refused", "subject": "ada", "why": "LockedOut"}.items() <= gallery.audit.lines()[-1].items()
+    reset_attempts(gallery, "ada")
+    assert identify(gallery, PIPELINE, index, noise_image(1), client="c").subject == "ada"
+
+
+def test_a_search_is_never_less_strict_than_a_login(gallery: Gallery, enrol: Enrol, index: Index) -> None:
+    strict = fake_pipeline(embedder=FakeEmbedder(match_points=POINTS), match_threshold=0.8)
+    for seed, threshold in ((1, 0.8), (2, 0.8), (3, 0.9)):
+        enrol(f"person {seed}", seed)
+        result = identify(gallery, strict, index, noise_image(1), client="c").verification
+        assert result.thresholds is not None and result.thresholds.match is not None
+        assert result.thresholds.match.similarity == threshold
+
+
+def test_the_audit_log_says_whom_a_search_recognised(gallery: Gallery, enrol: Enrol, index: Index) -> None:
+    enrol("ada", 1)
+    for seed, name in ((1, "ada"), (3, None)):
+        identify(gallery, PIPELINE, index, noise_image(seed), client="c")
+        line = gallery.audit.lines()[-1]
+        assert (line["event"], line["subject"], line["failures"]) == ("judged", name, None)
 
 
 def test_searches_are_limited_by_client(gallery: Gallery, enrol: Enrol, index: Index) -> None:
@@ -164,6 +204,22 @@ def test_who_is_deleted_while_a_face_is_judged_is_not_found(gallery: Gallery, en
     slow = fake_pipeline(embedder=FakeEmbedder(judge, match_points=POINTS))
     found = identify(gallery, slow, index, noise_image(2), client="c")
     assert (found.subject, found.verification.reason) == (None, Reason.NOT_MATCHED)
+
+
+def test_who_is_deleted_before_the_answer_is_written_down_is_not_let_in(
+    gallery: Gallery, enrol: Enrol, index: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrol("ada", 1)
+    compare = index.nearest
+
+    def nearest(template: Template) -> searching.Candidate:
+        found = compare(template)
+        delete_subject(gallery, "ada")
+        return found
+
+    monkeypatch.setattr(index, "nearest", nearest)
+    with pytest.raises(NotEnrolled):
+        identify(gallery, PIPELINE, index, noise_image(1), client="c")
 
 
 def test_who_a_restored_backup_lost_is_not_found_though_as_many_changes_were_made(

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from faceauth.errors import AlreadyEnrolled, NotEnrolled, UsageError
+from faceauth.errors import AlreadyEnrolled, GalleryUnavailable, NotEnrolled, UsageError
 from faceauth.gallery import (
     Gallery,
     add_subject,
@@ -22,6 +22,7 @@ from faceauth.gallery import (
     outdated_subjects,
     purge_expired,
 )
+from faceauth.gallery.database import PRAGMAS
 from faceauth.gallery.subjects import DAY_S, LONGEST_NAME
 from faceauth.results import Reason
 from faceauth.testing import FakeEmbedder
@@ -75,6 +76,14 @@ def test_a_name_that_can_be_mistaken_is_refused(enrol: Enrol, name: str) -> None
 def test_nobody_is_enrolled_without_consent(enrol: Enrol) -> None:
     with pytest.raises(UsageError, match="consent"):
         enrol("ada", 1, consent=" ")
+
+
+@pytest.mark.parametrize("days", [0.0, -1.0, 1e9, float("inf"), float("nan")], ids=str)
+def test_a_time_that_no_calendar_knows_is_refused(gallery: Gallery, enrol: Enrol, days: float) -> None:
+    """It would close the gallery, or mean for ever."""
+    with pytest.raises(UsageError, match="100,000 days"):
+        enrol("ada", 1, keep_days=days)
+    assert list_subjects(gallery) == []
 
 
 def test_templates_of_two_embedders_are_never_compared(gallery: Gallery, enrol: Enrol) -> None:
@@ -135,6 +144,28 @@ def test_deleted_is_gone_even_while_others_read_the_database(gallery: Gallery, e
     delete_subject(gallery, "ada-to-be-deleted")
     assert not [name for name, content in files_of(gallery).items() if b"ada-to-be-deleted" in content]
     reader.close()
+
+
+def test_what_a_reader_keeps_in_the_files_is_said_until_it_is_gone(
+    gallery: Gallery, enrol: Enrol, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PRAGMAS, "busy_timeout", "50")
+    enrol("ada-to-be-deleted", 1)
+    reader = sqlite3.connect(str(gallery.database.path), isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM subjects").fetchall()
+    with pytest.raises(GalleryUnavailable, match="still hold what was deleted"):
+        delete_subject(gallery, "ada-to-be-deleted")
+    assert list_subjects(gallery) == []
+    reader.close()
+    purge_expired(gallery)
+    assert not [name for name, content in files_of(gallery).items() if b"ada-to-be-deleted" in content]
+
+
+def test_a_database_that_goes_away_after_a_deletion_is_said(gallery: Gallery) -> None:
+    Path(str(gallery.database.path)).unlink()
+    with pytest.raises(GalleryUnavailable, match="cannot be used"):
+        gallery.database.forget_deleted()
 
 
 def test_deleting_nobody_is_an_error(gallery: Gallery) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from faceauth.errors import (
 )
 from faceauth.gallery import (
     Gallery,
+    Index,
     LocalKey,
     Session,
     accept_restored,
@@ -34,7 +35,7 @@ from faceauth.gallery import (
     reset_attempts,
 )
 from faceauth.gallery.cameras import add_levels, profile_of, reset_camera
-from faceauth.results import Reason, Verification
+from faceauth.results import Reason, Template, Verification
 from tests.pipelines import noise_image
 
 from .conftest import PIPELINE, SPOOFED, Enrol
@@ -157,6 +158,43 @@ def test_a_row_that_faceauth_never_writes_lets_nobody_in(gallery: Gallery, enrol
     for one in (gallery, Gallery(str(gallery.database.path), gallery.keys.master)):
         with pytest.raises(GalleryTampered):
             attempt(one)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE subjects SET keep_until_s = 'for ever'",
+        "UPDATE subjects SET keep_until_s = 9e999",
+        "UPDATE gallery_state SET revision = 'first'",
+    ],
+)
+def test_a_row_that_faceauth_never_writes_is_not_searched(gallery: Gallery, enrol: Enrol, statement: str) -> None:
+    enrol("ada", 1)
+    index = Index(gallery, "fake")
+    execute(gallery, statement)
+    with pytest.raises(GalleryTampered):
+        index.refresh()
+
+
+def test_a_session_that_was_edited_lets_nobody_in(gallery: Gallery, enrol: Enrol) -> None:
+    enrol("ada", 1)
+    session = open_session(gallery, "ada", "c")
+    execute(gallery, "UPDATE sessions SET opened_at = 9e999")
+    with pytest.raises(GalleryTampered):
+        answer(gallery, session, "fake", lambda found: PIPELINE.verify(noise_image(1), found))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_failures_that_were_edited_while_a_face_was_judged_let_nobody_in(
+    gallery: Gallery, enrol: Enrol, seed: int
+) -> None:
+    def judge(found: Sequence[Template]) -> Verification:
+        execute(gallery, "UPDATE lockouts SET failures = 'none'")
+        return PIPELINE.verify(noise_image(seed), found)
+
+    enrol("ada", 1)
+    with pytest.raises(GalleryTampered):
+        answer(gallery, open_session(gallery, "ada", "c"), "fake", judge)
 
 
 @pytest.mark.parametrize(
