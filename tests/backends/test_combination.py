@@ -63,6 +63,25 @@ class TestMean:
         logits = (np.log(0.8 / 0.2) + (0.5 * np.log(0.3 / 0.7) + 1.0)) / 2
         assert both.p_live(scores(a=0.8, b=0.3)) == pytest.approx(1 / (1 + np.exp(-logits)))
 
+    def test_members_with_the_same_weights_are_told_apart_by_their_names(self) -> None:
+        same = {"a": WEIGHTS["a"], "b": WEIGHTS["a"]}
+        members = tuple(MemberCalibration(name=n, weights_sha256=same[n], slope=s) for n, s in (("a", 1.0), ("b", 0.5)))
+        content = PointsFile(members=members, operating_points=POINTS, made_by="test")
+        both = combine("mean", same, LoadedPoints(content=content, sha256="c" * 64), None)
+        logits = (np.log(0.1 / 0.9) + 0.5 * np.log(0.8 / 0.2)) / 2
+        assert both.p_live(scores(a=0.1, b=0.8)) == pytest.approx(1 / (1 + np.exp(-logits)))
+
+    def test_a_renamed_backend_keeps_the_calibration_of_its_weights(self) -> None:
+        members = (
+            MemberCalibration(name="before", weights_sha256=WEIGHTS["a"], slope=0.5),
+            MemberCalibration(name="b", weights_sha256=WEIGHTS["b"]),
+        )
+        content = PointsFile(members=members, operating_points=POINTS, made_by="test")
+        both = combine("mean", WEIGHTS, LoadedPoints(content=content, sha256="c" * 64), None)
+        assert [(name, one.name, one.slope) for name, one in both.calibrations.items()] == [
+            ("a", "a", 0.5), ("b", "b", 1.0)
+        ]  # fmt: skip
+
     def test_other_weights_than_the_measured_ones_are_refused(self) -> None:
         members = tuple(MemberCalibration(name=name, weights_sha256=WEIGHTS[name]) for name in WEIGHTS)
         points = LoadedPoints(
