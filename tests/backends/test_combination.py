@@ -1,5 +1,7 @@
 """Several liveness backends decide together."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -178,6 +180,15 @@ class TestConfiguration:
     def test_a_rule_needs_several_backends(self) -> None:
         with pytest.raises(UsageError, match="combine"):
             verify(First(), combine="mean", threshold=0.5)
+
+    @pytest.mark.parametrize("rule", ["all", "deny_only"])
+    def test_a_points_file_that_the_rule_would_not_use_is_refused(self, rule: str, tmp_path: Path) -> None:
+        members = tuple(MemberCalibration(name=name, weights_sha256={}) for name in ("First", "Second"))
+        content = PointsFile(members=members, operating_points=operating_points(0.9, 0.95, 0.99), made_by="test")
+        path = tmp_path / "points.json"
+        path.write_text(content.model_dump_json())
+        with pytest.raises(UsageError, match=f"combine = '{rule}' has a threshold for each backend. Remove"):
+            verify(First(operating_points=POINTS), Second(operating_points=POINTS), combine=rule, points=path)
 
     def test_one_backend_twice_is_refused(self) -> None:
         with pytest.raises(UsageError, match="twice"):
