@@ -156,7 +156,7 @@ class EvaluationReport(Frozen):
             or the context is unknown.
         worst_domain: the domain of the lowest AUC; None where no domain holds both classes.
         ranking, reference: None where only one class drew responses.
-        full_system: None where no record names a reference, or nothing was matched with it.
+        full_system: None where no record names a reference, and in network mode, which does not match.
         robustness: kind of change -> the rates at each of its levels; None where it was not asked for.
     """
 

@@ -286,6 +286,14 @@ def test_what_drew_no_response_has_a_reason_and_no_score(tmp_path: Path) -> None
     assert {one.accepted for one in scored} == {None}, "nothing was matched"
 
 
+def test_a_score_that_decided_nothing_is_no_response(tmp_path: Path) -> None:
+    unsure = judged(0.6).model_copy(
+        update={"accepted": False, "verdict": Verdict.UNCERTAIN, "reason": Reason.SEVERAL_FACES}
+    )
+    scored, _ = verify_records(grey_records(tmp_path, [1, 2]), Scripted(judged(0.9), unsure))
+    assert [(one.p_live, one.no_response) for one in scored] == [(0.9, None), (None, "several_faces")]
+
+
 def test_a_record_with_a_reference_says_whether_the_whole_system_let_it_in(tmp_path: Path) -> None:
     records = grey_records(tmp_path, [1, 2, 3, 4], reference=tmp_path / "enrolled.png")
     records.append(replace(records[0], reference=None))
