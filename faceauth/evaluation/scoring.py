@@ -272,9 +272,12 @@ def _in_force(answer: Verification, record: Record) -> Threshold:
 
 
 def _threshold(limits: LivenessThreshold, match: float | None) -> Threshold:
-    if limits.point is None or limits.measured is None:
-        return Threshold(limits.live, "explicit", match)
-    return Threshold(limits.live, f"operating point {limits.point}, measured on {limits.measured.measured_on}", match)
+    origin = "explicit" if limits.point is None else f"operating point {limits.point}"
+    if limits.profile_sha256 is not None:
+        origin += " with a camera profile"
+    if limits.measured is not None:
+        origin += f", measured on {limits.measured.measured_on}"
+    return Threshold(limits.live, origin, match)
 
 
 def _cropped(
