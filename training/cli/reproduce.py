@@ -19,7 +19,9 @@ RECIPE = Path(__file__).parents[1] / "configs" / "spoofnet.toml"
 @click.option("--terms", required=True, type=FILE, help=TERMS_HELP)
 @click.option("--run", required=True, type=NEW_FOLDER, help="Folder for shards, checkpoints, weights and reports.")
 @click.option(
-    "--init", type=FILE, help="Weights to run the last phase alone from: .safetensors of a training or a released fp32 .onnx."
+    "--init",
+    type=FILE,
+    help="Weights to run the last phase alone from: .safetensors of a training or a released fp32 .onnx.",
 )
 @with_precision
 @with_scale
