@@ -66,7 +66,7 @@ class Ranking(Frozen):
     """Figures that no threshold enters, over all presentations as one set.
 
     Attributes:
-        bpcer10, bpcer20, bpcer100: BPCER where the worst species' APCER is 10, 5, 1 %.
+        bpcer10, bpcer20, bpcer100: lowest BPCER where the worst species' APCER is at most 10, 5, 1 %.
     """
 
     auc: Estimate
