@@ -117,13 +117,17 @@ def measure(
 
 
 def _groups(scored: Sequence[Scored]) -> tuple[Strings, str]:
-    """What a bootstrap resamples: domains where there are several, else recordings, else presentations."""
+    """What a bootstrap resamples: domains where there are several, else recordings, else presentations.
+
+    A presentation of no named recording is one by itself.
+    """
     domains = [s.record.domain for s in scored]
     if len(set(domains)) > 1:
         return np.array(domains, np.str_), "domain"
     recordings = [s.record.recording for s in scored]
-    if None not in recordings and len(set(recordings)) > 1:
-        return np.array(recordings, np.str_), "recording"
+    if any(recordings) and len(set(recordings)) > 1:
+        groups = [f"{place}/" if name is None else f"/{name}" for place, name in enumerate(recordings)]
+        return np.array(groups, np.str_), "recording"
     return np.arange(len(scored)).astype(np.str_), "presentation"
 
 
