@@ -76,12 +76,18 @@ def liveness_thresholds(
             f"A camera profile moves one threshold, but {label} has one for each backend. Remove the setting "
             "camera_profile, or combine by mean."
         )
-    if combination.rule == "all":
-        if not isinstance(threshold, str):
+    if combination.rule == "all" and not isinstance(threshold, str):
+        raise UsageError(
+            f"threshold = {threshold} cannot hold for all of {', '.join(names)}: each has a threshold of its own. "
+            "Name a point, such as 'balanced'."
+        )
+    for name in names if isinstance(threshold, str) else names[1:]:
+        if own_points[name] is None:
             raise UsageError(
-                f"threshold = {threshold} cannot hold for all of {', '.join(names)}: each has a threshold of its own. "
-                "Name a point, such as 'balanced'."
+                f"No operating points were measured for {name}, and {label} compares each backend with points of its "
+                "own. Combine by mean, or leave it out."
             )
+    if combination.rule == "all":
         return tuple(_threshold(name, threshold, own_points[name], None) for name in names)
     decides, *others = names
     return (

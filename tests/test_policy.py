@@ -119,8 +119,13 @@ class TestSeveralBackends:
         _, second = several("deny_only", "strict")
         assert second.measured == OWN["b"].convenience
         combination = combine("deny_only", WEIGHTS, None, None)
-        with pytest.raises(UsageError, match="were measured for b"):
+        with pytest.raises(UsageError) as refused:
             liveness_thresholds(combination, "strict", {**OWN, "b": None}, None)
+        assert str(refused.value) == (
+            "No operating points were measured for b, and deny_only(a, b) compares each backend with points of its "
+            "own. Combine by mean, or leave it out."
+        )
+        assert liveness_thresholds(combination, 0.7, {**OWN, "a": None}, None)[0].live == 0.7
 
     def test_a_profile_moves_the_threshold_of_one_score(self) -> None:
         class Profile:

@@ -20,7 +20,7 @@ class Combination:
     Attributes:
         rule: None for a single backend.
         names: of the backends, as configured.
-        calibrations: backend -> how its logit enters the mean; empty for other rules.
+        calibrations: backend -> how its logit enters the mean, under the backend's name; empty for other rules.
     """
 
     rule: Rule | None
@@ -41,7 +41,7 @@ class Combination:
         """P(live) of the face: the mean for ``mean``, otherwise the lowest of the members that ran."""
         if self.rule != "mean":
             return min(score.p_live for score in scores)
-        p_live = {self.calibrations[score.backend].name: score.p_live for score in scores}
+        p_live = {score.backend: score.p_live for score in scores}
         return float(mean_p_live(list(self.calibrations.values()), p_live))
 
 
@@ -72,7 +72,8 @@ def combine(
             for name, weight in zip(names, chosen, strict=True)
         ]
     else:
-        members = [points.content.calibration_of(name, weights_sha256[name]) for name in names]
+        measured = {name: points.content.calibration_of(name, weights_sha256[name]) for name in names}
+        members = [member.model_copy(update={"name": name}) for name, member in measured.items()]
         if mean_weights is not None and [member.weight for member in members] != list(mean_weights):
             raise UsageError(
                 f"The operating points were measured with the weights {[member.weight for member in members]}, not "

@@ -20,6 +20,7 @@ from faceauth.backends.time_limit import Guard
 from faceauth.calibration.camera_profile import LoadedProfile, read_profile
 from faceauth.calibration.points_file import LoadedPoints, find_points
 from faceauth.config import PipelineConfig
+from faceauth.errors import UsageError
 from faceauth.results import Provenance
 from faceauth.stages import Challenge, Detector, Embedder, LivenessBackend
 
@@ -97,9 +98,13 @@ class Backends:
         config = self._config
         stages = {name: self._load("liveness", name, self._given.liveness) for name in config.liveness}
         weights = {name: stage.facts.weights_sha256 for name, stage in stages.items()}
-        # Points hold for one score: that of a single backend, or of the mean.
         one_score = config.combine in (None, "mean")
-        points = find_points(config.points, weights) if one_score or config.points is not None else None
+        if config.points is not None and not one_score:
+            raise UsageError(
+                f"A points file holds for one score, but combine = {config.combine!r} has a threshold for each "
+                "backend. Remove the setting points, or combine by mean."
+            )
+        points = find_points(config.points, weights) if one_score else None
         combination = combine(config.combine, weights, points, config.combine_weights)
         members = list(stages.values())
         if combination.stops_early:

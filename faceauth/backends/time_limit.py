@@ -95,7 +95,9 @@ class Guard:
         raise ScoreError(f"{self._name} {said}", stage=self.stage) from error
 
     def _take_place(self) -> None:
-        self._hung = {worker for worker in self._hung if worker.is_alive}
+        for worker in list(self._hung):  # a copy, and no new set: other threads may add to it meanwhile
+            if not worker.is_alive:
+                self._hung.discard(worker)
         try:
             self._places.get(timeout=0.0 if len(self._hung) >= CALLS_AT_ONCE else self._timeout_s)
         except Empty:

@@ -77,7 +77,7 @@ def choose_points(
 
 
 def lowest_hter_threshold(p_live: npt.ArrayLike, labels: npt.ArrayLike, domains: Strings) -> float:
-    """The threshold with the lowest mean HTER over domains; of equally good ones the middle.
+    """The threshold with the lowest mean HTER over domains; of equally good ones the middle one, the higher of two.
 
     A domain of one class counts for that class only.
 
@@ -91,7 +91,7 @@ def lowest_hter_threshold(p_live: npt.ArrayLike, labels: npt.ArrayLike, domains:
     refused = [_mean_share_below(scores, names, classes == label, thresholds) for label in (LIVE, SPOOF)]
     hter = (refused[0] + 1 - refused[1]) / 2
     best = thresholds[hter <= hter.min() + 1e-12]
-    return float((best[0] + best[-1]) / 2)
+    return float(best[len(best) // 2])  # one of them: between two that lie apart, others may be worse
 
 
 def measure_at(

@@ -62,12 +62,16 @@ def command(
     if liveness is None:
         raise UsageError("The configuration switches liveness off: there is nothing to calibrate.")
     images = LabelledImages(manifest, live, attacks, splits)
-    records = [record for record in boxed_records(images.records(), config) if record.box_xyxy is not None]
-    scored = {name: _score(records, name, liveness, config) for name in liveness.combination.names}
-    if all(record.is_live for record in records):
-        content = _profile(scored, liveness, camera=camera, may_lower=may_lower)
-    elif may_lower:
+    given = images.records()
+    live_alone = all(record.is_live for record in given)  # of what was given: attacks without a face are attacks still
+    if may_lower and not live_alone:
         raise UsageError("--may-lower only applies to a camera profile: give live images alone.")
+    records = [record for record in boxed_records(given, config) if record.box_xyxy is not None]
+    if len(records) < len(given):
+        output.note(f"{count(len(given) - len(records))} of {count(len(given))} images show no face and do not count.")
+    scored = {name: _score(records, name, liveness, config) for name in liveness.combination.names}
+    if live_alone:
+        content = _profile(scored, liveness, camera=camera, may_lower=may_lower)
     else:
         content = _points(scored, records, liveness, config, images.name())
     output.write(out, content, mark=b"faceauth calibrate")

@@ -9,17 +9,21 @@ from importlib.metadata import PackageNotFoundError, version
 
 import click
 
+from faceauth.backends.registry import AUTOLOAD_SWITCH
 from faceauth.cli import output
 from faceauth.cli.exit_codes import Exit
 from faceauth.config import load_config
 from faceauth.errors import CameraLost, UsageError
 from faceauth.metrics.formatting import readable
 from faceauth.settings.environment import PREFIX
+from faceauth.settings.fields import Settings
 
 PACKAGES = ("faceauth", "numpy", "opencv-python", "onnxruntime", "pydantic", "pydantic-settings", "click", "rich")
 OPTIONAL_PACKAGES = ("insightface", "jinja2", "matplotlib", "scipy")
 OTHER_OPENCVS = ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")
 """They write into the same folder as opencv-python: what the last one installed wins, and removing one breaks both."""
+
+NOT_SHOWN = "set; not shown, since it may be a secret"
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,13 @@ def _versions() -> Iterator[Finding]:
 def _environment() -> Iterator[Finding]:
     for name in sorted(os.environ):
         if name.startswith(PREFIX):
-            yield Finding("Environment", name, os.environ[name])
+            yield Finding("Environment", name, os.environ[name] if _may_be_shown(name) else NOT_SHOWN)
+
+
+def _may_be_shown(variable: str) -> bool:
+    """Settings are no secrets, except perhaps the options of a plugin; the master key and a database's URL are."""
+    setting = variable.removeprefix(PREFIX).lower().split("__")[0]
+    return variable == AUTOLOAD_SWITCH or (setting in Settings.model_fields and setting != "options")
 
 
 def _providers() -> Iterator[Finding]:

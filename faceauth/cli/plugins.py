@@ -1,12 +1,14 @@
 """``faceauth plugins``: which backends are installed, from metadata alone, and whether one keeps its contract."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from faceauth.backends.attributes import STAGES, BackendStage
+from faceauth.backends.loading import options_of
 from faceauth.backends.registry import AUTOLOAD_SWITCH, BackendEntry, LoadedBackend, list_backends, load_backend
 from faceauth.cli import output
 from faceauth.cli.exit_codes import Exit
@@ -58,16 +60,20 @@ def list_installed(*, as_json: bool) -> None:
 def check(name: str, *, stage: str | None, options: tuple[str, ...], as_json: bool) -> None:
     """Load the backend NAME and run the conformance checks of its stage; exit code 4 if it breaks one.
 
-    This runs the plugin's code. Whether its answers are right is another question: see `faceauth evaluate`.
+    The configuration in force, which the environment's FACEAUTH_... variables set, gives it options and weights. This
+    runs the plugin's code. Whether its answers are right is another question: see `faceauth evaluate`.
     """
-    chosen = [entry for entry in list_backends() if entry.name == name and stage in (None, entry.stage)]
+    entries = list_backends()
+    chosen = [entry for entry in entries if entry.name == name and stage in (None, entry.stage)]
     if not chosen:
-        installed = tuple(sorted({entry.name for entry in list_backends()}))
-        message = f"No backend {name!r}. Installed: {', '.join(installed) or 'none'}."
-        raise BackendNotFound(message, name=name, installed=installed)
-    works = True
+        installed = tuple(sorted({entry.name for entry in entries}))
+        raise BackendNotFound(
+            f"No backend {name!r}. Installed: {', '.join(installed)}.", name=name, installed=installed
+        )
+    config, works = load_config(), True
     for one in dict.fromkeys(entry.stage for entry in chosen):
-        loaded, findings = _check(one, name, settings(options))
+        given = {**options_of(config, name), **settings(options)}
+        loaded, findings = _check(one, name, config.allowed_plugins, given)
         works = works and all(finding.passed for finding in findings)
         if as_json:
             facts = loaded.provenance.model_dump()
@@ -78,11 +84,12 @@ def check(name: str, *, stage: str | None, options: tuple[str, ...], as_json: bo
         click.get_current_context().exit(Exit.BROKEN)
 
 
-def _check(stage: BackendStage, name: str, options: dict[str, Any]) -> "tuple[LoadedBackend[Any], list[Finding]]":
+def _check(
+    stage: BackendStage, name: str, allowed: Collection[str] | None, options: dict[str, Any]
+) -> "tuple[LoadedBackend[Any], list[Finding]]":
     from faceauth.backends import conformance
     from faceauth.cli.selftest import portrait
 
-    allowed = load_config().allowed_plugins
     if stage == "detection":
         detector = load_backend("detection", name, allowed=allowed, options=options)
         return detector, conformance.check_detector(detector.backend, portrait=portrait())

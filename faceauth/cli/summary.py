@@ -123,7 +123,7 @@ def totals_explanation(tally: Tally) -> Table:
     rows: Rows = []
     thresholds = tally.thresholds
     for one in () if thresholds is None else thresholds.liveness:
-        rows.append(("threshold", f"{one.backend}: live from P(live) {score(one.live)}, {_origin(one.point)}"))
+        rows.append(("threshold", f"{one.backend}: live from P(live) {score(one.live)}, {_live_origin(one)}"))
     if thresholds is not None and thresholds.match is not None:
         match = thresholds.match
         rows.append(("match", f"the same person from similarity {score(match.similarity)}, {_origin(match.point)}"))
@@ -170,7 +170,7 @@ def _against(p_live: float | None, threshold: LivenessThreshold) -> str:
         text = f"{score(p_live)}, below {score(attack)}" + (f" (live from {score(live)})" if attack < live else "")
     else:
         text = f"{score(p_live)}, between {score(attack)} (attack below) and {score(live)} (live from there)"
-    return f"{text}, {_origin(threshold.point)}"
+    return f"{text}, {_live_origin(threshold)}"
 
 
 def _similarity(result: Answer) -> Rows:
@@ -189,10 +189,9 @@ def _expected(threshold: LivenessThreshold, *, alone: bool) -> str:
     point = threshold.measured
     if point is None:
         return f"Error rates at this threshold{where} have not been measured."
-    if threshold.points_sha256 is None and threshold.profile_sha256 is None:
-        cameras = "on unfamiliar cameras"
-    else:
-        cameras = "on cameras like those of the calibration"
+    # A camera profile says nothing here: it measured no rates, and those of a threshold that it moved are gone.
+    unfamiliar = threshold.points_sha256 is None
+    cameras = "on unfamiliar cameras" if unfamiliar else "on cameras like those of the calibration"
     refused = f"{percent(point.bpcer.value)} of live people refused"
     if not point.apcer:
         return f"Expected {cameras}{where}: {refused}."
@@ -226,6 +225,10 @@ def _face(result: Verification) -> Rows:
 def _backends(stages: Sequence[Provenance]) -> Rows:
     names = (f"{readable(one.name)} ({readable(one.distribution)} {readable(one.version)})" for one in stages)
     return [("backends", ", ".join(names))] if stages else []
+
+
+def _live_origin(threshold: LivenessThreshold) -> str:
+    return _origin(threshold.point) + ("" if threshold.profile_sha256 is None else " with a camera profile")
 
 
 def _origin(point: str | None) -> str:

@@ -73,9 +73,9 @@ def _headline(report: EvaluationReport) -> list[tuple[str, Text | str]]:
         rows += [
             ("AUC", number_interval(ranking.auc)),
             ("EER", percent_interval(ranking.eer)),
-            ("BPCER10", f"{percent_interval(ranking.bpcer10)} where the worst APCER is 10 %"),
-            ("BPCER20", f"{percent_interval(ranking.bpcer20)} where it is 5 %"),
-            ("BPCER100", f"{percent_interval(ranking.bpcer100)} where it is 1 %"),
+            ("BPCER10", f"{percent_interval(ranking.bpcer10)} where the worst APCER is at most 10 %"),
+            ("BPCER20", f"{percent_interval(ranking.bpcer20)} where it is at most 5 %"),
+            ("BPCER100", f"{percent_interval(ranking.bpcer100)} where it is at most 1 %"),
         ]
     for name, part in (("tight crops", report.tight), ("whole frames", report.whole_frames)):
         if part is not None and report.tight is not None and report.whole_frames is not None:

@@ -117,13 +117,17 @@ def measure(
 
 
 def _groups(scored: Sequence[Scored]) -> tuple[Strings, str]:
-    """What a bootstrap resamples: domains where there are several, else recordings, else presentations."""
+    """What a bootstrap resamples: domains where there are several, else recordings, else presentations.
+
+    A presentation of no named recording is one by itself.
+    """
     domains = [s.record.domain for s in scored]
     if len(set(domains)) > 1:
         return np.array(domains, np.str_), "domain"
     recordings = [s.record.recording for s in scored]
-    if None not in recordings and len(set(recordings)) > 1:
-        return np.array(recordings, np.str_), "recording"
+    if any(recordings) and len(set(recordings)) > 1:
+        groups = [f"{place}/" if name is None else f"/{name}" for place, name in enumerate(recordings)]
+        return np.array(groups, np.str_), "recording"
     return np.arange(len(scored)).astype(np.str_), "presentation"
 
 
@@ -168,7 +172,7 @@ def _summary(table: _Table) -> Summary:
     aucs = error_rates.auc_by_domain(table.p_live, table.labels, table.domains)
     hters = error_rates.hter_by_domain(table.p_live, table.labels, table.domains, table.threshold)
     apcer, bpcer = table.apcer(), table.bpcer()
-    worst = max(apcer, key=lambda kind: apcer[kind].value) if apcer else None
+    worst = error_rates.worst(apcer)[0] if apcer else None
     return Summary(
         n_domains=len(np.unique(table.domains)),
         n_live=int(table.live.sum()),
@@ -256,10 +260,7 @@ def _full_system(
     rate = partial(rate_among, claimed, draws=draws, seed=seed)
     iapar = {str(kind): rate(let_in, ~live & (species == kind)) for kind in np.unique(species[~live])}
     frr = rate(~let_in, live) if live.any() else None
-    riapar = None
-    if iapar and frr is not None:
-        worst = max(iapar.values(), key=lambda found: found.value)
-        riapar = error_rates.riapar(error_rates.Rate(worst.errors, worst.n), error_rates.Rate(frr.errors, frr.n))
+    riapar = None if not iapar or frr is None else error_rates.riapar(error_rates.worst(iapar)[1], frr)
     return FullSystem(match_threshold=match_threshold, iapar=iapar, frr=frr, riapar=riapar)
 
 

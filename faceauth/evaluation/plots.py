@@ -112,7 +112,7 @@ def det_figure(curves: Mapping[str, ErrorCurve]) -> "Figure":
     figure, axes = _canvas((5.2, 5.0))
     for (name, curve), (color, dash) in zip(curves.items(), _styles(len(curves)), strict=True):
         axes.plot(
-            _deviate(curve.apcer), _deviate(curve.bpcer), dash, color=color, label=_plain(name), drawstyle="steps-post"
+            _deviate(curve.apcer), _deviate(curve.bpcer), dash, color=color, label=_plain(name), drawstyle="steps-pre"
         )
     ends = _deviate(np.array(DET_RANGE))
     axes.plot(ends, ends, color="0.75", linewidth=0.8, zorder=0)

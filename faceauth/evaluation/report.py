@@ -66,7 +66,7 @@ class Ranking(Frozen):
     """Figures that no threshold enters, over all presentations as one set.
 
     Attributes:
-        bpcer10, bpcer20, bpcer100: BPCER where the worst species' APCER is 10, 5, 1 %.
+        bpcer10, bpcer20, bpcer100: lowest BPCER where the worst species' APCER is at most 10, 5, 1 %.
     """
 
     auc: Estimate
@@ -156,7 +156,7 @@ class EvaluationReport(Frozen):
             or the context is unknown.
         worst_domain: the domain of the lowest AUC; None where no domain holds both classes.
         ranking, reference: None where only one class drew responses.
-        full_system: None where no record names a reference, or nothing was matched with it.
+        full_system: None where no record names a reference, and in network mode, which does not match.
         robustness: kind of change -> the rates at each of its levels; None where it was not asked for.
     """
 

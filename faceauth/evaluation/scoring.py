@@ -24,7 +24,7 @@ from faceauth.evaluation.records import Record
 from faceauth.imaging.decoding import decoded_scale, load_image
 from faceauth.imaging.limits import ImageLimits
 from faceauth.policy import choose_face, liveness_thresholds
-from faceauth.results import Face, Reason, Template, Verification
+from faceauth.results import DECIDED, Face, Reason, Template, Verification
 from faceauth.stages import Crop, Crops, CropSpec, Detector, Image, LivenessBackend, Scores
 from faceauth.thresholds import LivenessThreshold, PointName
 
@@ -204,8 +204,9 @@ def verify_records(
 ) -> tuple[list[Scored], Threshold]:
     """P(live) of the whole pipeline with its detector and gate, and the thresholds that it says were in force.
 
-    A record with a reference is matched too. A stage that fails ends the evaluation: attacks that it did not judge
-    would count as refused, and flatter APCER and IAPAR. References are looked at before anything is judged.
+    A record with a reference is matched too. A score that decided nothing, as beside a second face, is no response. A
+    stage that fails ends the evaluation: attacks that it did not judge would count as refused, and flatter APCER and
+    IAPAR. References are looked at before anything is judged.
 
     Raises:
         UsageError: a reference cannot be used, no image came to a threshold, or liveness is not judged.
@@ -222,7 +223,7 @@ def verify_records(
         let_in = None if record.reference is None else answer is not None and answer.accepted
         if answer is not None and answer.thresholds is not None and not answer.thresholds.liveness:
             raise UsageError("The configuration does not judge liveness: nothing can be measured.")
-        if answer is None or answer.liveness is None:
+        if answer is None or answer.liveness is None or answer.reason not in DECIDED:
             reason = Reason.IMAGE_UNUSABLE if answer is None else answer.reason
             scored.append(Scored(record, None, str(reason), _context(record), let_in))
         else:
@@ -271,9 +272,12 @@ def _in_force(answer: Verification, record: Record) -> Threshold:
 
 
 def _threshold(limits: LivenessThreshold, match: float | None) -> Threshold:
-    if limits.point is None or limits.measured is None:
-        return Threshold(limits.live, "explicit", match)
-    return Threshold(limits.live, f"operating point {limits.point}, measured on {limits.measured.measured_on}", match)
+    origin = "explicit" if limits.point is None else f"operating point {limits.point}"
+    if limits.profile_sha256 is not None:
+        origin += " with a camera profile"
+    if limits.measured is not None:
+        origin += f", measured on {limits.measured.measured_on}"
+    return Threshold(limits.live, origin, match)
 
 
 def _cropped(

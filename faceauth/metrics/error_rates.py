@@ -8,6 +8,7 @@ that refuses. Labels: 0 = live (bona fide), 1 = spoof (attack). A score that is 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +39,18 @@ class Rate:
     def wilson(self) -> Interval:
         """Wilson's 95 % interval; right for independent presentations only."""
         return wilson(self.errors, self.n)
+
+
+class Valued(Protocol):
+    """A rate, with whatever evidence."""
+
+    @property
+    def value(self) -> float:
+        """In [0, 1]."""
+        ...
+
+
+RateT = TypeVar("RateT", bound=Valued)
 
 
 @dataclass(frozen=True)
@@ -103,7 +116,7 @@ def apcer_by_species(p_live: npt.ArrayLike, species: Strings, threshold: float) 
     return _by_species(accepted(p_live, threshold), species)
 
 
-def worst(rates: Mapping[str, Rate]) -> tuple[str, Rate]:
+def worst(rates: Mapping[str, RateT]) -> tuple[str, RateT]:
     """Species and rate of the highest value, which is ISO's APCER; the first by name among equals.
 
     Raises:
@@ -132,7 +145,7 @@ def hter(p_live: npt.ArrayLike, labels: npt.ArrayLike, threshold: float) -> floa
     return float(((spoof >= threshold).mean() + (live < threshold).mean()) / 2)
 
 
-def riapar(iapar: Rate, frr: Rate) -> float:
+def riapar(iapar: Valued, frr: Valued) -> float:
     """IAPAR (attacks accepted by liveness and match together / all) + FRR of the full system; in [0, 2]."""
     return iapar.value + frr.value
 

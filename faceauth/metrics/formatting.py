@@ -29,7 +29,7 @@ class Figure(Protocol):
 
 def percent(share: float | None) -> str:
     """``2.0 %``."""
-    return ABSENT if share is None else f"{100 * share:.1f} %"
+    return ABSENT if share is None else f"{_bare_percent(share)} %"
 
 
 def number(value: float | None) -> str:
@@ -61,7 +61,7 @@ def percent_interval(figure: Figure | None) -> str:
 
 def bare_percent_interval(figure: Figure | None) -> str:
     """``2.0 [1.3, 3.1]``, for a column whose head says %."""
-    return ABSENT if figure is None else f"{100 * figure.value:.1f}{_percent_ends(figure)}"
+    return ABSENT if figure is None else _bare_percent(figure.value) + _percent_ends(figure)
 
 
 def number_interval(figure: Figure | None) -> str:
@@ -75,6 +75,13 @@ def number_interval(figure: Figure | None) -> str:
 def readable(text: str) -> str:
     """``text`` without what could steer a terminal or turn a line around: names of data may hold anything."""
     return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
+
+
+def _bare_percent(share: float) -> str:
+    """``2.0``; what is not 0 or 1 is not rounded to it: one attack accepted of 5,000 is ``< 0.1``."""
+    if 0 < share < 0.0005:
+        return "< 0.1"
+    return "> 99.9" if 0.9995 <= share < 1 else f"{100 * share:.1f}"
 
 
 def _percent_ends(figure: Figure) -> str:

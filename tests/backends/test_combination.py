@@ -1,5 +1,7 @@
 """Several liveness backends decide together."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -62,6 +64,25 @@ class TestMean:
         both = combine("mean", WEIGHTS, LoadedPoints(content=content, sha256="c" * 64), None)
         logits = (np.log(0.8 / 0.2) + (0.5 * np.log(0.3 / 0.7) + 1.0)) / 2
         assert both.p_live(scores(a=0.8, b=0.3)) == pytest.approx(1 / (1 + np.exp(-logits)))
+
+    def test_members_with_the_same_weights_are_told_apart_by_their_names(self) -> None:
+        same = {"a": WEIGHTS["a"], "b": WEIGHTS["a"]}
+        members = tuple(MemberCalibration(name=n, weights_sha256=same[n], slope=s) for n, s in (("a", 1.0), ("b", 0.5)))
+        content = PointsFile(members=members, operating_points=POINTS, made_by="test")
+        both = combine("mean", same, LoadedPoints(content=content, sha256="c" * 64), None)
+        logits = (np.log(0.1 / 0.9) + 0.5 * np.log(0.8 / 0.2)) / 2
+        assert both.p_live(scores(a=0.1, b=0.8)) == pytest.approx(1 / (1 + np.exp(-logits)))
+
+    def test_a_renamed_backend_keeps_the_calibration_of_its_weights(self) -> None:
+        members = (
+            MemberCalibration(name="before", weights_sha256=WEIGHTS["a"], slope=0.5),
+            MemberCalibration(name="b", weights_sha256=WEIGHTS["b"]),
+        )
+        content = PointsFile(members=members, operating_points=POINTS, made_by="test")
+        both = combine("mean", WEIGHTS, LoadedPoints(content=content, sha256="c" * 64), None)
+        assert [(name, one.name, one.slope) for name, one in both.calibrations.items()] == [
+            ("a", "a", 0.5), ("b", "b", 1.0)
+        ]  # fmt: skip
 
     def test_other_weights_than_the_measured_ones_are_refused(self) -> None:
         members = tuple(MemberCalibration(name=name, weights_sha256=WEIGHTS[name]) for name in WEIGHTS)
@@ -159,6 +180,15 @@ class TestConfiguration:
     def test_a_rule_needs_several_backends(self) -> None:
         with pytest.raises(UsageError, match="combine"):
             verify(First(), combine="mean", threshold=0.5)
+
+    @pytest.mark.parametrize("rule", ["all", "deny_only"])
+    def test_a_points_file_that_the_rule_would_not_use_is_refused(self, rule: str, tmp_path: Path) -> None:
+        members = tuple(MemberCalibration(name=name, weights_sha256={}) for name in ("First", "Second"))
+        content = PointsFile(members=members, operating_points=operating_points(0.9, 0.95, 0.99), made_by="test")
+        path = tmp_path / "points.json"
+        path.write_text(content.model_dump_json())
+        with pytest.raises(UsageError, match=f"combine = '{rule}' has a threshold for each backend. Remove"):
+            verify(First(operating_points=POINTS), Second(operating_points=POINTS), combine=rule, points=path)
 
     def test_one_backend_twice_is_refused(self) -> None:
         with pytest.raises(UsageError, match="twice"):

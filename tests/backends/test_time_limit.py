@@ -103,6 +103,28 @@ def test_one_caller_more_than_there_are_places_waits_for_one() -> None:
     assert_a_further_caller_waits(Guard("liveness", "fake", timeout_s=30))
 
 
+def test_a_call_that_begins_to_hang_while_another_one_starts_breaks_neither() -> None:
+    guard = Guard("liveness", "fake", timeout_s=5)
+
+    class Hung:
+        """A worker left behind; looking at it, as another thread may do at that moment, leaves a second one behind."""
+
+        @property
+        def is_alive(self) -> bool:
+            guard._hung.add(Second())  # type: ignore[arg-type]
+            return False
+
+    class Second:
+        is_alive = True
+
+    guard._hung.add(Hung())  # type: ignore[arg-type]
+    try:
+        assert guard.call(lambda: 42) == 42
+    except RuntimeError as error:
+        pytest.fail(f"the other thread broke it: {error}")
+    assert [type(worker) for worker in guard._hung] == [Second]
+
+
 def test_a_system_without_threads_denies(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")

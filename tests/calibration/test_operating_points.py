@@ -103,6 +103,12 @@ class TestLowestHter:
         domains = np.array(["small"] * 2 + ["large"] * 20)
         assert 0.1 < lowest_hter_threshold(p_live, labels, domains) < 0.3
 
+    def test_of_two_gaps_that_are_equally_good_it_takes_one_and_no_threshold_between_them(self) -> None:
+        p_live, labels = np.array([0.1, 0.2, 0.4, 0.6, 0.8, 0.9]), np.array([1, 0, 0, 1, 1, 0])
+        spoof, live = p_live[labels == 1], p_live[labels == 0]
+        found = lowest_hter_threshold(p_live, labels, np.full(6, "a"))
+        assert ((spoof >= found).mean() + (live < found).mean()) / 2 == pytest.approx(1 / 3)
+
     def test_never_accepts_everybody(self) -> None:
         assert lowest_hter_threshold([0.0, 1.0], [0, 1], np.array(["a", "a"])) > 0
 

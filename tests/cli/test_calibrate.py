@@ -72,6 +72,24 @@ def test_too_few_live_photos_give_no_profile(run: Run, photo: Photo, tmp_path: P
     assert ran.exit_code == 2 and "needs 5 or more" in ran.stderr and not (tmp_path / "door.json").exists()
 
 
+def test_attacks_in_which_no_face_is_found_are_not_taken_for_live_photos_alone(
+    run: Run, photo: Photo, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    photo("faceless/print/0.png", size_wh=(100, 200))
+    out = tmp_path / "points.json"
+    ran = run("calibrate", "--live", folders[0], "--attacks", tmp_path / "faceless", "--out", out)
+    assert (ran.exit_code, ran.stdout) == (2, "") and not out.exists()
+    assert "1 of 13 images show no face" in ran.stderr and "These images give no operating points" in ran.stderr
+
+
+def test_may_lower_is_refused_with_attacks_before_anything_is_scored(
+    run: Run, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    chosen = ("--liveness", "exiting", "--may-lower", "--out", tmp_path / "points.json")
+    ran = run("calibrate", "--live", folders[0], "--attacks", folders[1], *chosen)
+    assert ran.exit_code == 2 and "--may-lower only applies to a camera profile" in ran.stderr
+
+
 def test_a_file_that_another_command_wrote_is_not_overwritten(
     run: Run, folders: tuple[Path, Path], tmp_path: Path
 ) -> None:

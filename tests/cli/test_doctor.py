@@ -1,12 +1,14 @@
 """``faceauth doctor``, and the drawing on which it runs every network."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from faceauth.backends.registry import list_backends
+from faceauth.cli.doctor import _environment
 from faceauth.cli.selftest import FACE, SIDE_PX, portrait
 from faceauth.cli.selftest import run as self_test
 from faceauth.config import load_config
@@ -28,6 +30,23 @@ def test_doctor_shows_versions_providers_weights_and_what_each_stage_did(run: Ru
 def test_doctor_shows_the_settings_that_come_from_the_environment(run: Run) -> None:
     rows = [line.split() for line in run("doctor").stdout.splitlines()]
     assert ["FACEAUTH_LIVENESS", "fake"] in rows
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("FACEAUTH_MASTER_KEY", "c2VjcmV0"),
+        ("FACEAUTH_GALLERY", "postgresql://me:secret@host/faces"),
+        ("FACEAUTH_OPTIONS__FAKE__TOKEN", "secret"),
+    ],
+)
+def test_what_may_be_a_secret_is_not_shown(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kept in list(os.environ):
+        if kept.startswith("FACEAUTH_"):
+            monkeypatch.delenv(kept)
+    monkeypatch.setenv(name, text)
+    (finding,) = _environment()
+    assert (finding.name, finding.found) == (name, "set; not shown, since it may be a secret")
 
 
 def test_doctor_checks_the_configured_weights(run: Run, tmp_path: Path) -> None:

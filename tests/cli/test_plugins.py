@@ -80,6 +80,13 @@ def test_check_hands_options_to_the_constructor(run: Run) -> None:
     assert ran.exit_code == 2 and "measured" in ran.stderr
 
 
+def test_check_loads_the_weights_and_options_that_are_configured(run: Run, tmp_path: Path) -> None:
+    ran = run("plugins", "check", "fake", "--stage", "liveness", FACEAUTH_OPTIONS__FAKE__SPEED="9")
+    assert ran.exit_code == 2 and "measured" in ran.stderr
+    ran = run("plugins", "check", "spoofnet", FACEAUTH_WEIGHTS=str(tmp_path))
+    assert ran.exit_code == 4 and "manifest.json" in ran.stderr
+
+
 def test_check_of_an_unknown_name_lists_what_is_installed(run: Run) -> None:
     ran = run("plugins", "check", "misspelt")
     assert ran.exit_code == 2 and "fake" in ran.stderr

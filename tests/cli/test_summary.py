@@ -1,8 +1,7 @@
 """What the texts for people say of thresholds and past measurements."""
 
-import pytest
-
-from faceauth.cli.summary import expected_errors
+from faceauth.cli.summary import Tally, expected_errors, totals_explanation
+from faceauth.results import Verdict
 from faceauth.thresholds import LivenessThreshold, MeasuredRate, OperatingPoint, Thresholds
 
 DIGEST = "0" * 64
@@ -28,10 +27,22 @@ def test_past_error_rates_are_one_sentence_about_the_worst_species() -> None:
     ]
 
 
-@pytest.mark.parametrize("origin", ["points_sha256", "profile_sha256"])
-def test_thresholds_from_ones_own_camera_say_nothing_of_unfamiliar_ones(origin: str) -> None:
-    (sentence,) = sentences(threshold(**{origin: DIGEST}))
+def test_points_from_ones_own_camera_say_nothing_of_unfamiliar_ones() -> None:
+    (sentence,) = sentences(threshold(points_sha256=DIGEST))
     assert sentence.startswith("Expected on cameras like those of the calibration: ")
+
+
+def test_a_camera_profile_claims_no_rates_for_its_camera_since_it_measured_none() -> None:
+    assert sentences(threshold(profile_sha256=DIGEST)) == sentences(threshold())
+
+
+def test_a_camera_profile_is_named_beside_the_point_whose_threshold_it_may_have_moved() -> None:
+    tally = Tally(thresholds=Thresholds(liveness=(threshold(point="balanced", profile_sha256=DIGEST),)))
+    tally.verdicts[Verdict.REJECT] = 1
+    assert (
+        next(iter(totals_explanation(tally).columns[1].cells))
+        == "spoofnet: live from P(live) 0.5000, operating point balanced with a camera profile"
+    )
 
 
 def test_unmeasured_threshold_says_so() -> None:

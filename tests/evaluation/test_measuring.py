@@ -153,6 +153,14 @@ def test_one_domain_is_resampled_by_its_recordings() -> None:
     assert found.domains[0].auc is not None and found.domains[0].auc.interval.startswith("recording bootstrap")
 
 
+def test_a_presentation_of_no_named_recording_is_one_by_itself_and_parts_no_recording() -> None:
+    frames = [presentation(0.9 if r else 0.1, recording=f"r{r}") for r in (0, 1, 2) for _ in range(20)]
+    named, mixed = report(frames).overall.bpcer, report([*frames, presentation(0.9)]).overall.bpcer
+    assert named is not None and mixed is not None
+    assert mixed.interval.startswith("recording bootstrap 95 %")
+    assert mixed.high == pytest.approx(named.high, abs=0.05), "20 frames of each recording are one piece of evidence"
+
+
 def test_one_domain_without_recordings_falls_to_presentations_and_says_so() -> None:
     scored = [presentation(p, kind) for p in (0.9, 0.4, 0.6, 0.7) for kind in ("none", "print")]
     found = report(scored)

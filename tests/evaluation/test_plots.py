@@ -11,7 +11,7 @@ import pytest
 
 from faceauth.errors import ScoreError, UsageError
 from faceauth.evaluation.report import DOCUMENT, RobustnessPoint
-from faceauth.metrics.error_rates import error_curve
+from faceauth.metrics.error_rates import bpcer_at_apcer, error_curve
 from faceauth.metrics.formatting import readable
 from faceauth.metrics.intervals import measured_rate
 
@@ -70,6 +70,19 @@ def test_a_long_name_leaves_room_for_the_curves_and_keeps_its_auc() -> None:
     figure = plots.roc_figure({f"{'x' * 5000} (AUC 0.875)": CURVES[next(iter(CURVES))]})
     (text,) = figure.axes[0].get_legend().get_texts()
     assert len(text.get_text()) == plots.LABEL_LENGTH and text.get_text().endswith("x (AUC 0.875)")
+
+
+def test_the_det_curve_never_runs_below_the_bpcer_that_an_apcer_costs() -> None:
+    from matplotlib.cbook import STEP_LOOKUP_MAP
+
+    p_live, labels = np.array([0.4, 0.4, 0.6, 0.2]), np.array([0, 1, 0, 1])  # a tie of both classes
+    curve = error_curve(p_live, labels)
+    (line, _) = plots.det_figure({"tied": curve}).axes[0].lines
+    apcer, bpcer = STEP_LOOKUP_MAP[line.get_drawstyle()](curve.apcer, curve.bpcer)
+    for target in (0.1, 0.3):
+        cost = bpcer_at_apcer(p_live, labels, np.full(4, "print"), target).value
+        drawn = [y for x, y in zip(apcer, bpcer, strict=True) if x <= target]
+        assert min(drawn) >= cost == 0.5
 
 
 SETTINGS_OF_OTHERS = """

@@ -286,6 +286,32 @@ def test_what_drew_no_response_has_a_reason_and_no_score(tmp_path: Path) -> None
     assert {one.accepted for one in scored} == {None}, "nothing was matched"
 
 
+def test_a_score_that_decided_nothing_is_no_response(tmp_path: Path) -> None:
+    unsure = judged(0.6).model_copy(
+        update={"accepted": False, "verdict": Verdict.UNCERTAIN, "reason": Reason.SEVERAL_FACES}
+    )
+    scored, _ = verify_records(grey_records(tmp_path, [1, 2]), Scripted(judged(0.9), unsure))
+    assert [(one.p_live, one.no_response) for one in scored] == [(0.9, None), (None, "several_faces")]
+
+
+@pytest.mark.parametrize(
+    ("limits", "origin"),
+    [
+        (HALF, "explicit with a camera profile"),
+        (
+            LivenessThreshold(backend="toy", live=0.5, attack=0.5, point="balanced"),
+            "operating point balanced with a camera profile",
+        ),
+    ],
+)
+def test_a_threshold_that_a_camera_profile_moved_says_so(
+    limits: LivenessThreshold, origin: str, tmp_path: Path
+) -> None:
+    moved = limits.model_copy(update={"profile_sha256": "d" * 64})
+    _, threshold = verify_records(grey_records(tmp_path, [1]), Scripted(judged(0.9, limits=moved)))
+    assert threshold == Threshold(0.5, origin)
+
+
 def test_a_record_with_a_reference_says_whether_the_whole_system_let_it_in(tmp_path: Path) -> None:
     records = grey_records(tmp_path, [1, 2, 3, 4], reference=tmp_path / "enrolled.png")
     records.append(replace(records[0], reference=None))

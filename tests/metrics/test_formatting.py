@@ -23,6 +23,15 @@ def test_a_rate_carries_its_interval_and_its_counts() -> None:
     assert formatting.bare_percent_interval(RATE) == "2.0 [1.3, 3.1]"
 
 
+def test_what_is_not_none_or_all_is_not_rounded_to_it() -> None:
+    shares = (0.0, 1 / 5000, 0.0005, 0.9994, 4999 / 5000, 1.0, 1.5)
+    assert [formatting.percent(share) for share in shares] == [
+        "0.0 %", "< 0.1 %", "0.1 %", "99.9 %", "> 99.9 %", "100.0 %", "150.0 %"
+    ]  # fmt: skip
+    assert formatting.bare_percent_interval(Figure(1 / 5000, 0.0, 0.001)) == "< 0.1 [0.0, 0.1]"
+    assert formatting.percent_interval(Figure(4999 / 5000)) == "> 99.9 %"
+
+
 def test_an_interval_that_is_not_there_is_not_shown() -> None:
     assert formatting.percent_interval(Figure(0.5)) == "50.0 %"
     assert formatting.bare_percent_interval(Figure(0.5)) == "50.0"
