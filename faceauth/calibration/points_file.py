@@ -59,7 +59,7 @@ class PointsFile(Frozen):
         return same_backends({member.name: member.weights_sha256 for member in self.members}, weights_sha256)
 
     def calibration_of(self, name: str, weights_sha256: Mapping[str, str]) -> MemberCalibration:
-        """The calibration of the member that has this backend's weights; where several do, of the one of its name."""
+        """The calibration of the member with this backend's weights; if several have them, of the one with its name."""
         backend = {name: weights_sha256}
         fitting = [one for one in self.members if same_backends({one.name: one.weights_sha256}, backend)]
         return next((one for one in fitting if one.name == name), fitting[0])
@@ -122,7 +122,7 @@ def mean_p_live(members: Sequence[MemberCalibration], p_live: Mapping[str, npt.A
     """P(live) of the mean of the members' calibrated logits; of a single member its own.
 
     Args:
-        members: each of another name.
+        members: no two with the same name.
         p_live: name of each member -> float, any shape, in [0, 1].
     """
     if len(members) == 1:

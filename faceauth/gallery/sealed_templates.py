@@ -93,7 +93,7 @@ def list_searchable(gallery: Gallery, connection: Connection, model_id: str) -> 
     """Which templates of a model may be searched: those of everybody whose time is not over.
 
     Raises:
-        GalleryTampered: a time is none.
+        GalleryTampered: a time was edited into something that is no time.
     """
     revision = gallery.revision(connection)  # before the rest: what is committed meanwhile is read again later
     kept = tables.subjects.c.keep_until_s

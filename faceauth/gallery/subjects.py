@@ -19,7 +19,7 @@ from faceauth.thresholds import Frozen
 LONGEST_NAME = 128
 DAY_S = 86400.0
 LONGEST_KEPT_DAYS = 100_000
-"""The end of what is kept for longer may be a year that no calendar here knows."""
+"""Beyond it the end of the retention time may lie in a year that Python's calendar does not have."""
 
 
 class Subject(Frozen):
@@ -63,7 +63,8 @@ def add_subject(
 
     Raises:
         AlreadyEnrolled: somebody of that name is there, and ``replace`` is not set.
-        UsageError: the name or the consent is empty or no plain text, or ``keep_days`` is no such number of days.
+        UsageError: the name or the consent is empty or is not plain text, or ``keep_days`` is not between 0 and
+            ``LONGEST_KEPT_DAYS``.
     """
     checked_name(name)
     if not consent.strip():
