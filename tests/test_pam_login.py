@@ -423,7 +423,7 @@ def test_the_configuration_of_the_readme_is_read(
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr("faceauth.trusted_files.writable_by_others", lambda path: None)
     read = helper.read_login(tmp_path / "pam.toml")
-    assert read.camera == 0 and read.settings == {"threshold": "strict", "match_threshold": "strict"}
+    assert read.camera == 0 and read.settings == {"threshold": "balanced", "match_threshold": "strict"}
 
 
 def test_a_stage_that_fails_is_not_told_to_the_person(

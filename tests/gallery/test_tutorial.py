@@ -11,7 +11,7 @@ LOGIN = '"eileen", "examples/collins.jpg"'
 
 @pytest.mark.parametrize(
     ("photo", "said"),
-    [("collins.jpg", "Welcome."), ("collins_on_a_phone.jpg", "No entry: This looks like a photo or a screen.")],
+    [("collins.jpg", "Welcome."), ("collins_on_paper.jpg", "No entry: This looks like a photo or a screen.")],
 )
 def test_the_program_lets_the_person_in_and_keeps_a_photo_out(
     photo: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -84,7 +84,7 @@ def test_the_person_gets_in_and_another_person_and_a_photo_of_her_do_not(process
     assert (made.status_code, made.json()["templates"]) == (201, 1), made.text
     said = {
         photo: process.post("/v1/subjects/eileen/verify", "photo", photo).json()
-        for photo in ("collins.jpg", "hopper.jpg", "collins_on_a_phone.jpg")
+        for photo in ("collins.jpg", "hopper.jpg", "collins_on_paper.jpg")
     }
     assert [(one["verdict"], one["reason"], one["subject"]) for one in said.values()] == [
         ("accept", "live_and_matched", "eileen"),
@@ -93,7 +93,7 @@ def test_the_person_gets_in_and_another_person_and_a_photo_of_her_do_not(process
     ]
     assert process.post("/v1/identify", "photo", "collins.jpg").json()["subject"] == "eileen"
     assert process.post("/v1/identify", "photo", "hopper.jpg").json()["subject"] is None
-    refused = process.post("/v1/subjects/phone/templates", "photos", "collins_on_a_phone.jpg", consent="form 1")
+    refused = process.post("/v1/subjects/paper/templates", "photos", "collins_on_paper.jpg", consent="form 1")
     assert (refused.status_code, refused.json()["reason"]) == (422, "enrolment_refused")
 
 

@@ -4,6 +4,7 @@ Runs on one CPU or, started by ``torchrun``, on any number of devices. A step de
 it and its number, so a training that was killed and started again ends in the same bytes.
 """
 
+import copy
 import json
 import math
 import os
@@ -25,7 +26,7 @@ from tqdm import tqdm
 from faceauth.errors import UsageError
 from training.data.files import whole, write_whole
 from training.data.shards import Shards, digest_of_shards
-from training.train.averaging import moving_average
+from training.train.averaging import between, moving_average
 from training.train.checkpoint import digest_of, load_network, refuse_seen, save_weights
 from training.train.dataset import Views
 from training.train.distillation import Floats, student_loss
@@ -100,6 +101,8 @@ def train(
     refuse_nothing_to_validate(content, recipe)
     if recipe.frozen_blocks and init is None:
         raise UsageError(f"{recipe.name}: frozen_blocks needs pretrained weights: pass --init.")
+    if recipe.phases[0].start_share and init is None:
+        raise UsageError(f"{recipe.name}: start_share needs pretrained weights in the first phase: pass --init.")
     if init is not None:
         refuse_seen(init, recipe.hold_out)
     if teachers is not None:
@@ -146,6 +149,7 @@ def _train_phase(run: _Run, number: int, phase: Phase, begin: Path | None) -> No
     torch.manual_seed(_seed(run, number, -1))
     network = in_fastest_order(_network(recipe, begin, views, batches, phase), recipe.precision)
     averaged = moving_average(network.to(fabric.device), recipe.ema_decay)
+    begun = copy.deepcopy(network)
     network.features[: recipe.frozen_blocks].requires_grad_(False)
     adamw = AdamW(network.parameters(), lr=phase.lr, weight_decay=recipe.weight_decay, fused=True)
     model, optimiser = fabric.setup(network, adamw)
@@ -155,9 +159,13 @@ def _train_phase(run: _Run, number: int, phase: Phase, begin: Path | None) -> No
         fabric.load(checkpoint, state)
     if fabric.is_global_zero:
         _forget_rows_after(number, state["step"], run.out / "validations.jsonl")
-    _steps(run, number, phase, views, batches, state, checkpoint)
+
+    def ended() -> nn.Module:
+        return between(begun, averaged.module, phase.start_share)
+
+    _steps(run, number, phase, views, batches, state, checkpoint, ended)
     if fabric.is_global_zero:
-        save_weights(averaged.module, run.weights_of(number), recipe.hold_out)
+        save_weights(ended(), run.weights_of(number), recipe.hold_out)
         checkpoint.unlink(missing_ok=True)
         weights = run.weights_of(number)
         run.report(f"{recipe.name}, phase {number} of {len(recipe.phases)}: {weights.name} {digest_of(weights)}")
@@ -171,8 +179,9 @@ def _steps(
     batches: Batches,
     state: dict[str, Any],
     checkpoint: Path,
+    ended: Callable[[], nn.Module],
 ) -> None:
-    """All steps that are left of a phase."""
+    """All steps that are left of a phase; ``ended`` gives the network that it would end with now."""
     fabric, model, optimiser = run.fabric, state["model"], state["optimiser"]
     count = max(1, min(VALIDATIONS, phase.steps // VALIDATION_STEPS))
     validated = {round(phase.steps * part / count) for part in range(1, count + 1)}
@@ -198,7 +207,7 @@ def _steps(
         if step in validated:
             speed = counted * phase.batch_size * fabric.world_size / (time.monotonic() - began)
             if fabric.is_global_zero:
-                _validate(run, number, phase, state, speed)
+                _validate(run, number, phase, ended(), state, speed)
             state["losses"], began, counted = [], time.monotonic(), 0
         if step % CHECKPOINT_STEPS == 0:
             _save(fabric, checkpoint, state)
@@ -310,9 +319,9 @@ def _forget_rows_after(number: int, step: int, table: Path) -> None:
         write_whole(table, "".join(f"{json.dumps(row)}\n" for row in kept))
 
 
-def _validate(run: _Run, number: int, phase: Phase, state: dict[str, Any], speed: float) -> None:
+def _validate(run: _Run, number: int, phase: Phase, network: nn.Module, state: dict[str, Any], speed: float) -> None:
     """Add a row to the table of validations."""
-    figures = validation_figures(state["averaged"].module, run.content, run.recipe, phase.size)
+    figures = validation_figures(network, run.content, run.recipe, phase.size)
     step, loss = state["step"], float(np.mean(state["losses"]))
     row = {"phase": number, "step": step, "views": step * phase.batch_size, "loss": round(loss, 5), **figures}
     run.fabric.log_dict({f"{k}/phase{number}": v for k, v in figures.items()}, step=step)

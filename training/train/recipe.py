@@ -67,6 +67,7 @@ class Phase(Settings):
         lr: of AdamW after the warm-up.
         schedule: ``constant`` leaves it to the average of the weights to settle, ``cosine`` decays to 1 % of ``lr``,
             ``warm_restarts`` is the reference's: a cosine over five epochs, again and again, constant within an epoch.
+        start_share: of the weights that the phase begins with in those that it ends with.
     """
 
     size: int = Field(ge=32)
@@ -74,6 +75,7 @@ class Phase(Settings):
     batch_size: int = Field(ge=2)
     lr: float = Field(gt=0)
     schedule: Literal["constant", "cosine", "warm_restarts"] = "cosine"
+    start_share: float = Field(0.0, ge=0, lt=1)
 
     @property
     def steps(self) -> int:

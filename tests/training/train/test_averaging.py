@@ -6,7 +6,7 @@ torch = pytest.importorskip("torch", exc_type=ImportError)
 
 from torch import nn  # noqa: E402
 
-from training.train.averaging import moving_average  # noqa: E402
+from training.train.averaging import between, moving_average  # noqa: E402
 
 
 def layer(value: float) -> nn.Linear:
@@ -53,3 +53,15 @@ def test_batch_statistics_are_averaged_too() -> None:
     average.update_parameters(network)
     assert float(average.module.running_mean.mean()) == pytest.approx(float(network.running_mean.mean()))
     assert not average.module.training
+
+
+def test_a_network_between_two_has_a_share_of_each_weight_and_statistic() -> None:
+    begin, end = (nn.Sequential(layer(value), nn.BatchNorm1d(1)) for value in (2.0, 10.0))
+    end.train()(torch.ones(4, 1))
+    seen = float(end[1].running_mean)
+    joined = between(begin, end, 0.25)
+    assert float(joined[0].weight) == 8.0
+    assert float(joined[1].running_mean) == pytest.approx(0.75 * seen)
+    assert int(joined[1].num_batches_tracked) == 1
+    assert not joined.training
+    assert (float(begin[0].weight), float(end[0].weight), float(end[1].running_mean)) == (2.0, 10.0, seen)

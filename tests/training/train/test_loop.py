@@ -235,6 +235,26 @@ def test_frozen_blocks_stay_as_they_came_with_their_statistics(
     assert {name.split(".")[1] for name in moved if name.startswith("features")} == {"2", "3", "4"}
 
 
+def test_a_phase_ends_between_the_weights_it_began_with_and_those_it_trained(
+    tmp_path: Path, tiny_shards: Shards, smoke: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase = smoke.phases[0]
+    single = smoke.model_copy(update={"phases": (phase,)})
+    joining = smoke.model_copy(update={"phases": (phase.model_copy(update={"start_share": 0.25}),)})
+    begin = train(single, tiny_shards, tmp_path / "begin")
+    trained = load_file(train(single, tiny_shards, tmp_path / "trained", init=begin))
+    started, ended = load_file(begin), load_file(train(joining, tiny_shards, tmp_path / "ended", init=begin))
+    for name, tensor in ended.items():
+        if tensor.is_floating_point():
+            torch.testing.assert_close(tensor, 0.25 * started[name] + 0.75 * trained[name])
+    assert table(tmp_path / "ended")[-1]["error"] != table(tmp_path / "trained")[-1]["error"]
+    killed_at(2, 1, monkeypatch, lambda: train(joining, tiny_shards, tmp_path / "killed", init=begin))
+    train(joining, tiny_shards, tmp_path / "killed", init=begin)
+    assert outputs(tmp_path / "killed") == outputs(tmp_path / "ended")
+    with pytest.raises(UsageError, match="start_share needs pretrained weights"):
+        train(joining, tiny_shards, tmp_path / "random")
+
+
 def test_learning_rates_warm_up_stay_decay_or_restart() -> None:
     constant = Phase(size=32, views=400, batch_size=4, lr=1.0, schedule="constant")
     assert [learning_rate(constant, step, 1) for step in (0, 4, 9, 10, 99)] == [0.1, 0.5, 1.0, 1.0, 1.0]
