@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,15 @@ from faceauth_command import what_to_install
 from .conftest import ATTACK, LIVE, Photo, Process
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX shell")
+
+
+@pytest.fixture(autouse=True)
+def interruptions_are_heard() -> Iterator[None]:
+    """Also where a script runs the tests in the background: its children would inherit that Ctrl-C is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
 
 ADD_COMMAND = "import click, faceauth.cli\nfaceauth.cli.program.add_command(click.Command('added', callback=added))"
 
