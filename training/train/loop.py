@@ -92,7 +92,7 @@ def train(
         UsageError: ``out`` holds the run of another recipe, of other images, with other teachers, from other weights or
             of another number of processes; a domain to leave out is not in ``train`` or may have been seen by ``init``;
             there is nothing to validate on; a teacher's file is missing; ``init`` is damaged, or missing where blocks
-            are frozen.
+            are frozen or the first phase has a ``start_share``.
 
     Returns:
         The averaged weights of the last phase.
