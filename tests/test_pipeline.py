@@ -20,7 +20,16 @@ from faceauth.backends.time_limit import Guard
 from faceauth.config import PipelineConfig
 from faceauth.detection.yunet import YuNet
 from faceauth.embedding.sface import SFace
-from faceauth.errors import ImageError, ImageUnreadable, ScoreError, TemplateMismatch, UsageError, WeightsMissing
+from faceauth.errors import (
+    ImageError,
+    ImageTooLarge,
+    ImageUnreadable,
+    ScoreError,
+    TemplateMismatch,
+    UsageError,
+    WeightsMissing,
+)
+from faceauth.imaging.limits import ImageLimits
 from faceauth.pipeline import Pipeline
 from faceauth.results import Box, Face, Reason, Template, Verdict, Verification
 from faceauth.stages import Crops, CropSpec, Image, Scores
@@ -195,6 +204,7 @@ class TestVerify:
         result = pipeline(stage_timeout_s=0.2).verify(noise_image())
         release.set()
         assert (result.reason, result.failed) == (Reason.STAGE_FAILED, "gate")
+        assert result.message.startswith("The gate stage (faceauth) ")
 
     def test_the_picture_is_read_only_for_a_backend_and_unchanged_for_the_caller(self) -> None:
         def scribble(image: Image) -> object:
@@ -220,6 +230,27 @@ class TestVerify:
             "decode", "detection", "gate", "cropping", "liveness", "embedding", "match", "reference"
         }  # fmt: skip
         assert all(value >= 0 for value in result.elapsed_ms.values())
+
+    def test_each_member_of_liveness_is_timed_in_milliseconds(self) -> None:
+        result = pipeline(liveness=FakeLiveness(delay_s=0.05)).verify(noise_image())
+        assert result.liveness is not None
+        assert 50 <= result.liveness.members[0].elapsed_ms < 10_000
+
+    def test_an_array_in_rgb_is_judged_as_the_same_array_in_bgr(self) -> None:
+        image = noise_image() // np.array([1, 2, 3], np.uint8)  # three different channels
+        liveness = FakeLiveness()
+        verifier = pipeline(liveness=liveness)
+        verifier.verify(image)
+        verifier.verify(np.ascontiguousarray(image[:, :, ::-1]), color="rgb")
+        verifier.verify(image, color="rgb")
+        bgr, rgb, swapped = (batch[0] for batch in liveness.seen)
+        assert np.array_equal(bgr, rgb)
+        assert not np.array_equal(bgr, swapped)
+
+    def test_the_limits_of_the_configuration_hold_for_every_image(self) -> None:
+        small = pipeline(limits=ImageLimits(max_pixels=1000))
+        with pytest.raises(ImageTooLarge, match="at most 1,000 are allowed"):
+            small.verify(noise_image())
 
     def test_a_path_is_named_in_the_result_and_pixels_are_not(self, tmp_path: Path) -> None:
         path = tmp_path / "photo.png"
@@ -539,6 +570,28 @@ class TestConfiguration:
     def test_a_required_match_needs_a_reference(self) -> None:
         with pytest.raises(UsageError, match="pass a reference"):
             pipeline(require_match=True).verify(noise_image())
+
+    def test_a_required_match_loads_the_embedder_with_the_pipeline_and_not_at_the_first_face(self) -> None:
+        with pytest.raises(UsageError, match="match_threshold = 'strict' means nothing"):
+            pipeline(require_match=True, match_threshold="strict")
+
+    def test_liveness_alone_never_loads_the_embedder(self) -> None:
+        asked: list[str] = []
+
+        class Asked(FakeEmbedder):
+            @property
+            def model_id(self) -> str:  # type: ignore[override]
+                asked.append("model_id")
+                return "fake"
+
+            @model_id.setter
+            def model_id(self, _: str) -> None: ...
+
+        verifier = pipeline(embedder=Asked())
+        verifier.verify(noise_image())
+        assert asked == []
+        verifier.verify(noise_image(), noise_image())
+        assert asked
 
     def test_a_backend_without_operating_points_needs_a_number(self) -> None:
         with pytest.raises(UsageError, match="faceauth calibrate"):

@@ -1,6 +1,7 @@
 """Which thresholds are in force for a configuration, and which face is judged."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -126,6 +127,21 @@ class TestSeveralBackends:
             "own. Combine by mean, or leave it out."
         )
         assert liveness_thresholds(combination, 0.7, {**OWN, "a": None}, None)[0].live == 0.7
+
+    @pytest.mark.parametrize(
+        ("rule", "threshold", "without"),
+        [("all", "strict", "a"), ("all", "strict", "b"), ("deny_only", "strict", "a"), ("deny_only", 0.7, "b")],
+    )
+    def test_each_member_that_is_compared_with_a_point_is_named_if_it_has_none(
+        self, rule: Literal["all", "deny_only"], threshold: Threshold, without: str
+    ) -> None:
+        combination = combine(rule, WEIGHTS, None, None)
+        with pytest.raises(UsageError) as refused:
+            liveness_thresholds(combination, threshold, {**OWN, without: None}, None)
+        assert str(refused.value) == (
+            f"No operating points were measured for {without}, and {rule}(a, b) compares each backend with points of "
+            "its own. Combine by mean, or leave it out."
+        )
 
     def test_a_profile_moves_the_threshold_of_one_score(self) -> None:
         class Profile:

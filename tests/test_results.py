@@ -211,6 +211,8 @@ def test_no_face_means_that_the_detector_ran_and_found_none() -> None:
     for faces in (None, (FACE,)):
         with pytest.raises(ValidationError, match="no_face, but faces is"):
             Verification.model_validate({**refused, "faces": faces})
+    with pytest.raises(ValidationError, match="several_faces, but faces is"):
+        Verification.model_validate({**refused, "reason": Reason.SEVERAL_FACES, "faces": ()})
 
 
 def test_a_refusal_cannot_be_called_accepted() -> None:
@@ -259,7 +261,7 @@ def test_operating_points_ascend_within_0_and_1(thresholds: tuple[float, float, 
         operating_points(*thresholds)
 
 
-@pytest.mark.parametrize("vector", [(), (0.5, 0.5), (0.0, 0.0), (math.nan, 1.0), (math.inf, 0.0)])
+@pytest.mark.parametrize("vector", [(), (0.5, 0.5), (0.6, 0.802), (0.0, 0.0), (math.nan, 1.0), (math.inf, 0.0)])
 def test_a_template_has_unit_length(vector: tuple[float, ...]) -> None:
     with pytest.raises(ValidationError):
         Template(model_id="m", vector=vector)

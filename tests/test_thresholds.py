@@ -58,9 +58,12 @@ def test_a_threshold_on_the_similarity_lies_between_minus_1_and_1(kind: type[Bas
 def test_an_attack_threshold_is_a_p_live_up_to_the_live_one() -> None:
     assert LivenessThreshold(backend="fake", live=0.5, attack=0.5).attack == 0.5
     assert LivenessThreshold(backend="fake", live=1.0, attack=1.0).attack == 1.0
-    for attack in (0.0, 0.51, True, math.nan):
+    for attack in (0.0, 0.51, math.nan):
         with pytest.raises(ValidationError):
             LivenessThreshold(backend="fake", live=0.5, attack=attack)
+    for no_number in (True, "0.5"):
+        with pytest.raises(ValidationError, match="valid number"):
+            LivenessThreshold(backend="fake", live=1.0, attack=no_number)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("points", [operating_points, match_points])
@@ -69,6 +72,19 @@ def test_points_ascend_from_lenient_to_strict(points: object, thresholds: tuple[
     with pytest.raises(ValidationError, match=r"must ascend from convenience over balanced to strict, not \["):
         points(*thresholds)  # type: ignore[operator]
     assert points(0.5, 0.5, 0.5)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("along", [(0.4, 0.3), (0.4, 0.4)])
+def test_the_curve_of_an_embedder_ascends_without_repeats(along: tuple[float, float]) -> None:
+    points = match_points(0.3, 0.4, 0.5)
+
+    def with_curve(*thresholds: float) -> MatchPoints:
+        curve = [points.balanced.model_copy(update={"threshold": threshold}) for threshold in thresholds]
+        return MatchPoints.model_validate({**dict(points), "curve": curve})
+
+    assert [point.threshold for point in with_curve(0.3, 0.4).curve] == [0.3, 0.4]
+    with pytest.raises(ValidationError, match="thresholds of the curve must ascend"):
+        with_curve(*along)
 
 
 def test_points_that_do_not_exist_are_not_offered_and_break_no_order() -> None:

@@ -137,6 +137,11 @@ class TestAll:
             members = First(first, operating_points=POINTS), Second(second, operating_points=POINTS, delay_s=0.01)
             assert verify(*members, combine="all").reason is Reason.ATTACK_SUSPECTED
 
+    def test_a_score_at_the_threshold_is_no_refusal_and_the_rest_run(self) -> None:
+        points = operating_points(0.25, 0.5, 0.8)
+        members = First(0.25, operating_points=points), Second(0.25, operating_points=points)
+        assert verify(*members, combine="all", threshold="convenience").reason is Reason.LIVE
+
     def test_a_failing_member_denies(self) -> None:
         class Failing(FakeLiveness):
             calls = 0
