@@ -1,6 +1,6 @@
 """Who may finish which check, who is signed in, and the one-time code of an enrolment. Kept in memory: one process.
 
-Knows no request and no cookie: it hands out tokens and takes them back.
+It hands out tokens and takes them back; requests and cookies are the caller's.
 """
 
 import secrets

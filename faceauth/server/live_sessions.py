@@ -253,7 +253,7 @@ class LiveSessions:
 
 
 async def _to_its_end(work: Coroutine[Any, Any, T]) -> T:
-    """What ``work`` returns, which goes on to its end even if nobody waits for it any more.
+    """What ``work`` returns, which runs to its end even if nobody waits for it any more.
 
     Else the session's lock would be free while it is still judged.
     """

@@ -8,6 +8,7 @@ import pytest
 
 from faceauth.server.body_guard import BODIES_AT_ONCE, CHUNK_BYTES, JSON_BYTES, UPLOAD_BYTES, BodyGuard
 from faceauth.server.problems import Problem
+from faceauth.server.work_queue import RETRY_AFTER_S
 
 from .conftest import Running, Serve, jpeg, photos
 
@@ -115,13 +116,13 @@ def test_a_body_that_does_not_come_is_given_up(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_so_many_bodies_are_read_at_once_and_no_more() -> None:
-    refused: list[int] = []
+    refused: list[tuple[int, str | None]] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         try:
             await receive()
         except Problem as problem:
-            refused.append(problem.status)
+            refused.append((problem.status, problem.headers.get("Retry-After")))
             return
         await release.wait()
 
@@ -132,11 +133,11 @@ def test_so_many_bodies_are_read_at_once_and_no_more() -> None:
         guard = BodyGuard(app, check_queue=lambda: None, bodies_at_once=2)
         tasks = [asyncio.create_task(guard(a_post(), one_part, one_part)) for _ in range(3)]
         await asyncio.sleep(0.05)
-        assert refused == [503]
+        assert refused == [(503, str(RETRY_AFTER_S))]
         release.set()
         await asyncio.gather(*tasks)
         await guard(a_post(), one_part, one_part)  # the places were given back
-        assert refused == [503]
+        assert refused == [(503, str(RETRY_AFTER_S))]
 
     release = asyncio.Event()
     asyncio.run(run())

@@ -10,6 +10,7 @@ from faceauth.challenge.challenge_testing import head_mesh
 from faceauth.gallery import add_subject
 from faceauth.gallery.enrolment import Enrolment
 from faceauth.results import Template
+from faceauth.server.live_sessions import KEPT_S
 from faceauth.server.uploads import TimedFrame
 from faceauth.server.work_queue import WorkQueue
 from faceauth.stages import Prompt
@@ -419,6 +420,18 @@ def test_a_client_has_20_attempts_a_minute_and_then_gets_429(running: Running) -
     assert (limited.status_code, limited.json()["reason"]) == (429, "rate_limited")
     assert 1 <= int(limited.headers["Retry-After"]) <= 60
     assert running.open(key="web").status_code == 201
+
+
+def test_so_many_sessions_are_kept_and_the_next_is_told_when_to_come_again(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("faceauth.server.live_sessions.MOST_SESSIONS", 2)
+    assert [running.open().status_code for _ in range(2)] == [201, 201]
+    full = running.open()
+    assert (full.status_code, full.json()["reason"]) == (503, "busy")
+    assert int(full.headers.get("Retry-After", 0)) >= 1
+    sweep(running, KEPT_S + 1)
+    assert running.open().status_code == 201
 
 
 def test_nobody_opens_a_session_for_who_is_not_there(running: Running) -> None:
