@@ -42,6 +42,7 @@ def test_every_benchmark_runs(suite: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table_and_writes_what_it_measured(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--suite", "stages", "--seconds", "0.001", "--out", str(tmp_path)]
     alone = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_XDIST")}
@@ -55,6 +56,7 @@ def test_the_command_prints_a_table_and_writes_what_it_measured(tmp_path: Path) 
     assert {"decode", "detection", "gate"} <= {measured["name"] for measured in document["rows"]}
 
 
+@pytest.mark.slow
 def test_the_rules_of_the_gate_are_measured_on_a_few_images(shared: Path, tmp_path: Path) -> None:
     out = tmp_path / "gate_rules.json"
     command = [sys.executable, "-m", "benchmarks.gate_rules", "--shared", str(shared), "--every", "400"]

@@ -62,6 +62,7 @@ def test_every_code_block_is_of_a_language_that_is_tested(page: Path) -> None:
     assert re.findall(r"(?<![-*\d.] )(?<=[.:!]\n\n) {4}\S[^\n]*", text) == [], "fence this block"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks("python"), ids=of)
 def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     (tmp_path / "examples").symlink_to(ROOT / "examples")
@@ -70,6 +71,7 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "printed"), [block for page in write_output.PAGES for block in write_output.blocks(page)]
 )
@@ -184,6 +186,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_page_of_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
     for page in site.rglob("*.html"):
         elsewhere = r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(?:https?:)?//[^"]+'

@@ -127,6 +127,7 @@ def test_login_requires_liveness_and_match_whatever_the_environment_says(monkeyp
     assert [type(reference) for reference in references] == [Template]
 
 
+@pytest.mark.slow
 def test_camera_loop_welcomes_a_portrait_that_moves(tmp_path: Path) -> None:
     moving = (image for _, image in clip(load_image(LIVE), 3.0))
     done = run("examples/camera_loop.py", video(tmp_path / "live.avi", moving))
@@ -134,6 +135,7 @@ def test_camera_loop_welcomes_a_portrait_that_moves(tmp_path: Path) -> None:
     assert done.stdout.startswith("Turn your head a little") and done.stdout.endswith("A live person.\nWelcome.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("seconds", "step", "said"),
     [
@@ -151,6 +153,7 @@ def test_camera_loop_refuses_a_portrait_that_is_too_little_evidence(
     assert (done.returncode, done.stderr) == (1, "No entry.\n") and said in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [PHONE, PAPER], ids=lambda path: path.stem)
 def test_camera_loop_never_welcomes_an_attack(tmp_path: Path, attack: Path) -> None:
     moving = (image for _, image in clip(load_image(attack), 3.0))

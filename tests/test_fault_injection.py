@@ -169,6 +169,7 @@ def test_a_fault_does_not_stop_the_stream(stage: str, fault: Callable[..., objec
         assert_denied(result)
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(
     answer=arrays(

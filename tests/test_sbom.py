@@ -52,6 +52,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Path]
     return write
 
 
+@pytest.mark.slow
 def test_it_is_valid_and_lists_packages_and_every_weight_file_with_licence_and_digest(
     write: Callable[[], Path],
 ) -> None:

@@ -27,6 +27,7 @@ def test_the_kinds_are_those_of_the_thousand_sequences() -> None:
     assert sum(SHARES.values()) == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attack", [kind for kind in SHARES if kind != "swap"])
 def test_no_attack_passes_turn(source: Source, attack: str) -> None:
     """`swap` needs a second person, whose photo is not in the public domain."""
@@ -36,6 +37,7 @@ def test_no_attack_passes_turn(source: Source, attack: str) -> None:
     assert set(row["reasons"]) <= reasons  # type: ignore[call-overload]
 
 
+@pytest.mark.slow
 def test_a_simulated_head_that_answers_passes_turn(source: Source) -> None:
     assert measure("turn", "head", [source], 3)["passed"] == 3
 

@@ -51,6 +51,7 @@ def test_too_near_is_refused_and_too_far_is_unclear() -> None:
     assert (closer.TOLERANCE, closer.TOO_FAR) == (0.05, 0.12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("speed", [0.05, 0.1, 0.2, 0.6])
 def test_a_steady_zoom_never_passes(speed: float) -> None:
     """As fast as it has to be to arrive in time, it is not still; and then it is too near."""

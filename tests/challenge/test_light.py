@@ -54,6 +54,7 @@ def test_a_face_that_answers_the_word_passes(source: Source, seed: int) -> None:
     assert state.passed, state
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("kind", ["still", "replay", "late"])
 def test_a_recording_another_answer_and_a_late_one_do_not(source: Source, kind: str, seed: int) -> None:

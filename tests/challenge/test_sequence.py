@@ -38,6 +38,7 @@ class Person:
         return head_mesh(yaw_deg=self._neck.turn(wanted_deg, time_s), eye_distance_px=self._size_px)
 
 
+@pytest.mark.slow
 def test_three_right_answers_pass_and_every_step_occurs() -> None:
     asked: Counter[tuple[str, ...]] = Counter()
     for seed in range(40):

@@ -78,6 +78,7 @@ def test_pipeline_mode_reports_what_drew_no_response(run: Run, manifest: Path, p
     assert "1 no_face" in run("evaluate", manifest, "--mode", "pipeline", "--split", "test").stdout
 
 
+@pytest.mark.slow
 def test_plots_and_page_are_written(run: Run, manifest: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     ran = run("evaluate", manifest, "--plots", tmp_path / "new/plots", "--html", tmp_path / "page.html")
@@ -107,6 +108,7 @@ def test_limits_of_the_configuration_hold_in_network_mode(run: Run, manifest: Pa
     assert ran.exit_code == 2 and "max_pixels" in ran.stderr
 
 
+@pytest.mark.slow
 def test_page_holds_the_curves_of_worse_pictures_on_demand(run: Run, manifest: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     page = tmp_path / "page.html"
@@ -129,6 +131,7 @@ def test_an_option_that_network_mode_could_not_use_is_refused(option: str, run: 
     assert run("evaluate", manifest, option, "fake", "--mode", "pipeline").exit_code == 0
 
 
+@pytest.mark.slow
 def test_worse_images_are_in_the_table_and_in_the_json(run: Run, manifest: Path) -> None:
     report = figures(run, manifest, "--robustness")
     assert report.robustness is not None
@@ -227,6 +230,7 @@ def test_folders_without_a_face_are_said_so(run: Run, photo: Photo, tmp_path: Pa
     assert ran.exit_code == 2 and "found no face in any of 1 images" in ran.stderr
 
 
+@pytest.mark.slow
 def test_nothing_is_overwritten_but_what_an_earlier_run_wrote(run: Run, manifest: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     outputs = ("--json", tmp_path / "r.json", "--plots", tmp_path / "plots", "--html", tmp_path / "p.html")

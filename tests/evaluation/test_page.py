@@ -124,6 +124,7 @@ def test_worst_errors_come_first_and_only_errors_come(tmp_path: Path) -> None:
     assert captions(page, "Live people refused") == ["2.png", "0.png"]
 
 
+@pytest.mark.slow
 def test_one_domain_does_not_fill_the_page(tmp_path: Path) -> None:
     scored = scored_records(tmp_path, [0.9] * 80)
     scored = [replace(one, record=replace(one.record, domain=f"cam{i // 8 % 2}")) for i, one in enumerate(scored)]
@@ -154,6 +155,7 @@ HOSTILE = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("evil", HOSTILE)
 def test_a_name_of_the_data_is_shown_and_does_nothing_else(tmp_path: Path, evil: str) -> None:
     scored = [

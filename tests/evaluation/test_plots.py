@@ -94,6 +94,7 @@ assert "matplotlib.pyplot" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_settings_of_others_change_nothing_in_a_plot(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text("text.usetex: True\nlines.linewidth: 9\nsvg.fonttype: none\n")
     plain = {key: value for key, value in os.environ.items() if not key.startswith("MPL")}

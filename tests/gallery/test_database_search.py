@@ -237,6 +237,7 @@ index.refresh()
 """
 
 
+@pytest.mark.slow
 def test_killed_while_the_table_is_filled_another_process_fills_it(gallery: Gallery, url: str, tmp_path: Path) -> None:
     vectors = on_the_sphere(12, 16)
     add_subject(gallery, "ada", enrolment_of(vectors), consent="form 1")

@@ -168,6 +168,7 @@ class TestKilled:
             assert names(killed) == ["ada"] and find_subject(killed, "ada").failures == 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
 @pytest.mark.parametrize("seed", [1, 2], ids=["ada", "stranger"])
 def test_a_full_disk_lets_nobody_in_and_loses_nobody(start: Path, seed: int) -> None:

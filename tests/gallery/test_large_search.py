@@ -57,6 +57,7 @@ def is_compressed(index: Index) -> bool:
     return all(block.codes is not None for block in index._held.blocks)
 
 
+@pytest.mark.slow
 def test_it_is_compressed_and_finds_what_a_multiplication_finds(index: Index, vectors: np.ndarray) -> None:
     assert is_compressed(index) and len(index._held.blocks) == 3
     for row in range(0, TEMPLATES, 25):
@@ -98,6 +99,7 @@ def test_who_is_enrolled_or_deleted_is_found_or_not_from_then_on(
     assert len(kept) == TEMPLATES + len(new) - EACH
 
 
+@pytest.mark.slow
 def test_a_gallery_that_shrinks_to_what_is_multiplied_is_multiplied(
     gallery: Gallery, index: Index, vectors: np.ndarray, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,6 +112,7 @@ def test_a_gallery_that_shrinks_to_what_is_multiplied_is_multiplied(
     assert index.nearest(template_of(vectors[-1])).similarity == pytest.approx(1.0, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_without_being_asked_nothing_is_compressed(gallery: Gallery, vectors: np.ndarray) -> None:
     with pytest.raises(UsageError, match=r"faceauth\[faiss\].*method='faiss'"):
         Index(gallery, "fake").refresh()

@@ -139,6 +139,7 @@ def test_a_failed_decode_gives_its_pixels_back(side: int, monkeypatch: pytest.Mo
         assert "truncated" in refusal(encode(noise, "JPEG")[:-100])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of a process that was started is Linux's")
 def test_decoding_any_kind_of_file_takes_no_more_memory_than_documented() -> None:
     peaks = decoding()

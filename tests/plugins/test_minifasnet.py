@@ -125,6 +125,7 @@ def p_and_shares(minifasnet: LivenessBackend, models: Path, shared: Path) -> tup
     return minifasnet.score(crops).astype(np.float64), np.stack([upstream.shares(*case) for case in cases])
 
 
+@pytest.mark.slow
 def test_p_live_is_upstreams_on_200_images(p_and_shares: tuple[Shares, Shares]) -> None:
     p_live, shares = p_and_shares
     assert len(p_live) == 200

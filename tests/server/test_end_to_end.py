@@ -79,6 +79,7 @@ def answers(url: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_the_person_gets_in_and_another_person_and_a_photo_of_her_do_not(process: Process) -> None:
     made = process.post("/v1/subjects/eileen/templates", "photos", "collins_enrolled.jpg", consent="form 1")
     assert (made.status_code, made.json()["templates"]) == (201, 1), made.text

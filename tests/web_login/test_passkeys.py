@@ -76,6 +76,7 @@ def sign_in(page: Page, name: str) -> None:
     page.locator("#name").press("Enter")
 
 
+@pytest.mark.slow
 def test_a_passkey_and_then_the_face_let_in(site: Served, script: Script, visit: Visit, file: Path) -> None:
     page = visit(site)
     Device(page)

@@ -25,6 +25,7 @@ time.sleep(0.5)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["sys.exit(4)", "raise KeyboardInterrupt"])
 def test_a_daemon_thread_inside_a_network_does_not_abort_the_process(ending: str) -> None:
     expected = {"sys.exit(4)": 4, "raise KeyboardInterrupt": 130}[ending]

@@ -49,6 +49,7 @@ def short(smoke: Recipe) -> Recipe:
     return smoke.model_copy(update={"phases": smoke.phases[:1]})
 
 
+@pytest.mark.slow
 def test_a_fold_is_measured_on_what_it_left_out_and_on_val(tmp_path: Path, tiny_shards: Shards, short: Recipe) -> None:
     results = list(cross_validate(short, tiny_shards, [("large",), ("small",)], tmp_path))
     assert [set(result.auc_left_out) for result in results] == [{"large"}, {"small"}]
@@ -65,6 +66,7 @@ def test_an_error_is_the_mean_of_hter_and_of_what_auc_lacks() -> None:
     assert np.isnan(result.error_val)
 
 
+@pytest.mark.slow
 def test_a_later_recipe_goes_on_from_the_folds_of_the_one_before(
     tmp_path: Path, tiny_shards: Shards, short: Recipe
 ) -> None:

@@ -177,6 +177,7 @@ def with_recipe(weights: Path) -> Path:
     return weights
 
 
+@pytest.mark.slow
 def test_the_command_shows_validations_and_the_whole_report_and_writes_it(with_recipe: Path, tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     (with_recipe.parent / "validations.jsonl").write_text('{"phase": 1, "macro_auc": 0.75}\n')

@@ -82,6 +82,7 @@ def card_of(folder: Path) -> SpoofNetCard:
     return SpoofNetCard.model_validate_json((folder / "spoofnet" / "card.json").read_text())
 
 
+@pytest.mark.slow
 def test_the_card_pins_the_files_beside_it(released: tuple[Path, dict[Variant, Reports], list[Record]]) -> None:
     folder, _, _ = released
     for file in card_of(folder).files.values():

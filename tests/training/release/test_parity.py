@@ -150,6 +150,7 @@ def _in_torch(results: list[Verification], shipped: PinnedModel[SpoofNetCard]) -
     return np.array(p_live)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "run"), [("onnx_fp32", onnx_logits), ("litert_fp32", litert_logits)])
 def test_fp32_files_give_the_score_of_torch(
     file: str,
@@ -165,6 +166,7 @@ def test_fp32_files_give_the_score_of_torch(
     np.testing.assert_allclose(p_live(found), p_live(expected), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("file", "run"), [("onnx_int8", onnx_logits), ("litert_int8", litert_logits)])
 def test_int8_files_give_nearly_the_score_of_fp32(
     file: str,

@@ -100,6 +100,7 @@ def test_it_goes_the_whole_way_and_ends_in_the_same_bytes_when_killed(
     assert json.loads((tmp_path / "killed" / "digests.json").read_text()) == digests
 
 
+@pytest.mark.slow
 def test_given_weights_stand_in_for_all_phases_but_the_last(
     inputs: Inputs, recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

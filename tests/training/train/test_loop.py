@@ -62,6 +62,7 @@ def killed_at(step: int, phase: int, monkeypatch: pytest.MonkeyPatch, run: Calla
         run()
 
 
+@pytest.mark.slow
 def test_a_training_leaves_weights_a_phase_and_a_row_a_validation(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_training_leaves_weights_a_phase_and_a_row_a_validation(
     assert [line for line in said if "phase 1 of 2" in line or "phase 2 of 2" in line] == [said[1], said[3]]
 
 
+@pytest.mark.slow
 def test_a_second_run_from_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe
 ) -> None:
@@ -88,6 +90,7 @@ def test_a_second_run_from_the_same_seed_gives_the_same_bytes_and_another_seed_d
     assert outputs(tmp_path / "first")[1] != outputs(tmp_path / "other")[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("phase", "step"), [(1, 0), (1, 3), (2, 0), (2, 2)])
 def test_a_training_that_was_killed_and_started_again_gives_the_same_bytes(
     phase: int, step: int, tmp_path: Path, tiny_shards: Shards, smoke: Recipe, monkeypatch: pytest.MonkeyPatch
@@ -99,6 +102,7 @@ def test_a_training_that_was_killed_and_started_again_gives_the_same_bytes(
     assert outputs(tmp_path / "killed") == outputs(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_steps_that_were_validated_but_not_saved_have_one_row_in_the_end(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,6 +119,7 @@ def test_steps_that_were_validated_but_not_saved_have_one_row_in_the_end(
     assert outputs(tmp_path / "killed") == outputs(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_finished_training_started_again_trains_no_more(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,12 +130,14 @@ def test_a_finished_training_started_again_trains_no_more(
     assert outputs(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_a_folder_holds_the_run_of_one_recipe(tmp_path: Path, tiny_shards: Shards, smoke: Recipe) -> None:
     train(smoke, tiny_shards, tmp_path)
     with pytest.raises(UsageError, match="another recipe"):
         train(smoke.model_copy(update={"hold_out": ("large",)}), tiny_shards, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_machine_of_another_precision_may_go_on_with_a_run(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -149,6 +156,7 @@ def test_the_precision_is_that_of_the_steps(tmp_path: Path, tiny_shards: Shards,
     assert len({outputs(tmp_path / precision)[0] for precision in get_args(Precision)}) == 2
 
 
+@pytest.mark.slow
 def test_a_folder_holds_the_run_on_the_same_images_from_one_beginning(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe
 ) -> None:
@@ -161,6 +169,7 @@ def test_a_folder_holds_the_run_on_the_same_images_from_one_beginning(
             train(smoke, other, tmp_path / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lost", ["recipe.json", "inputs.json"])
 def test_a_run_that_does_not_say_what_it_was_is_not_gone_on_with(
     lost: str, tmp_path: Path, tiny_shards: Shards, smoke: Recipe
@@ -214,6 +223,7 @@ def test_levels_of_a_run_that_never_had_a_checkpoint_are_measured_again(
     np.testing.assert_array_equal(np.load(tmp_path / "levels.npy"), measured)
 
 
+@pytest.mark.slow
 def test_weights_say_which_domains_no_step_of_their_making_saw(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe
 ) -> None:
@@ -225,6 +235,7 @@ def test_weights_say_which_domains_no_step_of_their_making_saw(
         train(smoke.model_copy(update={"hold_out": ("small",)}), tiny_shards, tmp_path / "next", init=everything)
 
 
+@pytest.mark.slow
 def test_frozen_blocks_stay_as_they_came_with_their_statistics(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe
 ) -> None:
@@ -235,6 +246,7 @@ def test_frozen_blocks_stay_as_they_came_with_their_statistics(
     assert {name.split(".")[1] for name in moved if name.startswith("features")} == {"2", "3", "4"}
 
 
+@pytest.mark.slow
 def test_a_phase_ends_between_the_weights_it_began_with_and_those_it_trained(
     tmp_path: Path, tiny_shards: Shards, smoke: Recipe, monkeypatch: pytest.MonkeyPatch
 ) -> None:

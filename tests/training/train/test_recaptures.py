@@ -35,6 +35,7 @@ def test_a_recapture_is_an_attack_on_a_live_training_image_of_its_domain(prepare
         assert content.image(index).size
 
 
+@pytest.mark.slow
 def test_recaptures_are_repeatable_not_made_twice_and_not_mixed(prepared: Path) -> None:
     (shard,) = simulate_recaptures(prepared, 4, quiet)
     before, when = shard.read_bytes(), shard.stat().st_mtime_ns
